@@ -1,0 +1,91 @@
+/**
+ * Roots: everything that a commit can change, as one immutable value.
+ *
+ * Owns the shape of the store's state: the tree, the perms of the special paths, the default quotas and the table of
+ * domains. Two roots with equal contents (leaving `Node.modified` out) have one Git tree oid (`history/object`).
+ */
+import type { Domid, Path, Seq } from "../../protocol/identifiers.js";
+import { SPECIAL_PATHS, splitPath, type SpecialPath } from "../../protocol/path.js";
+import { parsePerms, type Perms } from "../../protocol/perms.js";
+import { getChild, leaf, type Node } from "./node.js";
+import type { QuotaName } from "./quota.js";
+
+/** What the daemon knows of one domain besides its nodes. dom0 has no record: it is always introduced. */
+export interface DomainRecord {
+  /** From INTRODUCE; undefined before it (a record may exist for quotas or features alone). */
+  readonly introduction: { readonly gfn: number; readonly port: number } | undefined;
+  /** The domain on whose behalf this one acts (SET_TARGET), or undefined. */
+  readonly target: Domid | undefined;
+  /** Feature bits set before INTRODUCE (SET_FEATURE), or undefined for all that are supported. */
+  readonly features: number | undefined;
+  /** Whether the domain was shut down and not resumed; the next shutdown fires nothing. */
+  readonly shutdown: boolean;
+  /** Quotas of this domain that differ from the defaults; 0 is unlimited. */
+  readonly quotas: ReadonlyMap<QuotaName, number>;
+}
+
+/** One state of the store. */
+export interface Root {
+  /** The node `/`. */
+  readonly node: Node;
+  /** Perms of `@introduceDomain` and `@releaseDomain`, both always present. */
+  readonly special: ReadonlyMap<SpecialPath, Perms>;
+  /** Default quotas that were changed; others have the built-in default. 0 is unlimited. */
+  readonly quotas: ReadonlyMap<QuotaName, number>;
+  /** Domains that have a record, dom0 never among them. */
+  readonly domains: ReadonlyMap<Domid, DomainRecord>;
+}
+
+function builtInPerms(text: string): Perms {
+  const perms = parsePerms(text.split(" "));
+  if (perms === undefined) throw new Error(`bad built-in perms ${text}`);
+  return perms;
+}
+
+/** Perms of `/` in a new store, and of what dom0 creates there. */
+const DOM0_ALONE: Perms = builtInPerms("n0");
+
+const SPECIAL_DEFAULTS: Readonly<Record<SpecialPath, Perms>> = {
+  "@introduceDomain": DOM0_ALONE,
+  "@releaseDomain": builtInPerms("r0"),
+};
+
+/** The state before the first commit: `/` alone, empty, dom0's. */
+export function emptyRoot(): Root {
+  return {
+    node: leaf("", DOM0_ALONE, 0 as Seq),
+    special: new Map(SPECIAL_PATHS.map((path) => [path, SPECIAL_DEFAULTS[path]])),
+    quotas: new Map(),
+    domains: new Map(),
+  };
+}
+
+/** The node at `path`, or undefined. */
+export function getNode(root: Root, path: Path): Node | undefined {
+  let node: Node | undefined = root.node;
+  for (const name of splitPath(path)) {
+    node = getChild(node, name);
+    if (node === undefined) return undefined;
+  }
+  return node;
+}
+
+/** A domain without a record. */
+export const NO_RECORD: DomainRecord = {
+  introduction: undefined,
+  target: undefined,
+  features: undefined,
+  shutdown: false,
+  quotas: new Map(),
+};
+
+/** Whether a record says nothing, and so need not be kept. */
+export function isEmptyRecord(record: DomainRecord): boolean {
+  return (
+    record.introduction === undefined &&
+    record.target === undefined &&
+    record.features === undefined &&
+    !record.shutdown &&
+    record.quotas.size === 0
+  );
+}
