@@ -9,7 +9,7 @@
 export interface StreamHandler {
   /** Bytes arrived, as a byte string. */
   data(chunk: string): void;
-  /** Everything written so far has gone to the kernel, after a `write` that returned false. */
+  /** Everything written so far has gone to the kernel. Follows a `write` that returned false, and may come without one. */
   drain(): void;
   /** The peer is gone or the stream failed; nothing follows. Called once, also after our own `close`. */
   closed(): void;
@@ -37,10 +37,11 @@ export interface ListeningSocket {
 /** Makes listening sockets. */
 export interface Listener {
   /**
-   * Binds `path` (mode 0600) and accepts connections until it is closed.
+   * Binds `path` and accepts connections until it is closed. The socket file exists when the call returns, and has the
+   * mode that the umask leaves it; the promise settles when it is known whether the socket listens.
    *
-   * Throws when the path is too long for a socket address, when a living daemon answers on it, or when it cannot be
-   * bound. A socket file that nobody answers on is replaced.
+   * Whatever was at `path` before is replaced: the caller has made sure that nobody serves there. Throws when the path is
+   * too long for a socket address; rejects when it cannot be bound.
    *
    * @param accept - called for each connection; returns who is told about it
    */

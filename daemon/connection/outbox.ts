@@ -1,0 +1,108 @@
+/**
+ * Outboxes: the output of a connection between the core and its socket.
+ *
+ * Owns the order and the bounds of what a client has not read yet. Invariants:
+ *
+ * 1. What a tick produces stays in `tick` until the tick's commits are in the journal: `discardTick` undoes it,
+ *    `settleTick` releases it.
+ * 2. While the socket takes no more, released output waits in the backlog, flat, so that it keeps no input chunk alive.
+ * 3. While a backlog waits, an event equal to one that waits already may be dropped (collapsed): the client learns that
+ *    the path changed either way. Special events are never collapsed.
+ */
+import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
+
+/** What an outbox did, for metrics. */
+export interface OutboxCounters {
+  collapsedEvents: number;
+  droppedEvents: number;
+}
+
+/** Output of one connection. */
+export class Outbox {
+  readonly counters: OutboxCounters = { collapsedEvents: 0, droppedEvents: 0 };
+  /** Bytes that the socket's own queue holds; kept by the server. */
+  socketBytes = 0;
+  /** Replies in `tick` and backlog. */
+  #replies = 0;
+  #tick: ByteString = "";
+  #tickReplies = 0;
+  readonly #tickEvents = new Set<ByteString>();
+  #backlog: ByteString[] = [];
+  #backlogBytes = 0;
+  readonly #waitingEvents = new Set<ByteString>();
+
+  /** Bytes produced and not yet taken by the kernel. */
+  get unreadBytes(): number {
+    return this.#tick.length + this.#backlogBytes + this.socketBytes;
+  }
+
+  /** Replies that the socket has not been given. */
+  get unsentReplies(): number {
+    return this.#replies + this.#tickReplies;
+  }
+
+  /** Whether released output waits for the socket. */
+  get hasBacklog(): boolean {
+    return this.#backlogBytes > 0;
+  }
+
+  /** Adds a reply, which is never dropped. */
+  addReply(message: ByteString): void {
+    this.#tick += message;
+    this.#tickReplies++;
+  }
+
+  /**
+   * Adds an event.
+   *
+   * @param bytesMax - unread bytes above which it is dropped and counted
+   */
+  addEvent(message: ByteString, options: { readonly collapsible: boolean; readonly bytesMax: number }): void {
+    if (this.unreadBytes + message.length > options.bytesMax) {
+      this.counters.droppedEvents++;
+      return;
+    }
+    if (options.collapsible && (this.hasBacklog || this.socketBytes > 0)) {
+      if (this.#waitingEvents.has(message) || this.#tickEvents.has(message)) {
+        this.counters.collapsedEvents++;
+        return;
+      }
+      this.#tickEvents.add(flattenBytes(message));
+    }
+    this.#tick += message;
+  }
+
+  /** Drops what this tick produced. */
+  discardTick(): void {
+    this.#tick = "";
+    this.#tickReplies = 0;
+    this.#tickEvents.clear();
+  }
+
+  /** Releases what this tick produced to a socket that takes it all; the caller sees that there is no backlog. */
+  takeTick(): ByteString {
+    const output = this.#tick;
+    this.discardTick();
+    return output;
+  }
+
+  /** Releases what this tick produced into the backlog. */
+  settleTick(): void {
+    if (this.#tick === "") return;
+    this.#backlog.push(flattenBytes(this.#tick));
+    this.#backlogBytes += this.#tick.length;
+    this.#replies += this.#tickReplies;
+    for (const event of this.#tickEvents) this.#waitingEvents.add(event);
+    this.discardTick();
+  }
+
+  /** Takes the whole backlog for the socket. */
+  takeBacklog(): ByteString {
+    const output = this.#backlog.join("");
+    this.#backlog = [];
+    this.#backlogBytes = 0;
+    this.#replies = 0;
+    this.#waitingEvents.clear();
+    return output;
+  }
+}

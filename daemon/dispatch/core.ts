@@ -1,0 +1,244 @@
+/**
+ * The core: messages go in; a new root, replies, events, commits and effects come out.
+ *
+ * Owns dispatch by the operation table and the life of a tick. Synchronous and pure: no clock, no I/O. The order of checks
+ * is type → privilege → transaction → arguments, and every request gets exactly one reply.
+ *
+ * Invariants:
+ * 1. Nothing that a tick produced leaves the core before `endTick`: output stays in the outboxes' tick part, commits in
+ *    `commits`, effects in `effects`. So `abortTick` undoes a tick whose commits could not be made safe.
+ * 2. A handler that throws leaves no trace but the EIO that answers its request.
+ * 3. A request's reply precedes the events that it causes.
+ *
+ * Life of a tick: beginTick → dispatch… → (commits are written to the journal) → endTick,
+ * or → abortTick(error) → dispatch the same messages again, commits refused → endTick.
+ */
+import type { ByteString } from "../../protocol/bytes.js";
+import { serializeError, serializeHeader, type Message } from "../../protocol/message.js";
+import type { ErrorName } from "../../protocol/errno.js";
+import type { Domid, Microseconds, Seq } from "../../protocol/identifiers.js";
+import { getOperation, type OperationName, type TableOperation } from "../../protocol/operation.js";
+import { Connection } from "../connection/connection.js";
+import type { Commit } from "../store/commit.js";
+import type { Root } from "../store/root.js";
+import { quotaOf } from "../store/quota.js";
+import type { StoreMark } from "../store/store.js";
+import type { Transaction } from "../store/transaction.js";
+import type { Handler } from "./call.js";
+import { handleControl } from "./control-handler.js";
+import {
+  handleGetDomainPath,
+  handleGetFeature,
+  handleIntroduce,
+  handleIsDomainIntroduced,
+  handleRelease,
+  handleResume,
+  handleSetFeature,
+  handleSetTarget,
+} from "./domain-handlers.js";
+import { DEFERRED, fail, type Outcome } from "./outcome.js";
+import { handleGetQuota, handleSetQuota } from "./quota-handlers.js";
+import { CoreState, type CorePorts, type Effect, type WaitingRequest } from "./state.js";
+import { handleTransactionEnd, handleTransactionStart } from "./transaction-handlers.js";
+import { treeHandler } from "./tree-handlers.js";
+import { handleResetWatches, handleUnwatch, handleWatch } from "./watch-handlers.js";
+
+const HANDLERS: Readonly<Record<OperationName, Handler>> = {
+  CONTROL: handleControl,
+  DIRECTORY: treeHandler("DIRECTORY"),
+  READ: treeHandler("READ"),
+  GET_PERMS: treeHandler("GET_PERMS"),
+  WATCH: handleWatch,
+  UNWATCH: handleUnwatch,
+  TRANSACTION_START: handleTransactionStart,
+  TRANSACTION_END: handleTransactionEnd,
+  INTRODUCE: handleIntroduce,
+  RELEASE: handleRelease,
+  GET_DOMAIN_PATH: handleGetDomainPath,
+  WRITE: treeHandler("WRITE"),
+  MKDIR: treeHandler("MKDIR"),
+  RM: treeHandler("RM"),
+  SET_PERMS: treeHandler("SET_PERMS"),
+  IS_DOMAIN_INTRODUCED: handleIsDomainIntroduced,
+  RESUME: handleResume,
+  SET_TARGET: handleSetTarget,
+  RESET_WATCHES: handleResetWatches,
+  DIRECTORY_PART: treeHandler("DIRECTORY_PART"),
+  GET_FEATURE: handleGetFeature,
+  SET_FEATURE: handleSetFeature,
+  GET_QUOTA: handleGetQuota,
+  SET_QUOTA: handleSetQuota,
+};
+
+/** What a tick produced, handed over at its end. */
+export interface TickOutput {
+  /** To be carried out in this order. */
+  readonly effects: readonly Effect[];
+  /** Connections whose outbox has something for the socket. */
+  readonly dirty: ReadonlySet<Connection>;
+}
+
+/** The core of one branch. */
+export class Core {
+  readonly #state: CoreState;
+  #tickStart: StoreMark;
+
+  constructor(root: Root, seq: Seq, ports: CorePorts) {
+    this.#state = new CoreState(root, seq, ports);
+    this.#tickStart = this.#state.store.mark();
+  }
+
+  /** The current root; during a tick, with that tick's commits. */
+  get root(): Root {
+    return this.#state.store.root;
+  }
+
+  /** The seq of the last commit; during a tick, of that tick's. */
+  get seq(): Seq {
+    return this.#state.store.seq;
+  }
+
+  /** The commits of this tick, to be made safe before `endTick`. */
+  get commits(): readonly Commit[] {
+    return this.#state.commits;
+  }
+
+  get connections(): ReadonlySet<Connection> {
+    return this.#state.connections;
+  }
+
+  /** How much output and how many requests a guest may have under way; 0 is unlimited. */
+  guestLimits(domid: Domid): { readonly memoryBytes: number; readonly outstanding: number } {
+    const { root } = this.#state.store;
+    return { memoryBytes: quotaOf(root, domid, "memory"), outstanding: quotaOf(root, domid, "outstanding") };
+  }
+
+  /**
+   * Takes up a connection. Nothing that a tick undoes depends on it, so it may come at any time.
+   *
+   * @param name - how history names it, where a numbered one would say too little
+   */
+  connect(domid: Domid, name?: string): Connection {
+    const id = this.#state.nextConnectionId();
+    const numbered = domid === 0 ? `socket-${String(id)}` : `domain-${String(domid)}-${String(id)}`;
+    const connection = new Connection(id, name ?? numbered, domid);
+    this.#state.connections.add(connection);
+    return connection;
+  }
+
+  /** Drops a connection with its watches and transactions; between ticks, so that an aborted tick cannot revive it. */
+  disconnect(connection: Connection): void {
+    this.#state.resetConnection(connection);
+    this.#state.undo.clear();
+    connection.closing = true;
+    this.#state.connections.delete(connection);
+  }
+
+  /** Starts a tick; all of its commits carry this time. */
+  beginTick(now: Microseconds): void {
+    this.#state.now = now;
+    this.#tickStart = this.#state.store.mark();
+  }
+
+  /** How long nothing of this domain should be dispatched, in microseconds; 0 when it may go on. */
+  holdMicroseconds(domid: Domid): number {
+    return this.#state.fairness.holdMicroseconds(domid, this.#state.now);
+  }
+
+  /** Carries out one request and queues its reply, then the events that it caused. */
+  dispatch(connection: Connection, message: Message): void {
+    if (connection.closing) return;
+    const state = this.#state;
+    const undoMark = state.undo.mark();
+    const storeMark = state.store.mark();
+    const { length: commitCount } = state.commits;
+    const { length: effectCount } = state.effects;
+    let outcome: Outcome;
+    try {
+      outcome = this.#execute(connection, message);
+    } catch (error) {
+      state.undo.rewind(undoMark);
+      state.store.rewind(storeMark);
+      state.commits.length = commitCount;
+      state.effects.length = effectCount;
+      state.deliveries = [];
+      state.ports.log("error", describeFailure(connection, message, error));
+      outcome = fail("EIO");
+    }
+    if (outcome !== DEFERRED) this.#reply(connection, message, outcome);
+    if (state.deliveries.length > 0) this.#sendDeliveries();
+  }
+
+  /** Answers a request that was deferred; between ticks. The caller ends the tick as usual. */
+  answer(waiting: WaitingRequest, outcome: ByteString | { readonly error: ErrorName }): void {
+    waiting.connection.waiting = false;
+    if (waiting.connection.closing) return;
+    this.#reply(waiting.connection, { ...waiting, payload: "" }, outcome);
+  }
+
+  /** Undoes the tick, because its commits could not be made safe, and refuses commits from now on with this error. */
+  abortTick(error: ErrorName): void {
+    const state = this.#state;
+    state.undo.rewind(0);
+    state.store.rewind(this.#tickStart);
+    for (const connection of state.dirty) connection.outbox.discardTick();
+    this.#forgetTick();
+    state.refusal = error;
+  }
+
+  /** Accepts commits again after `abortTick`. */
+  acceptCommits(): void {
+    this.#state.refusal = undefined;
+  }
+
+  /** Ends the tick: what it did stands. */
+  endTick(): TickOutput {
+    const { effects, dirty } = this.#state;
+    this.#state.undo.clear();
+    this.#forgetTick();
+    this.#tickStart = this.#state.store.mark();
+    return { effects, dirty };
+  }
+
+  #forgetTick(): void {
+    this.#state.commits = [];
+    this.#state.effects = [];
+    this.#state.dirty = new Set();
+  }
+
+  #execute(connection: Connection, message: Message): Outcome {
+    const operation: TableOperation | undefined = getOperation(message.type);
+    if (operation === undefined) return fail("ENOSYS");
+    if (operation.privilege === "dom0" && connection.domid !== 0) return fail("EACCES");
+    let transaction: Transaction | undefined;
+    if (message.txId !== 0 && operation.transaction !== "ignored") {
+      transaction = connection.transactions.get(message.txId as Parameters<typeof connection.transactions.get>[0]);
+      if (transaction === undefined) return fail("ENOENT");
+    }
+    const handler = HANDLERS[operation.name];
+    return handler({ state: this.#state, connection, message, payload: message.payload, transaction });
+  }
+
+  #reply(connection: Connection, message: Message, outcome: ByteString | { readonly error: ErrorName }): void {
+    const { type, requestId, txId } = message;
+    if (typeof outcome === "string") {
+      connection.outbox.addReply(serializeHeader(type, requestId, txId, outcome.length) + outcome);
+    } else {
+      connection.outbox.addReply(serializeError(requestId, txId, outcome.error));
+    }
+    this.#state.dirty.add(connection);
+  }
+
+  #sendDeliveries(): void {
+    const { deliveries } = this.#state;
+    this.#state.deliveries = [];
+    for (const { watch, path, special } of deliveries) this.#state.sendEvent(watch, path, special);
+  }
+}
+
+function describeFailure(connection: Connection, message: Message, error: unknown): string {
+  const name = getOperation(message.type)?.name ?? String(message.type);
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const request = JSON.stringify(message.payload.slice(0, 200));
+  return `${connection.name}: ${name} ${request} failed in the daemon and was answered EIO: ${detail}`;
+}

@@ -1,0 +1,217 @@
+/**
+ * The mutable state of the core, and the few ways in which handlers change it.
+ *
+ * Owns what one branch of the store is at a moment: store, watches, connections, credits; and what the current tick has
+ * produced: commits, effects, connections with output. Every change of mutable state pushes its inverse to the undo log.
+ */
+import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
+import type { ErrorName } from "../../protocol/errno.js";
+import type { Domid, Microseconds, Seq, TxId } from "../../protocol/identifiers.js";
+import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
+import { serializeWatchEvent } from "../../protocol/message.js";
+import type { Connection } from "../connection/connection.js";
+import { Fairness } from "../connection/fairness.js";
+import { UndoLog } from "../connection/undo-log.js";
+import type { Commit, RequestRecord } from "../store/commit.js";
+import type { Draft } from "../store/draft.js";
+import { requesterFor, type Requester } from "../store/permission.js";
+import { quotaOf } from "../store/quota.js";
+import type { Root } from "../store/root.js";
+import { Store } from "../store/store.js";
+import type { Transaction } from "../store/transaction.js";
+import type { RequestContext } from "../store/tree-request.js";
+import { deliveriesOf, type Delivery } from "../watch/delivery.js";
+import { WatchTable, type Watch } from "../watch/watch-table.js";
+
+/** What the core asks its surroundings to do when the tick's commits are safe. */
+export type Effect =
+  | { readonly kind: "open-domain-socket"; readonly domid: Domid }
+  | { readonly kind: "close-domain-socket"; readonly domid: Domid }
+  | { readonly kind: "close-connection"; readonly connection: Connection }
+  /** Seal the history, then call `Core.answer` with this request. */
+  | { readonly kind: "flush-history"; readonly waiting: WaitingRequest };
+
+/** A request whose reply comes later. */
+export interface WaitingRequest {
+  readonly connection: Connection;
+  readonly type: number;
+  readonly requestId: number;
+  readonly txId: number;
+}
+
+/** Why a transaction ended in EAGAIN. */
+export interface Conflict {
+  readonly time: Microseconds;
+  readonly connection: string;
+  readonly domid: Domid;
+  readonly transaction: TxId;
+  readonly base: Seq;
+  /** The first request whose answer was no longer the same. */
+  readonly operation: string;
+  readonly path: ByteString;
+  /** The commit that changed the answer, if it is still remembered. */
+  readonly commit: Seq | undefined;
+  readonly culprit: Domid | undefined;
+}
+
+/** What the core asks of the daemon around it; all calls are quick and cannot fail. */
+export interface CorePorts {
+  /** Writes a line for the operator. */
+  log(level: "error" | "warn" | "info", message: string): void;
+  /** CONTROL `history`: tip, seq and lag, as lines of text. */
+  describeHistory(): string;
+  /** CONTROL `memreport`: the process's memory, as lines of text. */
+  describeMemory(): string;
+  /** CONTROL `log`: turns the access log on or off. */
+  setAccessLog(enabled: boolean): void;
+}
+
+/** What a commit is told beside its draft. */
+export interface CommitRequest {
+  readonly connection: Connection;
+  readonly transaction: TxId | undefined;
+  readonly base: Seq;
+  readonly requests: readonly RequestRecord[];
+  readonly requestsOmitted: number;
+}
+
+/** Most conflicts that are remembered. */
+const CONFLICTS_MAX = 256;
+
+/** The mutable state of the core. */
+export class CoreState {
+  readonly store: Store;
+  readonly ports: CorePorts;
+  readonly watches = new WatchTable<Connection>();
+  readonly connections = new Set<Connection>();
+  readonly fairness = new Fairness();
+  readonly undo = new UndoLog();
+  readonly conflicts: Conflict[] = [];
+  /** The time of this tick. */
+  now = 0 as Microseconds;
+  /** Why commits are refused, or undefined while they are accepted. */
+  refusal: ErrorName | undefined;
+  /** This tick's commits. */
+  commits: Commit[] = [];
+  /** This tick's effects. */
+  effects: Effect[] = [];
+  /** Connections to which this tick added output. */
+  dirty = new Set<Connection>();
+  /** Events of the request at hand, sent behind its reply. */
+  deliveries: Delivery<Connection>[] = [];
+  #connectionCount = 0;
+  #watchOrder = 0;
+
+  constructor(root: Root, seq: Seq, ports: CorePorts) {
+    this.store = new Store(root, seq);
+    this.ports = ports;
+  }
+
+  nextConnectionId(): number {
+    return ++this.#connectionCount;
+  }
+
+  nextWatchOrder(): number {
+    return ++this.#watchOrder;
+  }
+
+  /** The connections that speak for a domain. */
+  *connectionsOf(domid: Domid): Iterable<Connection> {
+    for (const connection of this.connections) if (connection.domid === domid && !connection.closing) yield connection;
+  }
+
+  requesterOf(connection: Connection): Requester {
+    return requesterFor(this.store.root, connection.domid);
+  }
+
+  contextFor(connection: Connection): RequestContext {
+    const { accounts } = this.store;
+    return { requester: this.requesterOf(connection), nodesOwned: (domid) => accounts.nodesOwned(domid) };
+  }
+
+  /**
+   * Commits a draft and prepares the events. An empty draft is no commit.
+   *
+   * @returns the error to answer when commits are refused, else undefined
+   */
+  commit(draft: Draft, request: CommitRequest): ErrorName | undefined {
+    if (draft.isEmpty) return undefined;
+    if (this.refusal !== undefined) return this.refusal;
+    const { connection, transaction, base, requests, requestsOmitted } = request;
+    const before = this.store.root;
+    const origin = { domid: connection.domid, connection: connection.name, transaction };
+    const commit = this.store.commit(draft, { time: this.now, origin, base, requests, requestsOmitted });
+    this.commits.push(commit);
+    const transition = { before, after: this.store.root };
+    const deliveries = deliveriesOf(this.watches, draft.events, transition, (owner) => this.requesterOf(owner));
+    for (const delivery of deliveries) this.deliveries.push(delivery);
+    return undefined;
+  }
+
+  /** Sends an event; one that does not fit a message is dropped (XSA-324). */
+  sendEvent(watch: Watch<Connection>, path: ByteString, special: boolean): void {
+    const { owner: connection, token } = watch;
+    if (connection.closing || path.length + token.length + 2 > XENSTORE_PAYLOAD_MAX) return;
+    const quota = connection.domid === 0 ? 0 : quotaOf(this.store.root, connection.domid, "memory");
+    const bytesMax = quota === 0 ? Infinity : quota;
+    connection.outbox.addEvent(serializeWatchEvent(path, token), { collapsible: !special, bytesMax });
+    this.dirty.add(connection);
+  }
+
+  addWatch(connection: Connection, watch: Watch<Connection>): void {
+    const key = `${watch.path}\0${watch.token}`;
+    connection.watches.set(key, watch);
+    this.watches.add(watch);
+    this.undo.push(() => {
+      connection.watches.delete(key);
+      this.watches.remove(watch);
+    });
+  }
+
+  removeWatch(connection: Connection, watch: Watch<Connection>): void {
+    const key = `${watch.path}\0${watch.token}`;
+    connection.watches.delete(key);
+    this.watches.remove(watch);
+    this.undo.push(() => {
+      connection.watches.set(key, watch);
+      this.watches.add(watch);
+    });
+  }
+
+  addTransaction(connection: Connection, transaction: Transaction): void {
+    connection.transactions.set(transaction.id, transaction);
+    this.undo.push(() => connection.transactions.delete(transaction.id));
+  }
+
+  removeTransaction(connection: Connection, transaction: Transaction): void {
+    connection.transactions.delete(transaction.id);
+    this.undo.push(() => connection.transactions.set(transaction.id, transaction));
+  }
+
+  /** Ends all transactions and removes all watches of a connection (RESET_WATCHES, repeated INTRODUCE, disconnect). */
+  resetConnection(connection: Connection): void {
+    for (const watch of [...connection.watches.values()]) this.removeWatch(connection, watch);
+    for (const transaction of [...connection.transactions.values()]) this.removeTransaction(connection, transaction);
+  }
+
+  /** Remembers why a transaction failed, and takes a point from the guest that made it fail. */
+  recordConflict(connection: Connection, transaction: Transaction, operation: string, path: ByteString): void {
+    const commit = this.store.findCommitTouching(path, transaction.baseSeq);
+    const culprit = commit?.origin.domid;
+    if (culprit !== undefined && culprit !== connection.domid) {
+      this.undo.push(this.fairness.charge(culprit, this.now));
+    }
+    this.conflicts.push({
+      time: this.now,
+      connection: connection.name,
+      domid: connection.domid,
+      transaction: transaction.id,
+      base: transaction.baseSeq,
+      operation,
+      path: flattenBytes(path),
+      commit: commit?.seq,
+      culprit,
+    });
+    if (this.conflicts.length > CONFLICTS_MAX) this.conflicts.shift();
+  }
+}

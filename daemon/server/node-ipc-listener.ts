@@ -1,0 +1,88 @@
+/**
+ * The listener port over node-ipc.
+ *
+ * Owns the hand-over of sockets: node-ipc binds and accepts; on its `connect` event our code takes the socket's `data`
+ * listener, so that bytes go from the kernel to the parser once, as byte strings. One IPC instance for each socket.
+ *
+ * node-ipc has no option for the listen backlog (Node's default of 511 holds): a burst of more simultaneous connects can
+ * see EAGAIN, which clients retry.
+ */
+import { rmSync } from "node:fs";
+import type { Socket } from "node:net";
+import { IPCModule } from "node-ipc";
+import type { Listener, ListeningSocket, Stream, StreamHandler } from "../platform/listener.js";
+import { checkSocketPath } from "./socket-path.js";
+
+/** More than the file limit can be, so that the limit is the kernel's. */
+const CONNECTIONS_MAX = 1_000_000;
+
+/** A listener whose sockets are node-ipc's. */
+export function nodeIpcListener(): Listener {
+  return { listen };
+}
+
+async function listen(path: string, accept: (stream: Stream) => StreamHandler): Promise<ListeningSocket> {
+  checkSocketPath(path);
+  rmSync(path, { force: true });
+  const ipc = new IPCModule();
+  Object.assign(ipc.config, {
+    silent: true,
+    rawBuffer: true,
+    encoding: "latin1",
+    unlink: false,
+    maxConnections: CONNECTIONS_MAX,
+  } satisfies Partial<typeof ipc.config>);
+  const open = new Set<Socket>();
+  return new Promise((resolve, reject) => {
+    ipc.serve(path, () => {
+      resolve(listeningSocket(ipc, open));
+    });
+    // After a successful start the only errors are those of single connections, which their owners learn by `closed`.
+    ipc.server.on("error", (error) => {
+      reject(new Error(`cannot listen on ${path}: ${error instanceof Error ? error.message : String(error)}`));
+    });
+    ipc.server.on("connect", (socket) => {
+      open.add(socket);
+      socket.once("close", () => open.delete(socket));
+      takeOver(socket, accept);
+    });
+    ipc.server.start();
+  });
+}
+
+function listeningSocket(ipc: IPCModule, open: ReadonlySet<Socket>): ListeningSocket {
+  return {
+    close() {
+      ipc.server.stop();
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+/** Replaces node-ipc's `data` listener by the owner's. */
+function takeOver(socket: Socket, accept: (stream: Stream) => StreamHandler): void {
+  socket.removeAllListeners("data");
+  const drained = (): void => {
+    if (!socket.destroyed) handler.drain();
+  };
+  const handler = accept({
+    write: (data) => {
+      const belowHighWaterMark = socket.write(data, "latin1");
+      if (socket.writableLength === 0) return true;
+      // Node emits `drain` only after a write above its high-water mark; a smaller rest is told by an empty write behind it.
+      if (belowHighWaterMark) socket.write("", drained);
+      return false;
+    },
+    pendingBytes: () => socket.writableLength,
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    close: () => void socket.destroy(),
+  });
+  socket.on("data", (chunk: string) => {
+    handler.data(chunk);
+  });
+  socket.on("drain", drained);
+  socket.on("close", () => {
+    handler.closed();
+  });
+}

@@ -1,0 +1,423 @@
+/**
+ * The server: sockets on one side, the core and the journal on the other.
+ *
+ * Owns the tick loop, back-pressure and the domain sockets. Invariants:
+ *
+ * 1. No byte that a tick produced reaches a socket before the tick's commits are in the journal.
+ * 2. If the journal refuses them, the tick is undone and its messages are dispatched again with commits refused.
+ * 3. What waits for one client is bounded: past the limits its socket is not read and nothing of it is dispatched; a
+ *    privileged client that leaves `UNREAD_BYTES_DROPPED` unread is closed. Others are not affected.
+ * 4. Connections come and go between ticks only.
+ *
+ * One tick: chunks arrive → parse and dispatch, at most `MESSAGES_PER_TICK` for each connection → (setImmediate) clients
+ * that have more waiting get their turn → journal → effects → one write for each socket.
+ */
+import { join } from "node:path";
+import type { ErrorName } from "../../protocol/errno.js";
+import { DOM0, type Domid, type Microseconds } from "../../protocol/identifiers.js";
+import type { Message } from "../../protocol/message.js";
+import { operationNamed } from "../../protocol/operation.js";
+import { MessageParser } from "../../protocol/parser.js";
+import { REQUEST_CODECS } from "../../protocol/payload.js";
+import type { Connection } from "../connection/connection.js";
+import type { Core } from "../dispatch/core.js";
+import type { Effect, WaitingRequest } from "../dispatch/state.js";
+import type { Journal, JournalPosition } from "../journal/journal.js";
+import type { Clock } from "../platform/clock.js";
+import type { Listener, ListeningSocket, Stream, StreamHandler } from "../platform/listener.js";
+
+/** Most messages of one connection that one tick dispatches. */
+export const MESSAGES_PER_TICK = 256;
+/** Unread output of a privileged client above which it is not read. */
+export const UNREAD_BYTES_PAUSED: number = 1024 * 1024;
+/** Unread output above which a privileged client is closed. */
+export const UNREAD_BYTES_DROPPED: number = 64 * 1024 * 1024;
+
+/** Where the server tells the operator what happened. */
+export interface ServerLog {
+  /** Writes a line, unless one with this key was written within the last second. */
+  limited(key: string, level: "error" | "warn" | "info", message: string): void;
+}
+
+/** What the server works with. */
+export interface ServerPorts {
+  readonly core: Core;
+  readonly journal: Pick<Journal, "append">;
+  readonly listener: Listener;
+  readonly clock: Clock;
+  readonly log: ServerLog;
+  /** Told how far the journal reaches, after each tick that committed. */
+  readonly journalWritten: (position: JournalPosition) => void;
+  /** CONTROL `flush`: settles when all that was committed before is sealed in the history. */
+  readonly flushHistory: () => Promise<void>;
+}
+
+/** Where the sockets are. */
+export interface ServerPaths {
+  /** The privileged wire socket. */
+  readonly socket: string;
+  /** The directory of the domains' sockets. */
+  readonly domains: string;
+}
+
+/** A connection and its stream. */
+interface Session {
+  readonly connection: Connection;
+  readonly stream: Stream;
+  readonly parser: MessageParser;
+  /** Whether the kernel takes no more, and `drain` is due. */
+  draining: boolean;
+  paused: boolean;
+  /** Whether it sent what cannot be framed: it is closed when its last replies are written. */
+  broken: boolean;
+  closed: boolean;
+}
+
+type LateOutcome = string | { readonly error: ErrorName };
+
+/** The server of one branch. */
+export class Server {
+  readonly #ports: ServerPorts;
+  readonly #paths: ServerPaths;
+  readonly #sessions = new Map<Connection, Session>();
+  readonly #domainSockets = new Map<Domid, Promise<ListeningSocket | undefined>>();
+  #socket: ListeningSocket | undefined;
+  /** Sessions with whole messages waiting. */
+  #ready = new Set<Session>();
+  /** What was dispatched in this tick, to be dispatched again if it must be. */
+  #inputs: { readonly connection: Connection; readonly message: Message }[] = [];
+  #inTick = false;
+  #scheduled = false;
+  #stopped = false;
+  /** What was answered late in this tick, to be answered again if the tick is undone. */
+  #lateAnswers: { readonly waiting: WaitingRequest; readonly outcome: LateOutcome }[] = [];
+  /** Sessions that closed during the tick. */
+  #gone: Session[] = [];
+  /** Sessions to be closed at the end of the tick. */
+  #brokenSessions: Session[] = [];
+  #holdTimer: NodeJS.Timeout | undefined;
+
+  constructor(ports: ServerPorts, paths: ServerPaths) {
+    this.#ports = ports;
+    this.#paths = paths;
+  }
+
+  /** Binds the privileged socket and the sockets of the domains that are introduced. */
+  async start(): Promise<void> {
+    this.#initialize();
+    this.#socket = await this.#ports.listener.listen(this.#paths.socket, (stream) => this.#accept(stream, DOM0));
+    for (const [domid, record] of this.#ports.core.root.domains) {
+      if (record.introduction !== undefined) this.#openDomainSocket(domid);
+    }
+    await Promise.all(this.#domainSockets.values());
+  }
+
+  /** Ends the tick at hand and closes every socket; what clients sent after it is not answered. */
+  stop(): void {
+    if (this.#stopped) return;
+    if (this.#inTick) this.#endTick();
+    this.#stopped = true;
+    clearTimeout(this.#holdTimer);
+    this.#socket?.close();
+    for (const socket of this.#domainSockets.values()) void socket.then((opened) => opened?.close());
+    this.#domainSockets.clear();
+  }
+
+  /** How many clients are connected. */
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** Gives a new store what C xenstored starts with, as the first commit. */
+  #initialize(): void {
+    const { core } = this.#ports;
+    if (core.seq !== 0) return;
+    const daemon = core.connect(DOM0, "daemon");
+    this.#beginTick();
+    const payload = REQUEST_CODECS.MKDIR.serialize({ path: "/tool/xenstored" });
+    const message = { type: operationNamed("MKDIR").number, requestId: 0, txId: 0, payload };
+    this.#dispatch(daemon, message);
+    this.#endTick();
+    core.disconnect(daemon);
+  }
+
+  #accept(stream: Stream, domid: Domid): StreamHandler {
+    // A connection may be accepted during a tick; taking it up changes nothing that a tick can undo.
+    const connection = this.#ports.core.connect(domid);
+    const parser = new MessageParser();
+    const session: Session = {
+      connection,
+      stream,
+      parser,
+      draining: false, paused: false, broken: false, closed: false };
+    this.#sessions.set(connection, session);
+    return {
+      data: (chunk) => {
+        this.#receive(session, chunk);
+      },
+      drain: () => {
+        this.#drained(session);
+      },
+      closed: () => {
+        session.closed = true;
+        this.#ready.delete(session);
+        this.#gone.push(session);
+        if (!this.#inTick) this.#dropGone();
+      },
+    };
+  }
+
+  #receive(session: Session, chunk: string): void {
+    if (session.closed || session.broken || this.#stopped) return;
+    session.parser.push(chunk);
+    if (!this.#inTick) this.#beginTick();
+    this.#run(session);
+  }
+
+  /** Dispatches what has arrived, up to the session's share of the tick. */
+  #run(session: Session): void {
+    const { connection, parser } = session;
+    let left = this.#share(connection);
+    let waiting = false;
+    while (!session.closed && !connection.closing) {
+      if (left === 0 || !this.#mayDispatch(session)) {
+        waiting = parser.pendingBytes > 0;
+        break;
+      }
+      const message = parser.next();
+      if (message === undefined) break;
+      left--;
+      this.#inputs.push({ connection, message });
+      this.#dispatch(connection, message);
+    }
+    if (parser.brokenLength !== undefined) this.#closeBroken(session, parser.brokenLength);
+    else if (waiting) this.#ready.add(session);
+    else this.#ready.delete(session);
+    this.#adjustReading(session);
+  }
+
+  #dispatch(connection: Connection, message: Message): void {
+    this.#ports.core.dispatch(connection, message);
+  }
+
+  /** A guest has at most as many requests under way as its quota of outstanding requests allows. */
+  #share(connection: Connection): number {
+    if (connection.domid === 0) return MESSAGES_PER_TICK;
+    const { outstanding } = this.#ports.core.guestLimits(connection.domid);
+    return outstanding === 0 ? MESSAGES_PER_TICK : Math.min(MESSAGES_PER_TICK, outstanding);
+  }
+
+  #mayDispatch(session: Session): boolean {
+    const { connection } = session;
+    if (connection.waiting || this.#isFull(session)) return false;
+    return connection.domid === 0 || this.#ports.core.holdMicroseconds(connection.domid) === 0;
+  }
+
+  /** Whether the client has left so much unread that nothing more is done for it. */
+  #isFull(session: Session): boolean {
+    const { connection, draining } = session;
+    const { outbox } = connection;
+    if (connection.domid === 0) return outbox.unreadBytes > UNREAD_BYTES_PAUSED;
+    const { memoryBytes, outstanding } = this.#ports.core.guestLimits(connection.domid);
+    if (memoryBytes !== 0 && outbox.unreadBytes > memoryBytes) return true;
+    return draining && outstanding !== 0 && outbox.unsentReplies >= outstanding;
+  }
+
+  /** Stops reading from a client that has messages waiting or output unread, and goes on when it has not. */
+  #adjustReading(session: Session): void {
+    const pause = this.#ready.has(session) || this.#isFull(session);
+    if (session.closed || pause === session.paused) return;
+    session.paused = pause;
+    if (pause) session.stream.pause();
+    else session.stream.resume();
+  }
+
+  #beginTick(): void {
+    this.#inTick = true;
+    this.#ports.core.beginTick(this.#ports.clock.nowMicroseconds() as Microseconds);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (this.#stopped) return;
+      this.#turn();
+    });
+  }
+
+  /** Gives the waiting sessions their turn, oldest first, and ends the tick. */
+  #turn(): void {
+    if (!this.#inTick) this.#beginTick();
+    const waiting = [...this.#ready];
+    for (const session of waiting) {
+      this.#ready.delete(session);
+      this.#run(session);
+    }
+    this.#endTick();
+    this.#scheduleWaiting();
+  }
+
+  /** Another turn for sessions that can go on now; a timer for those that are held for fairness. */
+  #scheduleWaiting(): void {
+    let soonest = Infinity;
+    for (const session of this.#ready) {
+      const { connection } = session;
+      if (connection.waiting || this.#isFull(session)) continue;
+      soonest = Math.min(soonest, connection.domid === 0 ? 0 : this.#ports.core.holdMicroseconds(connection.domid));
+    }
+    if (soonest === 0) this.#schedule();
+    else if (soonest !== Infinity) {
+      clearTimeout(this.#holdTimer);
+      this.#holdTimer = setTimeout(() => {
+        this.#schedule();
+      }, Math.ceil(soonest / 1000));
+    }
+  }
+
+  /** Makes the tick's commits safe, then lets its effects and output go. */
+  #endTick(): void {
+    const { core } = this.#ports;
+    this.#writeJournal();
+    const output = core.endTick();
+    this.#inputs = [];
+    this.#lateAnswers = [];
+    this.#inTick = false;
+    for (const effect of output.effects) this.#carryOut(effect);
+    for (const connection of output.dirty) {
+      const session = this.#sessions.get(connection);
+      if (session !== undefined) this.#send(session);
+    }
+    for (const session of this.#brokenSessions) session.stream.close();
+    this.#brokenSessions = [];
+    this.#dropGone();
+  }
+
+  #writeJournal(): void {
+    const { core, journal } = this.#ports;
+    if (core.commits.length === 0) return;
+    try {
+      this.#ports.journalWritten(journal.append(core.commits));
+    } catch (error) {
+      const name = errorNameOf(error);
+      const count = String(core.commits.length);
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#ports.log.limited("journal", "error", `${count} commits refused with ${name}: ${reason}`);
+      core.abortTick(name);
+      for (const { waiting, outcome } of this.#lateAnswers) core.answer(waiting, outcome);
+      for (const { connection, message } of this.#inputs) this.#dispatch(connection, message);
+      core.acceptCommits();
+    }
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case "open-domain-socket":
+        this.#openDomainSocket(effect.domid);
+        break;
+      case "close-domain-socket": {
+        const socket = this.#domainSockets.get(effect.domid);
+        this.#domainSockets.delete(effect.domid);
+        void socket?.then((opened) => opened?.close());
+        break;
+      }
+      case "close-connection":
+        this.#sessions.get(effect.connection)?.stream.close();
+        break;
+      case "flush-history":
+        void this.#ports.flushHistory().then(
+          () => {
+            this.#answer(effect.waiting, "OK\0");
+          },
+          (error: unknown) => {
+            this.#ports.log.limited("flush", "error", `flush failed: ${String(error)}`);
+            this.#answer(effect.waiting, { error: "EIO" });
+          },
+        );
+        break;
+    }
+  }
+
+  #answer(waiting: WaitingRequest, outcome: LateOutcome): void {
+    if (this.#stopped) return;
+    if (!this.#inTick) this.#beginTick();
+    this.#lateAnswers.push({ waiting, outcome });
+    this.#ports.core.answer(waiting, outcome);
+    this.#schedule();
+  }
+
+  #openDomainSocket(domid: Domid): void {
+    const path = join(this.#paths.domains, String(domid));
+    const opened = this.#ports.listener
+      .listen(path, (stream) => this.#accept(stream, domid))
+      .catch((error: unknown) => {
+        this.#ports.log.limited("domain-socket", "error", `domain ${String(domid)} has no socket: ${String(error)}`);
+        return undefined;
+      });
+    this.#domainSockets.set(domid, opened);
+  }
+
+  /** Hands a session's output to its socket, or keeps it while the socket takes no more. */
+  #send(session: Session): void {
+    const { outbox } = session.connection;
+    if (session.closed) {
+      outbox.discardTick();
+      return;
+    }
+    if (session.draining) outbox.settleTick();
+    else this.#write(session, outbox.takeTick());
+    if (session.connection.domid === 0 && outbox.unreadBytes > UNREAD_BYTES_DROPPED) {
+      const unread = String(outbox.unreadBytes);
+      this.#ports.log.limited("unread", "warn", `${session.connection.name} closed: it left ${unread} bytes unread`);
+      session.stream.close();
+      return;
+    }
+    this.#adjustReading(session);
+  }
+
+  #write(session: Session, output: string): void {
+    if (output === "") return;
+    session.draining = !session.stream.write(output);
+    session.connection.outbox.socketBytes = session.draining ? session.stream.pendingBytes() : 0;
+  }
+
+  #drained(session: Session): void {
+    if (session.closed || this.#stopped) return;
+    session.draining = false;
+    const { outbox } = session.connection;
+    outbox.socketBytes = 0;
+    if (outbox.hasBacklog) this.#write(session, outbox.takeBacklog());
+    if (this.#ready.has(session)) this.#schedule();
+    else this.#adjustReading(session);
+  }
+
+  #closeBroken(session: Session, length: number): void {
+    const { name } = session.connection;
+    const text = `${name} closed: it sent a payload length of ${String(length)}, above 4096`;
+    this.#ports.log.limited("broken", "warn", text);
+    session.broken = true;
+    this.#ready.delete(session);
+    this.#brokenSessions.push(session);
+  }
+
+  #dropGone(): void {
+    const gone = this.#gone;
+    this.#gone = [];
+    for (const session of gone) {
+      this.#sessions.delete(session.connection);
+      this.#ports.core.disconnect(session.connection);
+    }
+  }
+}
+
+/** What clients are told when the journal cannot be written. */
+function errorNameOf(error: unknown): ErrorName {
+  const code = codeOf(error) ?? codeOf(error instanceof Error ? error.cause : undefined);
+  return code === "ENOSPC" || code === "EROFS" ? code : "EIO";
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}

@@ -1,0 +1,37 @@
+/**
+ * Socket files: whether a path can be bound, and whether somebody serves there.
+ */
+import { statSync } from "node:fs";
+import { createConnection } from "node:net";
+
+/** Bytes of `sun_path` less its NUL (unix(7)); Node cuts a longer path silently. */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+/** Throws when a path is too long for a socket address. */
+export function checkSocketPath(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= SOCKET_PATH_BYTES_MAX) return;
+  const most = String(SOCKET_PATH_BYTES_MAX);
+  throw new Error(
+    `the socket path ${path} has ${String(bytes)} bytes; a Unix socket address holds ${most}. Choose a shorter --run or --dir.`,
+  );
+}
+
+/** Whether a process accepts connections on `path`. A file that nobody answers on, or none, is free. */
+export async function isServed(path: string): Promise<boolean> {
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status?.isSocket() !== true) return false;
+  return new Promise((resolve, reject) => {
+    const probe = createConnection(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve(false);
+      // EAGAIN: somebody listens and its queue is full.
+      else if (error.code === "EAGAIN") resolve(true);
+      else reject(error);
+    });
+  });
+}

@@ -1,0 +1,112 @@
+/**
+ * The watch table: which watches an event concerns.
+ *
+ * Owns the index of all watches: a trie of path names, so that an event costs the depth of its path and the number of
+ * watches it meets, not the number of all watches; and a map for special paths. It decides no permissions
+ * (`delivery.ts`). Source: xenstore.txt, "Watches".
+ */
+import type { ByteString } from "../../protocol/bytes.js";
+import type { Path } from "../../protocol/identifiers.js";
+import { splitPath } from "../../protocol/path.js";
+
+/** One watch of an owner. */
+export interface Watch<Owner> {
+  readonly owner: Owner;
+  /** Absolute path, or `@…`. */
+  readonly path: ByteString;
+  readonly token: ByteString;
+  /** Levels below `path` that it covers; undefined for all. */
+  readonly depth: number | undefined;
+  /** Leading characters of an event's path that are cut, because the watch was set relatively. */
+  readonly relativeBase: number;
+  /** Grows with each registration: watches of one owner fire in this order. */
+  readonly order: number;
+}
+
+/** A place in the trie: the watches of one path, and the places below. */
+export class WatchPlace<Owner> {
+  readonly watches = new Set<Watch<Owner>>();
+  readonly below = new Map<string, WatchPlace<Owner>>();
+}
+
+/** All watches. */
+export class WatchTable<Owner> {
+  readonly #top = new WatchPlace<Owner>();
+  readonly #special = new Map<string, Set<Watch<Owner>>>();
+  #count = 0;
+
+  /** How many watches there are. */
+  get count(): number {
+    return this.#count;
+  }
+
+  add(watch: Watch<Owner>): void {
+    this.#count++;
+    if (watch.path.charCodeAt(0) === 0x40) {
+      const watches = this.#special.get(watch.path);
+      if (watches === undefined) this.#special.set(watch.path, new Set([watch]));
+      else watches.add(watch);
+      return;
+    }
+    let place = this.#top;
+    for (const name of splitPath(watch.path as Path)) {
+      let next = place.below.get(name);
+      if (next === undefined) place.below.set(name, (next = new WatchPlace()));
+      place = next;
+    }
+    place.watches.add(watch);
+  }
+
+  /** Removes a watch that is in the table. */
+  remove(watch: Watch<Owner>): void {
+    this.#count--;
+    if (watch.path.charCodeAt(0) === 0x40) {
+      const watches = this.#special.get(watch.path);
+      watches?.delete(watch);
+      if (watches?.size === 0) this.#special.delete(watch.path);
+      return;
+    }
+    const names = splitPath(watch.path as Path);
+    const places = [this.#top];
+    for (const name of names) {
+      const next = places.at(-1)?.below.get(name);
+      if (next === undefined) throw new Error(`no watch on ${watch.path} is in the table`);
+      places.push(next);
+    }
+    places.at(-1)?.watches.delete(watch);
+    for (let level = names.length; level > 0; level--) {
+      const place = places[level];
+      if (place === undefined || place.watches.size > 0 || place.below.size > 0) break;
+      places[level - 1]?.below.delete(names[level - 1] as string);
+    }
+  }
+
+  /**
+   * The watches of a node and of its ancestors whose depth reaches it, in the order of their registration; and the
+   * place of the node itself, if any watch is set there or below.
+   */
+  matchSubtree(path: Path): { readonly watches: Watch<Owner>[]; readonly place: WatchPlace<Owner> | undefined } {
+    const names = splitPath(path);
+    const watches: Watch<Owner>[] = [];
+    let place: WatchPlace<Owner> | undefined = this.#top;
+    let placesWithWatches = 0;
+    for (let level = 0; ; level++) {
+      const before = watches.length;
+      const distance = names.length - level;
+      for (const watch of place.watches) {
+        if (watch.depth === undefined || watch.depth >= distance) watches.push(watch);
+      }
+      if (watches.length > before) placesWithWatches++;
+      if (level === names.length) break;
+      place = place.below.get(names[level] as string);
+      if (place === undefined) break;
+    }
+    if (placesWithWatches > 1) watches.sort((left, right) => left.order - right.order);
+    return { watches, place };
+  }
+
+  /** The watches whose path is exactly this special path. */
+  matchSpecial(path: string): Watch<Owner>[] {
+    return [...(this.#special.get(path) ?? [])];
+  }
+}
