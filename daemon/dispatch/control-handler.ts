@@ -72,7 +72,9 @@ function conflicts({ state }: Call): Outcome {
   const lines = state.conflicts.toReversed().map((conflict) => {
     const { connection, transaction, base, operation, path, commit, culprit } = conflict;
     const cause =
-      commit === undefined ? "a commit that is no longer remembered" : `commit ${String(commit)} of dom${String(culprit)}`;
+      commit === undefined
+        ? "a commit that is no longer remembered"
+        : `commit ${String(commit)} of dom${String(culprit)}`;
     const who = `${connection} transaction ${String(transaction)} based on ${String(base)}`;
     return `${who}: ${operation} ${textFromBytes(path)} was changed by ${cause}\n`;
   });
@@ -146,7 +148,9 @@ function quota(call: Call, parameters: readonly string[]): Outcome {
   }
   if (first === "set" && parameters.length === 3) {
     const parsed = parseDecimal(value ?? "");
-    return parsed === undefined ? fail("EINVAL") : setQuota(state, call.connection, { quota: name ?? "", value: parsed });
+    return parsed === undefined
+      ? fail("EINVAL")
+      : setQuota(state, call.connection, { quota: name ?? "", value: parsed });
   }
   const domid = parseDomid(first);
   if (domid === undefined || parameters.length !== 1) return fail("EINVAL");

@@ -20,7 +20,12 @@ export function treeRequestRecord(request: TreeRequest): RequestRecord {
       return requestRecord("WRITE", request.path, request.value);
     case "SET_PERMS":
       return requestRecord("SET_PERMS", request.path, serializePerms(request.perms));
-    default:
+    case "READ":
+    case "DIRECTORY":
+    case "DIRECTORY_PART":
+    case "GET_PERMS":
+    case "MKDIR":
+    case "RM":
       return requestRecord(request.operation, request.path);
   }
 }

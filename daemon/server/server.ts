@@ -24,6 +24,7 @@ import type { Core } from "../dispatch/core.js";
 import type { Effect, WaitingRequest } from "../dispatch/state.js";
 import type { Journal, JournalPosition } from "../journal/journal.js";
 import type { Clock } from "../platform/clock.js";
+import type { RateLimitedLog } from "../platform/log.js";
 import type { Listener, ListeningSocket, Stream, StreamHandler } from "../platform/listener.js";
 
 /** Most messages of one connection that one tick dispatches. */
@@ -33,23 +34,19 @@ export const UNREAD_BYTES_PAUSED: number = 1024 * 1024;
 /** Unread output above which a privileged client is closed. */
 export const UNREAD_BYTES_DROPPED: number = 64 * 1024 * 1024;
 
-/** Where the server tells the operator what happened. */
-export interface ServerLog {
-  /** Writes a line, unless one with this key was written within the last second. */
-  limited(key: string, level: "error" | "warn" | "info", message: string): void;
-}
-
 /** What the server works with. */
 export interface ServerPorts {
   readonly core: Core;
   readonly journal: Pick<Journal, "append">;
   readonly listener: Listener;
   readonly clock: Clock;
-  readonly log: ServerLog;
+  readonly log: RateLimitedLog;
   /** Told how far the journal reaches, after each tick that committed. */
   readonly journalWritten: (position: JournalPosition) => void;
   /** CONTROL `flush`: settles when all that was committed before is sealed in the history. */
   readonly flushHistory: () => Promise<void>;
+  /** Told of every request while the access log is on; undefined while it is off. */
+  readonly accessLog: () => ((connection: Connection, message: Message) => void) | undefined;
 }
 
 /** Where the sockets are. */
@@ -136,7 +133,7 @@ export class Server {
     this.#beginTick();
     const payload = REQUEST_CODECS.MKDIR.serialize({ path: "/tool/xenstored" });
     const message = { type: operationNamed("MKDIR").number, requestId: 0, txId: 0, payload };
-    this.#dispatch(daemon, message);
+    this.#ports.core.dispatch(daemon, message);
     this.#endTick();
     core.disconnect(daemon);
   }
@@ -149,7 +146,11 @@ export class Server {
       connection,
       stream,
       parser,
-      draining: false, paused: false, broken: false, closed: false };
+      draining: false,
+      paused: false,
+      broken: false,
+      closed: false,
+    };
     this.#sessions.set(connection, session);
     return {
       data: (chunk) => {
@@ -187,17 +188,14 @@ export class Server {
       const message = parser.next();
       if (message === undefined) break;
       left--;
+      this.#ports.accessLog()?.(connection, message);
       this.#inputs.push({ connection, message });
-      this.#dispatch(connection, message);
+      this.#ports.core.dispatch(connection, message);
     }
     if (parser.brokenLength !== undefined) this.#closeBroken(session, parser.brokenLength);
     else if (waiting) this.#ready.add(session);
     else this.#ready.delete(session);
     this.#adjustReading(session);
-  }
-
-  #dispatch(connection: Connection, message: Message): void {
-    this.#ports.core.dispatch(connection, message);
   }
 
   /** A guest has at most as many requests under way as its quota of outstanding requests allows. */
@@ -271,9 +269,12 @@ export class Server {
     if (soonest === 0) this.#schedule();
     else if (soonest !== Infinity) {
       clearTimeout(this.#holdTimer);
-      this.#holdTimer = setTimeout(() => {
-        this.#schedule();
-      }, Math.ceil(soonest / 1000));
+      this.#holdTimer = setTimeout(
+        () => {
+          this.#schedule();
+        },
+        Math.ceil(soonest / 1000),
+      );
     }
   }
 
@@ -304,10 +305,10 @@ export class Server {
       const name = errorNameOf(error);
       const count = String(core.commits.length);
       const reason = error instanceof Error ? error.message : String(error);
-      this.#ports.log.limited("journal", "error", `${count} commits refused with ${name}: ${reason}`);
+      this.#ports.log.log("error", "journal", `${count} commits refused with ${name}: ${reason}`);
       core.abortTick(name);
       for (const { waiting, outcome } of this.#lateAnswers) core.answer(waiting, outcome);
-      for (const { connection, message } of this.#inputs) this.#dispatch(connection, message);
+      for (const { connection, message } of this.#inputs) this.#ports.core.dispatch(connection, message);
       core.acceptCommits();
     }
   }
@@ -332,7 +333,7 @@ export class Server {
             this.#answer(effect.waiting, "OK\0");
           },
           (error: unknown) => {
-            this.#ports.log.limited("flush", "error", `flush failed: ${String(error)}`);
+            this.#ports.log.log("error", "flush", `flush failed: ${String(error)}`);
             this.#answer(effect.waiting, { error: "EIO" });
           },
         );
@@ -353,7 +354,11 @@ export class Server {
     const opened = this.#ports.listener
       .listen(path, (stream) => this.#accept(stream, domid))
       .catch((error: unknown) => {
-        this.#ports.log.limited("domain-socket", "error", `domain ${String(domid)} has no socket: ${String(error)}`);
+        this.#ports.log.log(
+          "error",
+          `socket of ${String(domid)}`,
+          `domain ${String(domid)} has no socket: ${String(error)}`,
+        );
         return undefined;
       });
     this.#domainSockets.set(domid, opened);
@@ -370,7 +375,7 @@ export class Server {
     else this.#write(session, outbox.takeTick());
     if (session.connection.domid === 0 && outbox.unreadBytes > UNREAD_BYTES_DROPPED) {
       const unread = String(outbox.unreadBytes);
-      this.#ports.log.limited("unread", "warn", `${session.connection.name} closed: it left ${unread} bytes unread`);
+      this.#ports.log.log("warn", "unread", `${session.connection.name} closed: it left ${unread} bytes unread`);
       session.stream.close();
       return;
     }
@@ -396,7 +401,7 @@ export class Server {
   #closeBroken(session: Session, length: number): void {
     const { name } = session.connection;
     const text = `${name} closed: it sent a payload length of ${String(length)}, above 4096`;
-    this.#ports.log.limited("broken", "warn", text);
+    this.#ports.log.log("warn", "broken", text);
     session.broken = true;
     this.#ready.delete(session);
     this.#brokenSessions.push(session);

@@ -27,10 +27,25 @@ export interface NodeState {
  * /a/c/d came.
  */
 export type Change =
-  | { readonly kind: "node"; readonly path: Path; readonly before: NodeState | undefined; readonly after: NodeState | undefined }
+  | {
+      readonly kind: "node";
+      readonly path: Path;
+      readonly before: NodeState | undefined;
+      readonly after: NodeState | undefined;
+    }
   | { readonly kind: "special"; readonly path: SpecialPath; readonly before: Perms; readonly after: Perms }
-  | { readonly kind: "quota"; readonly name: QuotaName; readonly before: number | undefined; readonly after: number | undefined }
-  | { readonly kind: "domain"; readonly domid: Domid; readonly before: DomainRecord | undefined; readonly after: DomainRecord | undefined };
+  | {
+      readonly kind: "quota";
+      readonly name: QuotaName;
+      readonly before: number | undefined;
+      readonly after: number | undefined;
+    }
+  | {
+      readonly kind: "domain";
+      readonly domid: Domid;
+      readonly before: DomainRecord | undefined;
+      readonly after: DomainRecord | undefined;
+    };
 
 /** A mutating request as history tells it. */
 export interface RequestRecord {

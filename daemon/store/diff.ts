@@ -88,7 +88,7 @@ function diffNodes(before: Node, after: Node, changes: Change[]): void {
 /** Merges two sorted lists of children: removals are listed at once, the rest is pushed for later. */
 function diffChildren(path: Path, from: Node | undefined, to: Node, changes: Change[], pending: Pair[]): void {
   let old = (from?.names.length ?? 0) - 1;
-  for (let now = to.names.length - 1; now >= 0 || old >= 0; ) {
+  for (let now = to.names.length - 1; now >= 0 || old >= 0;) {
     const oldName = old >= 0 ? from?.names[old] : undefined;
     const newName = now >= 0 ? to.names[now] : undefined;
     if (newName === undefined || (oldName !== undefined && oldName > newName)) {
@@ -110,7 +110,8 @@ function unionOfKeys<K>(left: ReadonlyMap<K, unknown>, right: ReadonlyMap<K, unk
 
 function sameRecord(left: DomainRecord = NO_RECORD, right: DomainRecord = NO_RECORD): boolean {
   if (left === right) return true;
-  if (left.target !== right.target || left.features !== right.features || left.shutdown !== right.shutdown) return false;
+  if (left.target !== right.target || left.features !== right.features || left.shutdown !== right.shutdown)
+    return false;
   if (left.introduction?.gfn !== right.introduction?.gfn || left.introduction?.port !== right.introduction?.port) {
     return false;
   }
@@ -134,7 +135,8 @@ export function applyChanges(root: Root, changes: readonly Change[], seq: Seq): 
           change.after === undefined
             ? removeNode(node, change.path, seq)
             : setNode(node, change.path, change.after, seq);
-        if (edited === undefined) throw new Error(`the change of ${change.path} does not fit the state it is applied to`);
+        if (edited === undefined)
+          throw new Error(`the change of ${change.path} does not fit the state it is applied to`);
         node = edited;
         break;
       }

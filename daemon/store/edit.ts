@@ -78,7 +78,8 @@ export function setNode(top: Node, path: Path, state: NodeState, seq: Seq): Node
   if (descent === undefined) return undefined;
   const parent = descent.nodes.at(-1) as Node;
   const index = indexOfName(parent.names, name);
-  if (index < 0) return ascend(descent, withChildInserted(parent, -index - 1, name, leaf(state.value, state.perms, seq), seq));
+  if (index < 0)
+    return ascend(descent, withChildInserted(parent, -index - 1, name, leaf(state.value, state.perms, seq), seq));
   const old = parent.children[index] as Node;
   const now = changed(old, state, seq);
   return now === old ? top : ascend(descent, withChildAt(parent, index, now));

@@ -87,7 +87,8 @@ export class Store {
    */
   findCommitTouching(path: string, base: Seq): RecentCommit | undefined {
     return this.#recent.findLast(
-      ({ seq, paths }) => seq > base && paths.some((changed) => isAtOrBelow(changed, path) || isAtOrBelow(path, changed)),
+      ({ seq, paths }) =>
+        seq > base && paths.some((changed) => isAtOrBelow(changed, path) || isAtOrBelow(path, changed)),
     );
   }
 

@@ -176,5 +176,5 @@ function readKey(request: TreeRequest): string {
 function keepable(request: TreeRequest): TreeRequest {
   const path = flattenBytes(request.path) as Path;
   if (request.operation === "WRITE") return { operation: "WRITE", path, value: flattenBytes(request.value) };
-  return { ...request, path } as TreeRequest;
+  return { ...request, path };
 }

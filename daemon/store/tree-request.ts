@@ -244,8 +244,8 @@ function setPerms(draft: Draft, path: Path | SpecialPath, asked: Perms, context:
   }
   if (node === undefined) return failed("ENOENT");
   if (exceedsNodeSize(draft, requester, nodeBytes(node.value, perms, node.names))) return failed("ENOSPC");
-  draft.set(path as Path, { value: node.value, perms });
-  draft.events.push({ kind: "touched", path: path as Path });
+  draft.set(path, { value: node.value, perms });
+  draft.events.push({ kind: "touched", path: path });
   return DONE;
 }
 

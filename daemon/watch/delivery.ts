@@ -89,7 +89,8 @@ function visitRemoved<Owner>(
     for (const name of [...place.below.keys()].sort()) {
       const child = getChild(node, name);
       const below = place.below.get(name);
-      if (child !== undefined && below !== undefined) pending.push({ path: childPath(path, name), node: child, place: below });
+      if (child !== undefined && below !== undefined)
+        pending.push({ path: childPath(path, name), node: child, place: below });
     }
   }
   for (let index = parentsFirst.length - 1; index > 0; index--) {

@@ -1,0 +1,245 @@
+/**
+ * The daemon, assembled: the one place where the core, the server, the journal and the recorder are wired together.
+ *
+ * Start: lock → repository → root at the tip → journal replayed behind it → recorder → sockets. A reply is released when
+ * its commit is in the journal; the recorder follows the journal into Git. Stop: sockets close, the recorder seals what
+ * the journal holds, within a time limit; what it does not reach it records at the next start.
+ */
+import { join } from "node:path";
+import type { Seq } from "../protocol/identifiers.js";
+import { Core } from "./dispatch/core.js";
+import type { CorePorts } from "./dispatch/state.js";
+import { loadTip } from "./history/recorder/load-tip.js";
+import { startRecorder, type Recorder } from "./history/recorder/handle.js";
+import { createRepository } from "./history/repository/layout.js";
+import { openJournal, type Durability, type Journal } from "./journal/journal.js";
+import { lockDirectory, type DirectoryLock } from "./platform/directory-lock.js";
+import type { Clock } from "./platform/clock.js";
+import type { FileSystem } from "./platform/file-system.js";
+import type { Listener } from "./platform/listener.js";
+import { limitRate, type Logger, type RateLimitedLog } from "./platform/log.js";
+import { describeMemory } from "./platform/memory.js";
+import { getOperation } from "../protocol/operation.js";
+import { Server } from "./server/server.js";
+import { checkSocketPath, isServed } from "./server/socket-path.js";
+import { applyChanges } from "./store/diff.js";
+import { emptyRoot, type Root } from "./store/root.js";
+
+/** Longest that a stop waits for the history. */
+const STOP_MILLISECONDS_MAX = 5000;
+/** How often the log says what its rate limit left out. */
+const LOG_FLUSH_MILLISECONDS = 1000;
+
+/** What the daemon needs from outside. */
+export interface DaemonPorts {
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly listener: Listener;
+  readonly logger: Logger;
+}
+
+/** What the daemon is told. Paths are absolute. */
+export interface DaemonConfig {
+  readonly stateDirectory: string;
+  readonly runDirectory: string;
+  readonly durability: Durability;
+  readonly sealMilliseconds: number;
+  /** Part of the authors' mail addresses in the history. */
+  readonly hostName: string;
+}
+
+/** A running daemon. */
+export interface Daemon {
+  /** The privileged wire socket. */
+  readonly socket: string;
+  /** The Git repository. */
+  readonly repository: string;
+  /** Ends it: resolves when the sockets are closed and the history is sealed, or the time for that is over. */
+  stop(): Promise<void>;
+}
+
+/** Opens the state, starts all parts and serves. Throws an error for people when it cannot. */
+export async function assemble(ports: DaemonPorts, config: DaemonConfig): Promise<Daemon> {
+  const { fileSystem } = ports;
+  const domains = join(config.runDirectory, "domains");
+  const socket = join(config.runDirectory, "socket");
+  checkSocketPath(socket);
+  checkSocketPath(join(domains, "65535"));
+  for (const directory of [config.stateDirectory, config.runDirectory, domains]) fileSystem.makeDirectory(directory);
+  const lock = lockDirectory(config.stateDirectory);
+  try {
+    if (await isServed(socket)) {
+      throw new Error(`another daemon serves ${socket}: stop it first, or choose another --run directory`);
+    }
+    return await serve(ports, config, { lock, socket, domains });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+interface Places {
+  readonly lock: DirectoryLock;
+  readonly socket: string;
+  readonly domains: string;
+}
+
+async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): Promise<Daemon> {
+  const { logger, clock, listener } = ports;
+  const repository = join(config.stateDirectory, "store.git");
+  const { journal, root, seq } = recover(ports, config, repository);
+  const log = limitRate(logger, clock);
+  const logTimer = setInterval(() => {
+    log.flush();
+  }, LOG_FLUSH_MILLISECONDS).unref();
+  const recorder = await startRecorder({
+    stateDirectory: config.stateDirectory,
+    branch: "main",
+    hostName: config.hostName,
+    sealMilliseconds: config.sealMilliseconds,
+  });
+  watchRecorder(recorder, journal, log);
+  recorder.publish(journal.position());
+  let isAccessLogged = false;
+  const core = new Core(
+    root,
+    seq,
+    corePorts(ports, recorder, (enabled) => (isAccessLogged = enabled)),
+  );
+  const server = new Server(
+    {
+      core,
+      journal,
+      listener,
+      clock,
+      log,
+      journalWritten: (position) => {
+        recorder.publish(position);
+      },
+      flushHistory: async () => {
+        await recorder.flush();
+      },
+      accessLog: () => (isAccessLogged ? accessLine(logger) : undefined),
+    },
+    places,
+  );
+  await server.start();
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    server.stop();
+    await closeRecorder(recorder, log);
+    log.flush();
+    clearInterval(logTimer);
+    journal.close();
+    places.lock.release();
+  };
+  return { socket: places.socket, repository, stop: () => (stopping ??= stop()) };
+}
+
+interface Recovered {
+  readonly journal: Journal;
+  readonly root: Root;
+  readonly seq: Seq;
+}
+
+/** Loads the root at the tip of the history and replays what the journal holds beyond it. */
+function recover({ fileSystem, logger }: DaemonPorts, config: DaemonConfig, repository: string): Recovered {
+  createRepository(fileSystem, repository);
+  const tip = loadTip(fileSystem, repository);
+  const after = tip?.seq ?? (0 as Seq);
+  const { journal, recovered, cut } = openJournal({
+    fileSystem,
+    directory: join(config.stateDirectory, "journal", "main"),
+    after,
+    durability: config.durability,
+  });
+  if (cut !== undefined) {
+    logger.warn("an unfinished end of the journal was removed; nothing in it was acknowledged under this durability", {
+      file: cut.file,
+      offset: cut.offset,
+      bytes: cut.bytes,
+    });
+  }
+  let root = tip?.root ?? emptyRoot();
+  for (const commit of recovered) root = applyChanges(root, commit.changes, commit.seq);
+  const seq = recovered.at(-1)?.seq ?? after;
+  logger.info("state loaded", { seq, recorded: after, replayed: recovered.length });
+  return { journal, root, seq };
+}
+
+function watchRecorder(recorder: Recorder, journal: Journal, log: RateLimitedLog): void {
+  recorder.onSealed((status) => {
+    try {
+      journal.discardThrough(status.sealedSeq);
+    } catch (error) {
+      log.log("warn", "discard", `old journal segments could not be removed: ${String(error)}`);
+    }
+  });
+  recorder.onFailure((error) => {
+    log.log(
+      "error",
+      "recorder",
+      `the history is not written any more (the journal keeps everything): ${error.message}`,
+    );
+  });
+}
+
+async function closeRecorder(recorder: Recorder, log: RateLimitedLog): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => {
+      resolve("late");
+    }, STOP_MILLISECONDS_MAX);
+  });
+  try {
+    if ((await Promise.race([recorder.close(), late])) === "late") {
+      log.log("warn", "stop", "the history was not complete in time; the journal keeps the rest for the next start");
+    }
+  } catch (error) {
+    log.log("warn", "stop", `the history could not be completed; the journal keeps the rest: ${String(error)}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function corePorts({ logger }: DaemonPorts, recorder: Recorder, setAccessLog: (on: boolean) => void): CorePorts {
+  return {
+    log: (level, message) => {
+      logger.log(level, message);
+    },
+    describeHistory: () => {
+      const { tip, sealedSeq, recordedSeq, publishedSeq } = recorder.status();
+      const lag = publishedSeq - sealedSeq;
+      return [
+        `tip: ${tip ?? "none"}`,
+        `seq: ${String(publishedSeq)}`,
+        `recorded: ${String(recordedSeq)}`,
+        `sealed: ${String(sealedSeq)}`,
+        `lag: ${String(lag)} commits\n`,
+      ].join("\n");
+    },
+    describeMemory,
+    setAccessLog,
+  };
+}
+
+/** Shows a request as the access log does: operation and the first string of its payload. */
+function accessLine(logger: Logger): (connection: { readonly name: string }, message: AccessedMessage) => void {
+  return (connection, { type, txId, payload }) => {
+    const operation = getOperation(type)?.name ?? `type ${String(type)}`;
+    const end = payload.indexOf("\0");
+    const path = payload.slice(0, end === -1 ? undefined : end);
+    logger.info("request", {
+      connection: connection.name,
+      operation,
+      transaction: txId === 0 ? undefined : txId,
+      path,
+    });
+  };
+}
+
+interface AccessedMessage {
+  readonly type: number;
+  readonly txId: number;
+  readonly payload: string;
+}

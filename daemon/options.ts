@@ -1,0 +1,94 @@
+/**
+ * The command line of the daemon.
+ *
+ * Owns flags, their defaults and their checks. A bad one ends the process with code 2 and a message that says what would
+ * be right.
+ */
+import { join, resolve } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Durability } from "./journal/journal.js";
+import { LOG_LEVELS, type LogLevel } from "./platform/log.js";
+
+/** What the daemon was asked to do. */
+export interface DaemonOptions {
+  /** Absolute path of the directory of journal and repository. */
+  readonly stateDirectory: string;
+  /** Absolute path of the directory of the sockets. */
+  readonly runDirectory: string;
+  readonly durability: Durability;
+  readonly sealMilliseconds: number;
+  readonly logLevel: LogLevel;
+  /** Absolute path; undefined for standard error. */
+  readonly logFile: string | undefined;
+}
+
+const DURABILITIES: readonly Durability[] = ["process", "power", "none"];
+const SEAL_MILLISECONDS_MAX = 60_000;
+
+const AFTER_HELP = `
+Durability, what an acknowledged change survives:
+  process  the death of the daemon (kill -9), not a power cut
+  power    a power cut too: each batch of replies waits for the disk
+  none     nothing for certain
+
+Examples:
+  xenstored-tng                                  # sockets in ./.xenstore/run
+  xenstored-tng --dir /var/lib/xenstored-tng --run /run/xenstored
+  XENSTORED_PATH=.xenstore/run/socket xenstore-write /hello world
+  git -C .xenstore/state/store.git log -p`;
+
+/** Parses the command line; ends the process for \`--help\`, \`--version\` and mistakes. */
+export function parseDaemonOptions(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  version: string,
+): DaemonOptions {
+  const program = new Command("xenstored-tng")
+    .description("A XenStore daemon that remembers: every committed change is a Git commit.")
+    .version(version)
+    .addOption(new Option("--dir <dir>", "directory of state/ and run/").default("./.xenstore"))
+    .addOption(new Option("--state <dir>", "directory of journal and repository (default: DIR/state)"))
+    .addOption(new Option("--run <dir>", "directory of the sockets (default: $XENSTORED_RUNDIR or DIR/run)"))
+    .addOption(new Option("--durability <kind>", "what a reply promises").choices(DURABILITIES).default("process"))
+    .addOption(
+      new Option("--seal-ms <ms>", "how long history may lag behind, in milliseconds")
+        .default(500)
+        .argParser(parseSeal),
+    )
+    .addOption(
+      new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
+    )
+    .addOption(new Option("--log-file <file>", "log to a file, reopened on SIGHUP (default: standard error)"))
+    .addHelpText("after", AFTER_HELP)
+    .allowExcessArguments(false)
+    .exitOverride((error) => {
+      process.exit(error.exitCode === 0 ? 0 : 2);
+    });
+  program.parse(argv, { from: "user" });
+  const flags = program.opts<{
+    dir: string;
+    state?: string;
+    run?: string;
+    durability: Durability;
+    sealMs: number;
+    logLevel: LogLevel;
+    logFile?: string;
+  }>();
+  const directory = resolve(flags.dir);
+  const fromEnvironment = environment["XENSTORED_RUNDIR"];
+  const run = flags.run ?? (fromEnvironment === "" ? undefined : fromEnvironment) ?? join(directory, "run");
+  return {
+    stateDirectory: resolve(flags.state ?? join(directory, "state")),
+    runDirectory: resolve(run),
+    durability: flags.durability,
+    sealMilliseconds: flags.sealMs,
+    logLevel: flags.logLevel,
+    logFile: flags.logFile === undefined ? undefined : resolve(flags.logFile),
+  };
+}
+
+function parseSeal(text: string): number {
+  const value = /^[0-9]{1,5}$/.test(text) ? Number(text) : NaN;
+  if (value >= 1 && value <= SEAL_MILLISECONDS_MAX) return value;
+  throw new InvalidArgumentError(`It is a number of milliseconds from 1 to ${String(SEAL_MILLISECONDS_MAX)}.`);
+}
