@@ -30,20 +30,22 @@ export interface Stream {
 
 /** A bound socket. */
 export interface ListeningSocket {
-  /** Stops accepting, closes every accepted connection and removes the socket file. */
+  /** Resolves when the socket listens or was closed; rejects, with an error for people, when it could not be bound. */
+  readonly listening: Promise<void>;
+  /** Stops accepting, closes every accepted connection and removes the socket file, before it returns. */
   close(): void;
 }
 
 /** Makes listening sockets. */
 export interface Listener {
   /**
-   * Binds `path` and accepts connections until it is closed. The socket file exists when the call returns, and has the
-   * mode that the umask leaves it; the promise settles when it is known whether the socket listens.
+   * Binds `path` and accepts connections until it is closed. The socket file exists when the call returns, with the mode
+   * that the umask leaves it.
    *
    * Whatever was at `path` before is replaced: the caller has made sure that nobody serves there. Throws when the path is
-   * too long for a socket address; rejects when it cannot be bound.
+   * too long for a socket address.
    *
    * @param accept - called for each connection; returns who is told about it
    */
-  listen(path: string, accept: (stream: Stream) => StreamHandler): Promise<ListeningSocket>;
+  listen(path: string, accept: (stream: Stream) => StreamHandler): ListeningSocket;
 }

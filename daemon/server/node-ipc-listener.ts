@@ -21,7 +21,7 @@ export function nodeIpcListener(): Listener {
   return { listen };
 }
 
-async function listen(path: string, accept: (stream: Stream) => StreamHandler): Promise<ListeningSocket> {
+function listen(path: string, accept: (stream: Stream) => StreamHandler): ListeningSocket {
   checkSocketPath(path);
   rmSync(path, { force: true });
   const ipc = new IPCModule();
@@ -33,28 +33,27 @@ async function listen(path: string, accept: (stream: Stream) => StreamHandler): 
     maxConnections: CONNECTIONS_MAX,
   } satisfies Partial<typeof ipc.config>);
   const open = new Set<Socket>();
-  return new Promise((resolve, reject) => {
-    ipc.serve(path, () => {
-      resolve(listeningSocket(ipc, open));
-    });
+  let settled = (): void => undefined;
+  const listening = new Promise<void>((resolve, reject) => {
+    settled = resolve;
+    ipc.serve(path, resolve);
     // After a successful start the only errors are those of single connections, which their owners learn by `closed`.
     ipc.server.on("error", (error) => {
       reject(new Error(`cannot listen on ${path}: ${error instanceof Error ? error.message : String(error)}`));
     });
-    ipc.server.on("connect", (socket) => {
-      open.add(socket);
-      socket.once("close", () => open.delete(socket));
-      takeOver(socket, accept);
-    });
-    ipc.server.start();
   });
-}
-
-function listeningSocket(ipc: IPCModule, open: ReadonlySet<Socket>): ListeningSocket {
+  ipc.server.on("connect", (socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    takeOver(socket, accept);
+  });
+  ipc.server.start();
   return {
+    listening,
     close() {
       ipc.server.stop();
       for (const socket of open) socket.destroy();
+      settled();
     },
   };
 }

@@ -77,7 +77,7 @@ export class Server {
   readonly #ports: ServerPorts;
   readonly #paths: ServerPaths;
   readonly #sessions = new Map<Connection, Session>();
-  readonly #domainSockets = new Map<Domid, Promise<ListeningSocket | undefined>>();
+  readonly #domainSockets = new Map<Domid, ListeningSocket>();
   #socket: ListeningSocket | undefined;
   /** Sessions with whole messages waiting. */
   #ready = new Set<Session>();
@@ -102,11 +102,11 @@ export class Server {
   /** Binds the privileged socket and the sockets of the domains that are introduced. */
   async start(): Promise<void> {
     this.#initialize();
-    this.#socket = await this.#ports.listener.listen(this.#paths.socket, (stream) => this.#accept(stream, DOM0));
+    this.#socket = this.#ports.listener.listen(this.#paths.socket, (stream) => this.#accept(stream, DOM0));
     for (const [domid, record] of this.#ports.core.root.domains) {
       if (record.introduction !== undefined) this.#openDomainSocket(domid);
     }
-    await Promise.all(this.#domainSockets.values());
+    await this.#socket.listening;
   }
 
   /** Ends the tick at hand and closes every socket; what clients sent after it is not answered. */
@@ -116,7 +116,7 @@ export class Server {
     this.#stopped = true;
     clearTimeout(this.#holdTimer);
     this.#socket?.close();
-    for (const socket of this.#domainSockets.values()) void socket.then((opened) => opened?.close());
+    for (const socket of this.#domainSockets.values()) socket.close();
     this.#domainSockets.clear();
   }
 
@@ -318,12 +318,10 @@ export class Server {
       case "open-domain-socket":
         this.#openDomainSocket(effect.domid);
         break;
-      case "close-domain-socket": {
-        const socket = this.#domainSockets.get(effect.domid);
+      case "close-domain-socket":
+        this.#domainSockets.get(effect.domid)?.close();
         this.#domainSockets.delete(effect.domid);
-        void socket?.then((opened) => opened?.close());
         break;
-      }
       case "close-connection":
         this.#sessions.get(effect.connection)?.stream.close();
         break;
@@ -351,17 +349,12 @@ export class Server {
 
   #openDomainSocket(domid: Domid): void {
     const path = join(this.#paths.domains, String(domid));
-    const opened = this.#ports.listener
-      .listen(path, (stream) => this.#accept(stream, domid))
-      .catch((error: unknown) => {
-        this.#ports.log.log(
-          "error",
-          `socket of ${String(domid)}`,
-          `domain ${String(domid)} has no socket: ${String(error)}`,
-        );
-        return undefined;
-      });
-    this.#domainSockets.set(domid, opened);
+    const socket = this.#ports.listener.listen(path, (stream) => this.#accept(stream, domid));
+    this.#domainSockets.set(domid, socket);
+    socket.listening.catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#ports.log.log("error", `socket of ${String(domid)}`, `domain ${String(domid)} has no socket: ${reason}`);
+    });
   }
 
   /** Hands a session's output to its socket, or keeps it while the socket takes no more. */
