@@ -71,6 +71,8 @@ export async function assemble(ports: DaemonPorts, config: DaemonConfig): Promis
     if (await isServed(socket)) {
       throw new Error(`another daemon serves ${socket}: stop it first, or choose another --run directory`);
     }
+    // Left by a daemon that was killed: domains that are still introduced get new ones.
+    for (const name of fileSystem.list(domains)) fileSystem.remove(join(domains, name));
     return await serve(ports, config, { lock, socket, domains });
   } catch (error) {
     lock.release();

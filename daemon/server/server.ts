@@ -347,14 +347,20 @@ export class Server {
     this.#schedule();
   }
 
+  /** A domain whose socket cannot be bound is told to the operator; everything else about it works. */
   #openDomainSocket(domid: Domid): void {
     const path = join(this.#paths.domains, String(domid));
-    const socket = this.#ports.listener.listen(path, (stream) => this.#accept(stream, domid));
-    this.#domainSockets.set(domid, socket);
-    socket.listening.catch((error: unknown) => {
+    const report = (error: unknown): void => {
       const reason = error instanceof Error ? error.message : String(error);
       this.#ports.log.log("error", `socket of ${String(domid)}`, `domain ${String(domid)} has no socket: ${reason}`);
-    });
+    };
+    try {
+      const socket = this.#ports.listener.listen(path, (stream) => this.#accept(stream, domid));
+      this.#domainSockets.set(domid, socket);
+      socket.listening.catch(report);
+    } catch (error) {
+      report(error);
+    }
   }
 
   /** Hands a session's output to its socket, or keeps it while the socket takes no more. */
