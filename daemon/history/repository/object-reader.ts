@@ -1,0 +1,433 @@
+/**
+ * Reading objects: from any pack of the repository, ours or Git's, and from loose files.
+ *
+ * Owns the list of packs and the caches. It never writes, and never trusts what it reads: every damage ends in
+ * `DamagedObjectError` with file and place. Not supported, and refused by `openRepository`: objects borrowed from another
+ * repository (`objects/info/alternates`) and partial clones. Source: gitformat-pack(5), gitrepository-layout(5).
+ *
+ *   const reader = new ObjectReader(fileSystem, repositoryDirectory);
+ *   const { type, data } = reader.read(oid);
+ *   reader.close();
+ *
+ * Invariants
+ *  1. Packs come and go while we read (`git gc`, our own consolidation). An object that is nowhere, or a pack that is
+ *     gone, makes the reader list the pack directory again; only what is missing after that is missing.
+ *  2. A delta's base stands in the same pack. An offset delta's base stands before it, so such a chain ends; one with
+ *     oid deltas ends at `DELTA_CHAIN_MAX`.
+ *  3. With `verifyOids` no data is returned whose SHA-1 is not the oid asked for.
+ *  4. Memory is bounded: windows, cached bases and open files each have a limit, an object one of its own.
+ */
+import { Buffer } from "node:buffer";
+import type { FileSystem } from "../../platform/file-system.js";
+import { hashObject, hexFromOid, type Oid } from "../object/oid.js";
+import {
+  applyDelta,
+  decodeEntryHeader,
+  decodeLooseObject,
+  ENTRY_HEADER_BYTES_MAX,
+  inflateStream,
+  PackDamage,
+  zlibStreamBytesUsual,
+  type EntryHeader,
+  type GitObject,
+} from "../object/pack-decode.js";
+import { ByteLru, type Shelf } from "./byte-lru.js";
+import { listIfPresent, readIfPresent } from "./durable-file.js";
+import { DamagedObjectError, MissingObjectError } from "./errors.js";
+import { FileVanishedError, WindowedFile, WindowPool } from "./file-window.js";
+import { packDirectory } from "./pack-file.js";
+import { PackIndex } from "./pack-index.js";
+
+/** What a reader may use, and how careful it is. */
+export interface ObjectReaderOptions {
+  /** Hash every object that `read` returns and compare (0.5 µs for a small one). Default false. */
+  readonly verifyOids?: boolean;
+  /** Bytes of files kept in memory. Default 32 MiB. */
+  readonly windowBytesMax?: number;
+  /** Bytes of delta bases kept in memory. Default 16 MiB. */
+  readonly baseBytesMax?: number;
+  /** Files open at a time; a pack in use takes two. Default 64. */
+  readonly openFilesMax?: number;
+  /** Bytes of the largest object that is read; a larger one is reported as damage. Default 512 MiB. */
+  readonly objectBytesMax?: number;
+}
+
+const MEBIBYTE = 1024 * 1024;
+/** A walk over a whole root reads neighbours, so one read brings hundreds of small objects. */
+const PACK_WINDOW_BYTES = 128 * 1024;
+/** Git itself writes chains of at most 4,095 (`pack.depth`). */
+const DELTA_CHAIN_MAX = 4096;
+const PACK_HEADER_BYTES = 12;
+const PACK_MAGIC = 0x5041434b;
+const CHECKSUM_BYTES = 20;
+/** A read gives up when the packs vanish under it this often; each time somebody has repacked the whole repository. */
+const RESCANS_MAX = 16;
+const PACK_INDEX_NAME = /^(.+)\.idx$/;
+
+interface Pack {
+  /** File name without `.pack` and `.idx`. */
+  readonly name: string;
+  readonly index: PackIndex;
+  readonly file: WindowedFile;
+  /** Objects that were the base of a delta, by place. */
+  readonly bases: Shelf<GitObject>;
+}
+
+/** An entry whose data still lacks its base. */
+interface PendingDelta {
+  readonly offset: number;
+  readonly header: EntryHeader;
+}
+
+/** Reads the objects of one repository. Synchronous; one reader belongs to one thread. */
+export class ObjectReader {
+  readonly #fileSystem: FileSystem;
+  readonly #directory: string;
+  readonly #verifyOids: boolean;
+  readonly #objectBytesMax: number;
+  readonly #pool: WindowPool;
+  readonly #bases: ByteLru<GitObject>;
+  /** Names of the packs that the last listing found; undefined before the first. */
+  #names: readonly string[] | undefined;
+  /** Opened when first asked for an object; the pack that answered last is the first to be asked. */
+  #packs: Pack[] = [];
+  #unopened: string[] = [];
+
+  /** @param repositoryDirectory - a repository that `openRepository` accepted */
+  constructor(fileSystem: FileSystem, repositoryDirectory: string, options: ObjectReaderOptions = {}) {
+    this.#fileSystem = fileSystem;
+    this.#directory = repositoryDirectory;
+    this.#verifyOids = options.verifyOids ?? false;
+    this.#objectBytesMax = options.objectBytesMax ?? 512 * MEBIBYTE;
+    this.#pool = new WindowPool(fileSystem, {
+      windowBytesMax: options.windowBytesMax ?? 32 * MEBIBYTE,
+      openFilesMax: options.openFilesMax ?? 64,
+    });
+    this.#bases = new ByteLru(options.baseBytesMax ?? 16 * MEBIBYTE);
+  }
+
+  /**
+   * The object with this oid.
+   *
+   * The data may be shared with the reader's cache: never write to it.
+   *
+   * @throws MissingObjectError when the repository does not have it, DamagedObjectError when what it has is damaged
+   */
+  read(oid: Oid): GitObject {
+    const object = this.#look(
+      oid,
+      (pack, offset) => this.#readEntry(pack, offset),
+      (path) => this.#readLoose(path),
+      (found, path, offset) => {
+        this.#verify(oid, found, path, offset);
+      },
+    );
+    if (object === undefined) throw new MissingObjectError(hexFromOid(oid), this.#directory);
+    return object;
+  }
+
+  /**
+   * Whether the repository has the object; that it can be read is not checked. A missing one costs a listing of the pack
+   * directory each time.
+   *
+   * @throws DamagedObjectError when a pack or index is damaged
+   */
+  has(oid: Oid): boolean {
+    const found = this.#look(
+      oid,
+      () => true,
+      (path) => (this.#fileSystem.exists(path) ? true : undefined),
+      () => undefined,
+    );
+    return found ?? false;
+  }
+
+  /** Closes all files and forgets all caches. The reader may be used again, and then starts from nothing. */
+  close(): void {
+    for (const pack of this.#packs) this.#closePack(pack);
+    this.#packs = [];
+    this.#unopened = [];
+    this.#names = undefined;
+  }
+
+  /** Packs, then loose, then both once more after a new listing (invariant 1). */
+  #look<Found>(
+    oid: Oid,
+    packed: (pack: Pack, offset: number) => Found,
+    loose: (path: string) => Found | undefined,
+    check: (found: Found, path: string, offset: number) => void,
+  ): Found | undefined {
+    let listed = this.#names === undefined;
+    if (listed) this.#list();
+    for (let rescans = 0; rescans < RESCANS_MAX; rescans++) {
+      try {
+        const place = this.#find(oid);
+        if (place !== undefined) {
+          const found = packed(place.pack, place.offset);
+          check(found, place.pack.file.path, place.offset);
+          return found;
+        }
+      } catch (error) {
+        if (!(error instanceof FileVanishedError)) throw error;
+        this.#list();
+        listed = true;
+        continue;
+      }
+      const path = this.#loosePath(oid);
+      const found = loose(path);
+      if (found !== undefined) {
+        check(found, path, 0);
+        return found;
+      }
+      if (listed) return undefined;
+      this.#list();
+      listed = true;
+    }
+    return undefined;
+  }
+
+  #find(oid: Oid): { readonly pack: Pack; readonly offset: number } | undefined {
+    for (const [position, pack] of this.#packs.entries()) {
+      const offset = pack.index.find(oid);
+      if (offset === undefined) continue;
+      if (position > 0) {
+        this.#packs.splice(position, 1);
+        this.#packs.unshift(pack);
+      }
+      return { pack, offset };
+    }
+    for (let name = this.#unopened.pop(); name !== undefined; name = this.#unopened.pop()) {
+      const pack = this.#openPackOrKeepName(name);
+      this.#packs.unshift(pack);
+      const offset = pack.index.find(oid);
+      if (offset !== undefined) return { pack, offset };
+    }
+    return undefined;
+  }
+
+  /** Reads the directory again: packs that are gone are closed, new ones opened at need. */
+  #list(): void {
+    const present = new Set(listIfPresent(this.#fileSystem, packDirectory(this.#directory)));
+    const names: string[] = [];
+    for (const file of present) {
+      const name = PACK_INDEX_NAME.exec(file)?.[1];
+      if (name !== undefined && present.has(`${name}.pack`)) names.push(name);
+    }
+    const kept: Pack[] = [];
+    for (const pack of this.#packs) {
+      if (names.includes(pack.name)) kept.push(pack);
+      else this.#closePack(pack);
+    }
+    const open = new Set(kept.map(({ name }) => name));
+    this.#packs = kept;
+    this.#unopened = names.filter((name) => !open.has(name));
+    this.#names = names;
+  }
+
+  /** A pack that is damaged stays on the list, so that the next reader of the damage is told too. */
+  #openPackOrKeepName(name: string): Pack {
+    try {
+      return this.#openPack(name);
+    } catch (error) {
+      this.#unopened.push(name);
+      throw error;
+    }
+  }
+
+  #openPack(name: string): Pack {
+    const path = `${packDirectory(this.#directory)}/${name}`;
+    const index = new PackIndex(this.#pool, `${path}.idx`);
+    let file: WindowedFile | undefined;
+    try {
+      file = new WindowedFile(this.#pool, `${path}.pack`, PACK_WINDOW_BYTES);
+      checkPack(file, index);
+      return { name, index, file, bases: this.#bases.shelf() };
+    } catch (error) {
+      index.close();
+      file?.close();
+      throw error;
+    }
+  }
+
+  #closePack(pack: Pack): void {
+    pack.index.close();
+    pack.file.close();
+    pack.bases.clear();
+  }
+
+  /** The object whose entry begins at `offset`, its deltas applied. */
+  #readEntry(pack: Pack, offset: number): GitObject {
+    const deltas: PendingDelta[] = [];
+    let at = offset;
+    let object: GitObject | undefined;
+    for (;;) {
+      object = deltas.length === 0 && pack.bases.entries.size === 0 ? undefined : pack.bases.get(at);
+      if (object !== undefined) break;
+      const header = this.#readHeader(pack, at);
+      if (header.kind === "object") {
+        const data = this.#readData(pack, { offset: at, header }, deltas.length > 0);
+        object = { type: header.type, data };
+        if (deltas.length > 0) pack.bases.set(at, object, data.length);
+        break;
+      }
+      deltas.push({ offset: at, header });
+      if (deltas.length > DELTA_CHAIN_MAX) {
+        throw new DamagedObjectError(
+          pack.file.path,
+          offset,
+          `more than ${String(DELTA_CHAIN_MAX)} deltas build on each other, probably in a circle`,
+        );
+      }
+      at = baseOffset(pack, at, header);
+    }
+    for (let pending = deltas.pop(); pending !== undefined; pending = deltas.pop()) {
+      const delta = this.#readData(pack, pending, false);
+      const data: Buffer = this.#applyDelta(pack, pending.offset, { base: object.data, delta });
+      object = { type: object.type, data };
+      pack.bases.set(pending.offset, object, data.length);
+    }
+    return object;
+  }
+
+  #readHeader(pack: Pack, offset: number): EntryHeader {
+    const { file } = pack;
+    if (offset < PACK_HEADER_BYTES || offset >= file.size - CHECKSUM_BYTES) {
+      throw new DamagedObjectError(
+        file.path,
+        offset,
+        `the index or a delta refers to this place, and objects stand between ${String(PACK_HEADER_BYTES)} and ${String(file.size - CHECKSUM_BYTES)}`,
+      );
+    }
+    file.locate(offset, ENTRY_HEADER_BYTES_MAX);
+    const before = file.at;
+    const header = inPack(pack, offset - before, () => decodeEntryHeader(file.bytes, before));
+    if (header.size > this.#objectBytesMax) {
+      throw new DamagedObjectError(
+        file.path,
+        offset,
+        `the object would have ${String(header.size)} bytes; at most ${String(this.#objectBytesMax)} are read`,
+      );
+    }
+    return { ...header, dataAt: offset + header.dataAt - before };
+  }
+
+  /** Inflates an entry's stream. Its length is stated nowhere, so more and more of the file is offered. */
+  #readData(pack: Pack, { offset, header }: PendingDelta, lasting: boolean): Buffer {
+    const { file } = pack;
+    const position = header.dataAt;
+    const left = file.size - CHECKSUM_BYTES - position;
+    for (let offered = Math.min(left, 16); ;) {
+      file.locate(position, offered);
+      const { bytes, at } = file;
+      const data = inPack(pack, position - at, () => inflateStream({ bytes, at, size: header.size, lasting }));
+      if (data !== undefined) return data;
+      if (offered >= left) throw new DamagedObjectError(file.path, offset, "the pack ends before the object does");
+      offered = Math.min(left, Math.max(zlibStreamBytesUsual(header.size), 2 * offered, bytes.length - at + 1));
+    }
+  }
+
+  #applyDelta(pack: Pack, offset: number, { base, delta }: { readonly base: Buffer; readonly delta: Buffer }): Buffer {
+    try {
+      return applyDelta(base, delta, this.#objectBytesMax);
+    } catch (error) {
+      // A place in the inflated delta is no place in the file.
+      if (error instanceof PackDamage) {
+        throw new DamagedObjectError(
+          pack.file.path,
+          offset,
+          `${error.message} (byte ${String(error.at)} of the delta)`,
+        );
+      }
+      throw error;
+    }
+  }
+
+  #loosePath(oid: Oid): string {
+    const hex = hexFromOid(oid);
+    return `${this.#directory}/objects/${hex.slice(0, 2)}/${hex.slice(2)}`;
+  }
+
+  #readLoose(path: string): GitObject | undefined {
+    const content = readIfPresent(this.#fileSystem, path);
+    if (content === undefined) return undefined;
+    try {
+      return decodeLooseObject(
+        Buffer.from(content.buffer, content.byteOffset, content.byteLength),
+        this.#objectBytesMax,
+      );
+    } catch (error) {
+      if (error instanceof PackDamage) throw new DamagedObjectError(path, error.at, error.message);
+      throw error;
+    }
+  }
+
+  #verify(oid: Oid, object: GitObject, path: string, offset: number): void {
+    if (!this.#verifyOids) return;
+    const actual = hashObject(object.type, object.data);
+    if (actual === oid) return;
+    throw new DamagedObjectError(
+      path,
+      offset,
+      `here stands object ${hexFromOid(actual)} instead of ${hexFromOid(oid)}`,
+    );
+  }
+}
+
+/** Calls `decode`; what is wrong `at` bytes into its input is wrong at `start + at` in the pack. */
+function inPack<Result>(pack: Pack, start: number, decode: () => Result): Result {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof PackDamage) throw new DamagedObjectError(pack.file.path, start + error.at, error.message);
+    throw error;
+  }
+}
+
+function baseOffset(pack: Pack, offset: number, header: EntryHeader): number {
+  if (header.kind === "offset-delta") {
+    if (header.distance > 0 && header.distance < offset) return offset - header.distance;
+    throw new DamagedObjectError(
+      pack.file.path,
+      offset,
+      `the delta's base would begin ${String(header.distance)} bytes before it`,
+    );
+  }
+  if (header.kind === "object") return offset;
+  const base = pack.index.find(header.base);
+  if (base !== undefined) return base;
+  throw new DamagedObjectError(
+    pack.file.path,
+    offset,
+    `the delta's base ${hexFromOid(header.base)} is not in this pack`,
+  );
+}
+
+/** Compares what the pack says of itself with what its index says of it. */
+function checkPack(file: WindowedFile, index: PackIndex): void {
+  if (file.size < PACK_HEADER_BYTES + CHECKSUM_BYTES) {
+    throw new DamagedObjectError(file.path, file.size, "the file is too short to be a pack");
+  }
+  file.locate(0, PACK_HEADER_BYTES);
+  const { bytes, at } = file;
+  if (bytes.readUInt32BE(at) !== PACK_MAGIC) throw new DamagedObjectError(file.path, 0, 'a pack begins with "PACK"');
+  const version = bytes.readUInt32BE(at + 4);
+  if (version !== 2 && version !== 3)
+    throw new DamagedObjectError(file.path, 4, `the pack has version ${String(version)}; we know 2 and 3`);
+  const count = bytes.readUInt32BE(at + 8);
+  if (count !== index.count) {
+    throw new DamagedObjectError(
+      file.path,
+      8,
+      `the pack has ${String(count)} objects and its index ${String(index.count)}`,
+    );
+  }
+  const checksumAt = file.size - CHECKSUM_BYTES;
+  file.locate(checksumAt, CHECKSUM_BYTES);
+  if (file.bytes.toString("latin1", file.at, file.at + CHECKSUM_BYTES) !== index.packChecksum) {
+    throw new DamagedObjectError(
+      file.path,
+      checksumAt,
+      "the pack's checksum is not the one in its index: they do not belong together",
+    );
+  }
+}

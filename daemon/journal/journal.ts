@@ -1,0 +1,356 @@
+/**
+ * The journal: the acknowledgement of commits, as append-only segments of one line per commit.
+ *
+ * Owns appending, rotation, the end of the journal and its failures. Must never leave a line behind for a commit that it
+ * refused, nor report success before the line is as safe as was asked for. Source: design.md, "Journal and recorder".
+ *
+ * Invariants (tests cite them):
+ *  1. Seqs in the journal go up by one from line to line, over segment boundaries too; a segment's name is its first seq.
+ *  2. When `append` has returned, the lines of the whole batch are in the kernel (`process`, `none`) or on the disk, with the
+ *     directory entry that leads to them (`power`).
+ *  3. When `append` has thrown JournalAppendError, the journal is as before the call, also on the disk, and the next append may work.
+ *  4. When that cannot be had (a truncate, a removal or a sync failed), the journal is stuck: every append throws
+ *     JournalStuckError, and the position never moves again. A restart may find the commits that the failing call refused.
+ *  5. `position()` never points beyond the lines of successful appends, so whoever reads up to it never sees a line that is
+ *     taken back later.
+ *  6. `synced` of a line is a seq that was on the disk before the line was written; under `process` and `none` none is claimed.
+ *  7. A segment is removed only when the caller said that all its commits are sealed elsewhere, and never the current one.
+ *
+ * States:
+ *
+ *     openJournal ──► open ──append──► appending ──written (and synced)──► open
+ *                      │                  │
+ *                      │                  ├─failed, #takeBack worked──► open   (JournalAppendError)
+ *                      │                  └─sync or #takeBack failed──► stuck  (JournalStuckError, until restart)
+ *                      └──close──► closed ◄──close── stuck
+ */
+import { Buffer } from "node:buffer";
+import { dirname } from "node:path";
+import type { Seq } from "../../protocol/identifiers.js";
+import type { FileSystem, OpenFile } from "../platform/file-system.js";
+import type { Commit } from "../store/commit.js";
+import { JournalAppendError, JournalStuckError } from "./errors.js";
+import { encodeRecord } from "./record.js";
+import { recoverJournal, type Cut, type Recovery, type Segment } from "./recovery.js";
+import { encodeHeader, segmentName } from "./segment.js";
+
+/**
+ * What an acknowledged commit survives: the death of the daemon (`process`), a power cut too (`power`), or nothing for
+ * certain (`none`: the journal is written as under `process`, but replies do not wait for it).
+ */
+export type Durability = "none" | "process" | "power";
+
+/** The end of the journal at some moment. */
+export interface JournalPosition {
+  /** File name of the segment. */
+  readonly segment: string;
+  /** End of the last line in it, in bytes. */
+  readonly offset: number;
+  /** The last commit before that; its line may be in an earlier segment. */
+  readonly seq: Seq;
+}
+
+/** How to open a journal. */
+export interface JournalOptions {
+  readonly fileSystem: FileSystem;
+  /** Absolute path; created when it is missing. Nobody else may write there. */
+  readonly directory: string;
+  /** The branch that this is the journal of; `main` unless told. */
+  readonly branch?: string;
+  /** The last seq in sealed packs: commits up to it need not be in the journal. */
+  readonly after: Seq;
+  readonly durability: Durability;
+  /** A segment that has reached this size, 16 MiB unless told, gets no more batches. */
+  readonly segmentBytesMax?: number;
+}
+
+/** An opened journal. */
+export interface OpenedJournal {
+  readonly journal: Journal;
+  /** The commits with seq > `after`, in order; without what their changes replaced, see `decodeRecord`. */
+  readonly recovered: Commit[];
+  /** What a crash had left at the end and was removed, if there was something. */
+  readonly cut?: Cut;
+}
+
+/** A journal that is open for appending. */
+export interface Journal {
+  /**
+   * Appends a batch of commits, whose seqs follow that of `position()`, with one write (invariant 2).
+   *
+   * @returns the new end
+   * @throws JournalAppendError when nothing was appended (invariant 3), and its kind JournalStuckError when no append
+   *   will work any more (invariant 4)
+   */
+  append(commits: readonly Commit[]): JournalPosition;
+  /**
+   * Removes segments that hold no commit after `seq`, but for the current one. May throw what the file system throws;
+   * the journal stays good, and a later call tries again.
+   */
+  discardThrough(seq: Seq): void;
+  /** The end of the journal. */
+  position(): JournalPosition;
+  /** Bytes in all segments. */
+  bytes(): number;
+  /** Closes the file; may be called again. Under `process` what was appended is in the kernel and need not be on the disk. */
+  close(): void;
+}
+
+const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
+/** The buffer for batches starts with this size and is kept up to the other. */
+const BUFFER_BYTES = 256 * 1024;
+const BUFFER_BYTES_KEPT = 4 * 1024 * 1024;
+
+/**
+ * Opens the journal in a directory, after recovering it (`recovery.ts`); an empty or missing directory becomes a journal
+ * that starts with `after` + 1.
+ *
+ * @throws DamagedJournalError when it is damaged, and what the file system throws
+ */
+export function openJournal(options: JournalOptions): OpenedJournal {
+  const { fileSystem, directory, after, durability, branch = "main" } = options;
+  const parents = parentsToSync(fileSystem, directory);
+  fileSystem.makeDirectory(directory);
+  const recovery = recoverJournal({ fileSystem, directory, branch, after });
+  const { recovered, cut } = recovery;
+  if (durability === "power") {
+    syncSegments(fileSystem, directory, recovery.segments);
+    for (const parent of parents) fileSystem.syncDirectory(parent);
+  }
+  const journal = new SegmentedJournal(options, recovery);
+  return cut === undefined ? { journal, recovered } : { journal, recovered, cut };
+}
+
+/**
+ * The directories whose entries lead to the journal: those in which something is about to be created, and the journal's
+ * parents within the state directory, which an earlier life may have left unsynced.
+ */
+function parentsToSync(fileSystem: FileSystem, directory: string): Set<string> {
+  const parents = new Set([dirname(directory), dirname(dirname(directory))]);
+  for (let path = directory; !fileSystem.exists(path); path = dirname(path)) parents.add(dirname(path));
+  return parents;
+}
+
+/** Puts on the disk what an earlier life may have left in the kernel: it is about to be served as committed. */
+function syncSegments(fileSystem: FileSystem, directory: string, segments: readonly Segment[]): void {
+  for (const { name } of segments) {
+    const file = fileSystem.open(`${directory}/${name}`, "write");
+    try {
+      file.sync();
+    } finally {
+      file.close();
+    }
+  }
+  fileSystem.syncDirectory(directory);
+}
+
+class SegmentedJournal implements Journal {
+  readonly #fileSystem: FileSystem;
+  readonly #directory: string;
+  readonly #branch: string;
+  readonly #isPower: boolean;
+  readonly #segmentBytesMax: number;
+  /** Oldest first; the last one is the current one. */
+  readonly #segments: Segment[];
+  #current: Segment;
+  #file: OpenFile;
+  #seq: Seq;
+  #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  #state: "open" | "stuck" | "closed" = "open";
+  /** Why it is stuck. */
+  #failure: unknown;
+
+  constructor(options: JournalOptions, { segments, next, lastIsWhole }: Recovery) {
+    this.#fileSystem = options.fileSystem;
+    this.#directory = options.directory;
+    this.#branch = options.branch ?? "main";
+    this.#isPower = options.durability === "power";
+    this.#segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX;
+    this.#segments = segments;
+    this.#seq = (next - 1) as Seq;
+    const last = segments.at(-1);
+    if (last !== undefined && lastIsWhole) {
+      this.#current = last;
+      this.#file = this.#fileSystem.open(this.#path(last), "write");
+    } else {
+      const created = this.#createSegment("");
+      this.#current = created.segment;
+      this.#file = created.file;
+    }
+  }
+
+  append(commits: readonly Commit[]): JournalPosition {
+    if (this.#state === "closed") throw new Error("the journal is closed");
+    if (this.#state === "stuck") throw this.#stuckError();
+    const last = commits.at(-1);
+    if (last === undefined) return this.position();
+    const lines = this.#encode(commits);
+    const isFull = this.#current.bytes >= this.#segmentBytesMax && this.#current.first <= this.#seq;
+    if (isFull) this.#appendToNewSegment(lines);
+    else this.#appendToCurrent(lines);
+    this.#seq = last.seq;
+    return this.position();
+  }
+
+  discardThrough(seq: Seq): void {
+    for (;;) {
+      const [oldest, second] = this.#segments;
+      if (oldest === undefined || second === undefined || second.first > seq + 1) return;
+      this.#fileSystem.remove(this.#path(oldest));
+      this.#segments.shift();
+    }
+  }
+
+  position(): JournalPosition {
+    return { segment: this.#current.name, offset: this.#current.bytes, seq: this.#seq };
+  }
+
+  bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#file.close();
+  }
+
+  #path(segment: { readonly name: string }): string {
+    return `${this.#directory}/${segment.name}`;
+  }
+
+  #encode(commits: readonly Commit[]): string {
+    let expected = this.#seq;
+    for (const { seq } of commits) {
+      if (seq !== ++expected) throw new Error(`commit ${String(seq)} cannot be appended where ${String(expected)} is next`);
+    }
+    try {
+      let lines = "";
+      for (const commit of commits) {
+        // Whatever was appended before has been synced under `power`: append does not return earlier (invariant 6).
+        lines += lines === "" && this.#isPower ? encodeRecord(commit, this.#seq) : encodeRecord(commit);
+      }
+      return lines;
+    } catch (error) {
+      throw new JournalAppendError("a commit could not be encoded", error);
+    }
+  }
+
+  #appendToCurrent(lines: string): void {
+    const { bytes } = this.#current;
+    try {
+      this.#write(this.#file, lines, bytes);
+    } catch (error) {
+      this.#takeBack(() => {
+        this.#file.truncate(bytes);
+        if (this.#isPower) this.#file.syncData();
+      }, error);
+      throw new JournalAppendError(`${this.#path(this.#current)} could not be written`, error);
+    }
+    if (this.#isPower) {
+      try {
+        this.#file.syncData();
+      } catch (error) {
+        this.#becomeStuck(error, () => {
+          this.#file.truncate(bytes);
+        });
+      }
+    }
+    this.#current.bytes += lines.length;
+  }
+
+  #appendToNewSegment(lines: string): void {
+    const { segment, file } = this.#createSegment(lines);
+    try {
+      this.#file.close();
+    } finally {
+      this.#current = segment;
+      this.#file = file;
+    }
+  }
+
+  /** Creates the segment for the next seq with its header and `lines`, and makes it the last one. */
+  #createSegment(lines: string): { segment: Segment; file: OpenFile } {
+    const first = (this.#seq + 1) as Seq;
+    const name = segmentName(first);
+    const path = this.#path({ name });
+    const content = encodeHeader({ first, branch: this.#branch }) + lines;
+    let file: OpenFile;
+    try {
+      file = this.#fileSystem.open(path, "create");
+    } catch (error) {
+      throw new JournalAppendError(`${path} could not be created`, error);
+    }
+    const remove = (): void => {
+      try {
+        file.close();
+      } finally {
+        this.#fileSystem.remove(path);
+      }
+    };
+    try {
+      this.#write(file, content, 0);
+    } catch (error) {
+      this.#takeBack(() => {
+        remove();
+        if (this.#isPower) this.#fileSystem.syncDirectory(this.#directory);
+      }, error);
+      throw new JournalAppendError(`${path} could not be written`, error);
+    }
+    if (this.#isPower) {
+      try {
+        file.syncData();
+        this.#fileSystem.syncDirectory(this.#directory);
+      } catch (error) {
+        this.#becomeStuck(error, remove);
+      }
+    }
+    const segment = { name, first, bytes: content.length };
+    this.#segments.push(segment);
+    return { segment, file };
+  }
+
+  /** Writes ASCII text at an offset, going on after short writes. */
+  #write(file: OpenFile, text: string, offset: number): void {
+    let buffer = this.#buffer;
+    if (text.length > buffer.length) {
+      buffer = Buffer.allocUnsafe(text.length);
+      if (text.length <= BUFFER_BYTES_KEPT) this.#buffer = buffer;
+    }
+    buffer.write(text, 0, "latin1");
+    for (let written = 0; written < text.length; ) {
+      const count = file.write(buffer.subarray(written, text.length), offset + written);
+      if (count <= 0) throw new Error("the file system wrote nothing and named no error");
+      written += count;
+    }
+  }
+
+  /** Undoes a failed write; a journal that cannot do that is stuck, because a restart could find what was refused. */
+  #takeBack(undo: () => void, cause: unknown): void {
+    try {
+      undo();
+    } catch (error) {
+      this.#becomeStuck(new AggregateError([cause, error], `${messageOf(cause)}, and taking it back failed: ${messageOf(error)}`));
+    }
+  }
+
+  /** @param undo - removes the refused lines as far as that still works; a failure of it changes nothing */
+  #becomeStuck(cause: unknown, undo?: () => void): never {
+    this.#state = "stuck";
+    this.#failure = cause;
+    try {
+      undo?.();
+    } catch {
+      // The journal is stuck already, and the first failure says more.
+    }
+    throw this.#stuckError();
+  }
+
+  #stuckError(): JournalStuckError {
+    return new JournalStuckError("the journal takes no commits until the daemon is restarted", this.#failure);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

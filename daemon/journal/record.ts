@@ -1,0 +1,369 @@
+/**
+ * Journal records: one commit as one line, `crc32 json\n`, in pure ASCII.
+ *
+ * Owns the text form of a commit and every check of it. Must never write a line that it would not read back: a line
+ * that is refused later is a lost commit. Source: design.md, "Journal and recorder".
+ *
+ * `crc32` is eight lowercase hexadecimal digits, the CRC-32 (as in zlib) of the JSON text. The JSON object has these keys
+ * in this order, each left out when it has its default:
+ *
+ * | key | meaning | default |
+ * |---|---|---|
+ * | `seq` | sequence number | never left out |
+ * | `time` | microseconds since the Unix epoch | never left out |
+ * | `domain`, `connection` | who made it | never left out |
+ * | `transaction` | its transaction id | none |
+ * | `base` | seq of the snapshot that it read | `seq` - 1 |
+ * | `synced` | highest seq known to be on the disk when the line was written; first line of a batch only | 0 |
+ * | `requests` | `[operation, subject, detail]`, and the whole detail's bytes where it was cut | none |
+ * | `omitted` | requests beyond those | 0 |
+ * | `changes` | `["set", path, value, perms]`, `["remove", path]`, `["special", path, perms]`, `["quota", name, value or null]`, `["domain", domid, record or null]` | none |
+ *
+ * Strings are byte strings: one character is one byte, and bytes above 0x7e are written `\u00XX`. What a change replaced
+ * is not stored: whoever needs it has the root before the commit.
+ */
+import { crc32 } from "node:zlib";
+import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
+import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
+import { XENSTORE_ABS_PATH_MAX } from "../../protocol/limits.js";
+import { OPERATIONS, type OperationName } from "../../protocol/operation.js";
+import { isSpecialPath, parsePath } from "../../protocol/path.js";
+import { parsePerms, serializePerms, type Perms } from "../../protocol/perms.js";
+import type { Change, Commit, RequestRecord } from "../store/commit.js";
+import { isQuotaName, type QuotaName } from "../store/quota.js";
+import type { DomainRecord } from "../store/root.js";
+
+/** Most bytes of a record, its newline included: more than any commit needs, and short enough for one string. */
+export const RECORD_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Characters of the checksum and the blank after it. */
+const CHECKSUM_LENGTH = 9;
+
+const DOMID_MAX = 0xffff;
+const TX_ID_MAX = 0xffffffff;
+
+const PLAIN = /^[ !#-[\]-~]*$/;
+const BEYOND_ASCII = /[\x7f-\uffff]/g;
+
+/** What `decodeRecord` made of a line. */
+export type DecodedRecord =
+  | { readonly ok: true; readonly commit: Commit; readonly synced: Seq }
+  | {
+      readonly ok: false;
+      /** What is wrong with the line, for people. */
+      readonly damaged: string;
+      /** Whether the checksum is right all the same: then no crash made this, but another version or an error of ours. */
+      readonly intact: boolean;
+    };
+
+/** Puts the checksum in front of a JSON text in ASCII and a newline behind it. */
+export function sealLine(json: string): string {
+  const checksum = crc32(json).toString(16);
+  return `${checksum.length === 8 ? checksum : checksum.padStart(8, "0")} ${json}\n`;
+}
+
+/** The JSON text of a line without its newline, or undefined when the checksum is not that of the text. */
+export function openLine(line: string): string | undefined {
+  if (line.charCodeAt(CHECKSUM_LENGTH - 1) !== 0x20) return undefined;
+  const json = line.slice(CHECKSUM_LENGTH);
+  const checksum = crc32(json).toString(16).padStart(8, "0");
+  return line.startsWith(checksum) ? json : undefined;
+}
+
+/**
+ * Encodes a commit as one line with its newline.
+ *
+ * The values that a commit's changes replaced are left out.
+ *
+ * @param synced - the highest seq known to be on the disk; 0, the default, says nothing
+ * @throws RangeError for a commit that could not be read back: a number out of its range, a string that is no
+ *   byte string, or a line longer than `RECORD_BYTES_MAX`
+ */
+export function encodeRecord(commit: Commit, synced = 0 as Seq): string {
+  const { seq, origin } = commit;
+  let json = `{"seq":${integer(seq, 1)},"time":${integer(commit.time)},"domain":${integer(origin.domid, 0, DOMID_MAX)},"connection":${quote(origin.connection)}`;
+  if (origin.transaction !== undefined) json += `,"transaction":${integer(origin.transaction, 1, TX_ID_MAX)}`;
+  if (commit.base !== seq - 1) json += `,"base":${integer(commit.base, 0, seq - 1)}`;
+  if (synced !== 0) json += `,"synced":${integer(synced)}`;
+  if (commit.requests.length > 0) json += encodeRequests(commit.requests);
+  if (commit.requestsOmitted > 0) json += `,"omitted":${integer(commit.requestsOmitted)}`;
+  if (commit.changes.length > 0) json += encodeChanges(commit.changes);
+  json += "}";
+  if (json.length > RECORD_BYTES_MAX - CHECKSUM_LENGTH - 1) {
+    throw new RangeError(`commit ${String(seq)} needs ${String(json.length)} bytes in the journal; at most ${String(RECORD_BYTES_MAX)} fit`);
+  }
+  return sealLine(json);
+}
+
+function encodeRequests(requests: readonly RequestRecord[]): string {
+  let json = ',"requests":[';
+  let separator = "";
+  for (const { operation, subject, detail, detailBytes } of requests) {
+    json += `${separator}["${operation}",${quote(subject)},${quote(detail)}`;
+    json += detailBytes > detail.length ? `,${integer(detailBytes)}]` : "]";
+    separator = ",";
+  }
+  return json + "]";
+}
+
+function encodeChanges(changes: readonly Change[]): string {
+  let json = ',"changes":[';
+  let separator = "";
+  for (const change of changes) {
+    json += separator + encodeChange(change);
+    separator = ",";
+  }
+  return json + "]";
+}
+
+/** Paths need no escape: their brand vouches for their characters. */
+function encodeChange(change: Change): string {
+  switch (change.kind) {
+    case "node":
+      return change.after === undefined
+        ? `["remove","${change.path}"]`
+        : `["set","${change.path}",${quote(change.after.value)},"${serializePerms(change.after.perms)}"]`;
+    case "special":
+      return `["special","${change.path}","${serializePerms(change.after)}"]`;
+    case "quota":
+      return `["quota","${change.name}",${change.after === undefined ? "null" : integer(change.after)}]`;
+    case "domain":
+      return `["domain",${integer(change.domid, 0, DOMID_MAX)},${change.after === undefined ? "null" : encodeDomain(change.after)}]`;
+  }
+}
+
+function encodeDomain(record: DomainRecord): string {
+  const fields: string[] = [];
+  const { introduction, target, features } = record;
+  if (introduction !== undefined) {
+    fields.push(`"gfn":${integer(introduction.gfn)},"port":${integer(introduction.port)}`);
+  }
+  if (target !== undefined) fields.push(`"target":${integer(target, 0, DOMID_MAX)}`);
+  if (features !== undefined) fields.push(`"features":${integer(features)}`);
+  if (record.shutdown) fields.push('"shutdown":true');
+  if (record.quotas.size > 0) {
+    const quotas = [...record.quotas].map(([name, value]) => `"${name}":${integer(value)}`);
+    fields.push(`"quotas":{${quotas.join(",")}}`);
+  }
+  return `{${fields.join(",")}}`;
+}
+
+function integer(value: number, least = 0, most = Number.MAX_SAFE_INTEGER): string {
+  if (!isIntegerIn(value, least, most)) {
+    throw new RangeError(`${String(value)} cannot stand in a journal record: it is no integer from ${String(least)} to ${String(most)}`);
+  }
+  return String(value);
+}
+
+/** A JSON string in ASCII. */
+function quote(bytes: ByteString): string {
+  if (PLAIN.test(bytes)) return `"${bytes}"`;
+  return JSON.stringify(bytes).replace(BEYOND_ASCII, (character) => {
+    const code = character.charCodeAt(0);
+    if (code > 0xff) throw new RangeError(`a string with U+${code.toString(16)} cannot stand in a journal record: it is no byte string`);
+    return `\\u00${code.toString(16)}`;
+  });
+}
+
+/**
+ * Decodes a line without its newline; never throws.
+ *
+ * In the commit, `before` of node, quota and domain changes is undefined and that of special paths repeats `after`:
+ * records do not store what a change replaced.
+ */
+export function decodeRecord(line: string): DecodedRecord {
+  const json = openLine(line);
+  if (json === undefined) return { ok: false, damaged: "its checksum does not match", intact: false };
+  let fields: unknown;
+  try {
+    fields = JSON.parse(json);
+  } catch {
+    return damaged("it is not JSON");
+  }
+  if (!isObject(fields)) return damaged("it is not a JSON object");
+  const synced = fields["synced"] ?? 0;
+  if (!isIntegerIn(synced, 0, Number.MAX_SAFE_INTEGER)) return damaged("`synced` is not a sequence number");
+  const commit = decodeCommit(fields);
+  return typeof commit === "string" ? damaged(commit) : { ok: true, commit, synced: synced as Seq };
+}
+
+const LEADING_SEQ = /^\{"seq":([1-9][0-9]*)[,}]/;
+
+/**
+ * The seq of a line without its newline, when its checksum is right. It skips the other checks: it is for lines whose
+ * commits are safe elsewhere and which are only counted.
+ */
+export function seqOfRecord(line: string): Seq | undefined {
+  const digits = LEADING_SEQ.exec(openLine(line) ?? "")?.[1];
+  return digits === undefined ? undefined : (Number(digits) as Seq);
+}
+
+function damaged(reason: string): DecodedRecord {
+  return { ok: false, damaged: reason, intact: true };
+}
+
+const COMMIT_KEYS: ReadonlySet<string> = new Set([
+  "seq",
+  "time",
+  "domain",
+  "connection",
+  "transaction",
+  "base",
+  "synced",
+  "requests",
+  "omitted",
+  "changes",
+]);
+const DOMAIN_KEYS: ReadonlySet<string> = new Set(["gfn", "port", "target", "features", "shutdown", "quotas"]);
+const OPERATION_NAMES: ReadonlySet<unknown> = new Set(OPERATIONS.map((operation) => operation.name));
+
+/** The commit, or what is wrong with it. */
+function decodeCommit(fields: Readonly<Record<string, unknown>>): Commit | string {
+  const stranger = unknownKey(fields, COMMIT_KEYS);
+  if (stranger !== undefined) return `it has the unknown key \`${stranger}\``;
+  const { seq, time, domain, connection, transaction, base, requests, omitted, changes } = fields;
+  if (!isIntegerIn(seq, 1, Number.MAX_SAFE_INTEGER)) return "`seq` is not a sequence number";
+  if (!isIntegerIn(time, 0, Number.MAX_SAFE_INTEGER)) return "`time` is not in microseconds";
+  if (!isIntegerIn(domain, 0, DOMID_MAX)) return "`domain` is not a domain id";
+  if (!isBytes(connection)) return "`connection` is not a byte string";
+  if (transaction !== undefined && !isIntegerIn(transaction, 1, TX_ID_MAX)) return "`transaction` is not a transaction id";
+  if (base !== undefined && !isIntegerIn(base, 0, seq - 1)) return "`base` is not an earlier sequence number";
+  if (omitted !== undefined && !isIntegerIn(omitted, 1, Number.MAX_SAFE_INTEGER)) return "`omitted` is not a count";
+  const requestRecords = decodeList(requests, decodeRequest);
+  if (typeof requestRecords === "number") return `\`requests\` is bad at index ${String(requestRecords)}`;
+  const changeList = decodeList(changes, decodeChange);
+  if (typeof changeList === "number") return `\`changes\` is bad at index ${String(changeList)}`;
+  return {
+    seq: seq as Seq,
+    time: time as Microseconds,
+    origin: { domid: domain as Domid, connection, transaction: transaction as TxId | undefined },
+    base: (base ?? seq - 1) as Seq,
+    requests: requestRecords,
+    requestsOmitted: omitted ?? 0,
+    changes: changeList,
+  };
+}
+
+/** Decodes each element of a list that may be left out; the index of the first bad element where there is one. */
+function decodeList<T>(list: unknown, decode: (element: readonly unknown[]) => T | undefined): T[] | number {
+  const decoded: T[] = [];
+  if (list === undefined) return decoded;
+  if (!Array.isArray(list)) return 0;
+  for (let index = 0; index < list.length; index++) {
+    const element: unknown = list[index];
+    const one = Array.isArray(element) ? decode(element) : undefined;
+    if (one === undefined) return index;
+    decoded.push(one);
+  }
+  return decoded;
+}
+
+function decodeRequest(element: readonly unknown[]): RequestRecord | undefined {
+  const [operation, subject, detail, detailBytes] = element;
+  if (element.length < 3 || element.length > 4) return undefined;
+  if (!OPERATION_NAMES.has(operation) || !isBytes(subject) || !isBytes(detail)) return undefined;
+  if (element.length === 3) return { operation: operation as OperationName, subject, detail, detailBytes: detail.length };
+  if (!isIntegerIn(detailBytes, detail.length + 1, Number.MAX_SAFE_INTEGER)) return undefined;
+  return { operation: operation as OperationName, subject, detail, detailBytes };
+}
+
+function decodeChange(element: readonly unknown[]): Change | undefined {
+  const [kind, subject, content, text] = element;
+  switch (kind) {
+    case "set": {
+      const perms = decodePerms(text);
+      if (element.length !== 4 || !isPath(subject) || !isBytes(content) || perms === undefined) return undefined;
+      return { kind: "node", path: subject, before: undefined, after: { value: flattenBytes(content), perms } };
+    }
+    case "remove":
+      if (element.length !== 2 || !isPath(subject)) return undefined;
+      return { kind: "node", path: subject, before: undefined, after: undefined };
+    case "special": {
+      const perms = decodePerms(content);
+      if (element.length !== 3 || typeof subject !== "string" || !isSpecialPath(subject) || perms === undefined) return undefined;
+      return { kind: "special", path: subject, before: perms, after: perms };
+    }
+    case "quota":
+      if (element.length !== 3 || typeof subject !== "string" || !isQuotaName(subject)) return undefined;
+      if (content !== null && !isIntegerIn(content, 0, Number.MAX_SAFE_INTEGER)) return undefined;
+      return { kind: "quota", name: subject, before: undefined, after: content ?? undefined };
+    case "domain": {
+      if (element.length !== 3 || !isIntegerIn(subject, 0, DOMID_MAX)) return undefined;
+      const record = content === null ? null : decodeDomain(content);
+      if (record === undefined) return undefined;
+      return { kind: "domain", domid: subject as Domid, before: undefined, after: record ?? undefined };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function decodeDomain(fields: unknown): DomainRecord | undefined {
+  if (!isObject(fields) || unknownKey(fields, DOMAIN_KEYS) !== undefined) return undefined;
+  const { gfn, port, target, features, shutdown } = fields;
+  if ((gfn === undefined) !== (port === undefined)) return undefined;
+  if (gfn !== undefined && !isIntegerIn(gfn, 0, Number.MAX_SAFE_INTEGER)) return undefined;
+  if (port !== undefined && !isIntegerIn(port, 0, Number.MAX_SAFE_INTEGER)) return undefined;
+  if (target !== undefined && !isIntegerIn(target, 0, DOMID_MAX)) return undefined;
+  if (features !== undefined && !isIntegerIn(features, 0, Number.MAX_SAFE_INTEGER)) return undefined;
+  if (shutdown !== undefined && shutdown !== true) return undefined;
+  const quotas = decodeQuotas(fields["quotas"]);
+  if (quotas === undefined) return undefined;
+  return {
+    introduction: gfn === undefined || port === undefined ? undefined : { gfn, port },
+    target: target as Domid | undefined,
+    features,
+    shutdown: shutdown ?? false,
+    quotas,
+  };
+}
+
+function decodeQuotas(fields: unknown): ReadonlyMap<QuotaName, number> | undefined {
+  const quotas = new Map<QuotaName, number>();
+  if (fields === undefined) return quotas;
+  if (!isObject(fields)) return undefined;
+  for (const [name, value] of Object.entries(fields)) {
+    if (!isQuotaName(name) || !isIntegerIn(value, 0, Number.MAX_SAFE_INTEGER)) return undefined;
+    quotas.set(name, value);
+  }
+  return quotas;
+}
+
+/** Perms texts seen lately: most records repeat a few. Nothing depends on what is in it. */
+const permsByText = new Map<string, Perms>();
+const PERMS_TEXTS_MAX = 1024;
+
+function decodePerms(text: unknown): Perms | undefined {
+  if (typeof text !== "string") return undefined;
+  const known = permsByText.get(text);
+  if (known !== undefined) return known;
+  const perms = parsePerms(text.split(" "));
+  if (perms === undefined) return undefined;
+  if (permsByText.size >= PERMS_TEXTS_MAX) permsByText.clear();
+  permsByText.set(text, perms);
+  return perms;
+}
+
+function unknownKey(fields: Readonly<Record<string, unknown>>, known: ReadonlySet<string>): string | undefined {
+  return Object.keys(fields).find((key) => !known.has(key));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isIntegerIn(value: unknown, least: number, most: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= least && value <= most;
+}
+
+const BYTES = /^[\0-\xff]*$/;
+
+function isBytes(value: unknown): value is ByteString {
+  return typeof value === "string" && BYTES.test(value);
+}
+
+/** Whether `value` is an absolute path by the rules of the protocol. */
+function isPath(value: unknown): value is Path {
+  if (typeof value !== "string" || value.charCodeAt(0) !== 0x2f || value.length > XENSTORE_ABS_PATH_MAX) return false;
+  return parsePath(value, 0 as Domid) !== undefined;
+}

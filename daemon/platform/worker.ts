@@ -1,0 +1,34 @@
+/**
+ * Starts worker threads from this project's modules, whether they run from TypeScript or built.
+ *
+ * Owns the bootstrap and nothing of what the workers do. A worker that starts from a `.ts` module has no loader for it:
+ * neither tsx nor vitest hands its own on, and `execArgv` with `--import tsx` does not do it in a worker. So such a worker
+ * starts from a `data:` module that registers tsx and then imports the real one.
+ */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+
+/**
+ * Starts a worker thread that runs a module.
+ *
+ * @param moduleUrl - the module as the built program calls it: `new URL("./recorder-worker.js", import.meta.url)`. Where
+ *   only its `.ts` source exists, that runs.
+ * @param workerData - what the module finds as `workerData` of `node:worker_threads`; must be cloneable
+ */
+export function startWorker(moduleUrl: URL, workerData: unknown): Worker {
+  const source = sourceOf(moduleUrl);
+  if (!source.pathname.endsWith(".ts")) return new Worker(source, { workerData });
+  // Resolved here, because a data: module cannot import packages by name.
+  const tsx = import.meta.resolve("tsx/esm/api");
+  const bootstrap = `import { register } from ${JSON.stringify(tsx)}; register(); await import(${JSON.stringify(source.href)});`;
+  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(bootstrap)}`), { workerData, execArgv: [] });
+}
+
+/** The `.ts` source of a `.js` module that does not exist, otherwise the module itself. */
+function sourceOf(moduleUrl: URL): URL {
+  if (!moduleUrl.pathname.endsWith(".js") || existsSync(fileURLToPath(moduleUrl))) return moduleUrl;
+  const source = new URL(moduleUrl);
+  source.pathname = `${source.pathname.slice(0, -".js".length)}.ts`;
+  return existsSync(fileURLToPath(source)) ? source : moduleUrl;
+}
