@@ -11,6 +11,8 @@ export interface StreamHandler {
   data(chunk: string): void;
   /** Everything written so far has gone to the kernel. Follows a `write` that returned false, and may come without one. */
   drain(): void;
+  /** The peer sends no more, and may still read. The owner answers what it has and then calls `finish`. */
+  ended(): void;
   /** The peer is gone or the stream failed; nothing follows. Called once, also after our own `close`. */
   closed(): void;
 }
@@ -24,6 +26,8 @@ export interface Stream {
   /** Stops reading: the peer's writes fill the kernel's buffer and then block. */
   pause(): void;
   resume(): void;
+  /** Closes when what is queued has gone to the kernel. */
+  finish(): void;
   /** Closes at once, dropping what is queued. */
   close(): void;
 }

@@ -61,6 +61,8 @@ function listen(path: string, accept: (stream: Stream) => StreamHandler): Listen
 /** Replaces node-ipc's `data` listener by the owner's. */
 function takeOver(socket: Socket, accept: (stream: Stream) => StreamHandler): void {
   socket.removeAllListeners("data");
+  // A client may send its last request and close that direction (`nc -N`): it still gets its reply.
+  socket.allowHalfOpen = true;
   const drained = (): void => {
     if (!socket.destroyed) handler.drain();
   };
@@ -75,12 +77,16 @@ function takeOver(socket: Socket, accept: (stream: Stream) => StreamHandler): vo
     pendingBytes: () => socket.writableLength,
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
+    finish: () => void socket.end(),
     close: () => void socket.destroy(),
   });
   socket.on("data", (chunk: string) => {
     handler.data(chunk);
   });
   socket.on("drain", drained);
+  socket.on("end", () => {
+    handler.ended();
+  });
   socket.on("close", () => {
     handler.closed();
   });

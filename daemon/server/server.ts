@@ -90,6 +90,8 @@ export class Server {
   #lateAnswers: { readonly waiting: WaitingRequest; readonly outcome: LateOutcome }[] = [];
   /** Sessions that closed during the tick. */
   #gone: Session[] = [];
+  /** Sessions whose clients send no more: each is closed when it is answered. */
+  readonly #endedSessions = new Set<Session>();
   /** Sessions to be closed at the end of the tick. */
   #brokenSessions: Session[] = [];
   #holdTimer: NodeJS.Timeout | undefined;
@@ -159,9 +161,14 @@ export class Server {
       drain: () => {
         this.#drained(session);
       },
+      ended: () => {
+        this.#endedSessions.add(session);
+        if (!this.#inTick) this.#finishIfAnswered(session);
+      },
       closed: () => {
         session.closed = true;
         this.#ready.delete(session);
+        this.#endedSessions.delete(session);
         this.#gone.push(session);
         if (!this.#inTick) this.#dropGone();
       },
@@ -291,6 +298,7 @@ export class Server {
       const session = this.#sessions.get(connection);
       if (session !== undefined) this.#send(session);
     }
+    for (const session of this.#endedSessions) this.#finishIfAnswered(session);
     for (const session of this.#brokenSessions) session.stream.close();
     this.#brokenSessions = [];
     this.#dropGone();
@@ -395,6 +403,15 @@ export class Server {
     if (outbox.hasBacklog) this.#write(session, outbox.takeBacklog());
     if (this.#ready.has(session)) this.#schedule();
     else this.#adjustReading(session);
+    if (!this.#inTick && this.#endedSessions.has(session)) this.#finishIfAnswered(session);
+  }
+
+  /** Closes a session whose client sends no more, once nothing of it waits. */
+  #finishIfAnswered(session: Session): void {
+    const { connection, stream } = session;
+    if (session.closed || this.#ready.has(session) || connection.waiting || connection.outbox.hasBacklog) return;
+    this.#endedSessions.delete(session);
+    stream.finish();
   }
 
   #closeBroken(session: Session, length: number): void {
