@@ -39,6 +39,8 @@ export interface Operation {
 const OK = "OK|";
 
 /** Every operation that a client may send, in the order of their numbers. */
+// One row per line, so that it reads as a table.
+// prettier-ignore
 export const OPERATIONS = [
   { number: 0, name: "CONTROL", request: "<command>|<parameter>|*", reply: "<text>|", privilege: "dom0", transaction: "immediate", mutates: true },
   { number: 1, name: "DIRECTORY", request: "<path>|", reply: "<child-leaf-name>|*", privilege: "any", transaction: "joins", mutates: false },

@@ -30,8 +30,9 @@ export class MessageParser {
     return this.#chunk.length - this.#offset;
   }
 
-  /** Takes the next bytes of the stream. */
+  /** Takes the next bytes of the stream; those of a broken stream are dropped, for they will never be a message. */
   push(chunk: ByteString): void {
+    if (this.#broken !== undefined) return;
     if (this.#offset === this.#chunk.length) this.#chunk = chunk;
     else this.#chunk = this.#chunk.slice(this.#offset) + chunk;
     this.#offset = 0;

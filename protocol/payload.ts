@@ -93,7 +93,7 @@ export interface ControlRequest {
   readonly parameters: readonly ByteString[];
 }
 /** A request whose payload is reserved and ignored. */
-export type EmptyRequest = Readonly<Record<never, never>>;
+export type EmptyRequest = Readonly<Record<string, never>>;
 
 /** What each operation's request means. */
 export interface RequestPayloads {
@@ -144,7 +144,8 @@ const SIGNED_DECIMAL = /^-?[0-9]{1,19}$/;
 
 /** INTRODUCE's frame number and port are signed decimals (xenstore.txt: "represented in signed decimal (!)"). */
 function parseSignedDecimal(text: ByteString): number | undefined {
-  return SIGNED_DECIMAL.test(text) ? Number(text) : undefined;
+  // `-0` is 0: no journal line and no Git object could tell the two apart.
+  return SIGNED_DECIMAL.test(text) ? Number(text) + 0 : undefined;
 }
 
 const path: PayloadCodec<PathRequest> = {

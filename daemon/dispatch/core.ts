@@ -21,7 +21,7 @@ import { getOperation, type OperationName, type TableOperation } from "../../pro
 import { Connection } from "../connection/connection.js";
 import type { Commit } from "../store/commit.js";
 import type { Root } from "../store/root.js";
-import { quotaOf } from "../store/quota.js";
+import { quotaOf } from "../store/quota-limit.js";
 import type { StoreMark } from "../store/store.js";
 import type { Transaction } from "../store/transaction.js";
 import type { Handler } from "./call.js";

@@ -4,7 +4,8 @@
 import { DOMID_FIRST_RESERVED, type Domid } from "../../protocol/identifiers.js";
 import { REQUEST_CODECS } from "../../protocol/payload.js";
 import { withEntry } from "../store/diff.js";
-import { defaultQuota, isQuotaName, QUOTA_NAMES, quotaOf } from "../store/quota.js";
+import { isQuotaName, QUOTA_NAMES } from "../store/quota.js";
+import { defaultQuota, quotaOf } from "../store/quota-limit.js";
 import { NO_RECORD } from "../store/root.js";
 import type { Connection } from "../connection/connection.js";
 import type { Handler } from "./call.js";

@@ -15,7 +15,7 @@ import { UndoLog } from "../connection/undo-log.js";
 import type { Commit, RequestRecord } from "../store/commit.js";
 import type { Draft } from "../store/draft.js";
 import { requesterFor, type Requester } from "../store/permission.js";
-import { quotaOf } from "../store/quota.js";
+import { quotaOf } from "../store/quota-limit.js";
 import type { Root } from "../store/root.js";
 import { Store } from "../store/store.js";
 import type { Transaction } from "../store/transaction.js";

@@ -3,7 +3,7 @@
  */
 import { REQUEST_CODECS } from "../../protocol/payload.js";
 import type { Domid } from "../../protocol/identifiers.js";
-import { exceedsQuota } from "../store/quota.js";
+import { exceedsQuota } from "../store/quota-limit.js";
 import { Transaction } from "../store/transaction.js";
 import type { Handler } from "./call.js";
 import { fail, OK } from "./outcome.js";

@@ -8,7 +8,7 @@ import { flattenBytes } from "../../protocol/bytes.js";
 import { parseWatchPath } from "../../protocol/path.js";
 import { REQUEST_CODECS } from "../../protocol/payload.js";
 import type { Domid } from "../../protocol/identifiers.js";
-import { exceedsQuota } from "../store/quota.js";
+import { exceedsQuota } from "../store/quota-limit.js";
 import { reportedPath } from "../watch/delivery.js";
 import type { Watch } from "../watch/watch-table.js";
 import type { Connection } from "../connection/connection.js";

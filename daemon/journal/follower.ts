@@ -96,7 +96,10 @@ export class JournalFollower {
     const isTorn = reading.reader.offset < limit && last >= this.#after;
     if (reading.name === end.segment || isTorn || !reading.begun) {
       const reason = `commits up to ${String(end.seq)} were written, but it ends after ${String(last)}`;
-      throw new DamagedJournalError({ file: `${this.#directory}/${reading.name}`, offset: reading.reader.offset }, reason);
+      throw new DamagedJournalError(
+        { file: `${this.#directory}/${reading.name}`, offset: reading.reader.offset },
+        reason,
+      );
     }
     const next = this.#open((last + 1) as Seq);
     reading.file.close();
@@ -121,7 +124,10 @@ export class JournalFollower {
     const record = decodeRecord(line.text);
     if (!record.ok) {
       if (expected <= this.#after) return undefined;
-      throw new DamagedJournalError({ file: `${this.#directory}/${reading.name}`, offset: line.offset }, record.damaged);
+      throw new DamagedJournalError(
+        { file: `${this.#directory}/${reading.name}`, offset: line.offset },
+        record.damaged,
+      );
     }
     const { seq } = record.commit;
     if (seq < expected || (seq > expected && seq > this.#after + 1)) {

@@ -222,7 +222,8 @@ class SegmentedJournal implements Journal {
   #encode(commits: readonly Commit[]): string {
     let expected = this.#seq;
     for (const { seq } of commits) {
-      if (seq !== ++expected) throw new Error(`commit ${String(seq)} cannot be appended where ${String(expected)} is next`);
+      if (seq !== ++expected)
+        throw new Error(`commit ${String(seq)} cannot be appended where ${String(expected)} is next`);
     }
     try {
       let lines = "";
@@ -318,7 +319,7 @@ class SegmentedJournal implements Journal {
       if (text.length <= BUFFER_BYTES_KEPT) this.#buffer = buffer;
     }
     buffer.write(text, 0, "latin1");
-    for (let written = 0; written < text.length; ) {
+    for (let written = 0; written < text.length;) {
       const count = file.write(buffer.subarray(written, text.length), offset + written);
       if (count <= 0) throw new Error("the file system wrote nothing and named no error");
       written += count;
@@ -330,7 +331,9 @@ class SegmentedJournal implements Journal {
     try {
       undo();
     } catch (error) {
-      this.#becomeStuck(new AggregateError([cause, error], `${messageOf(cause)}, and taking it back failed: ${messageOf(error)}`));
+      this.#becomeStuck(
+        new AggregateError([cause, error], `${messageOf(cause)}, and taking it back failed: ${messageOf(error)}`),
+      );
     }
   }
 

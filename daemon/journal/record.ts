@@ -19,7 +19,8 @@
  * | `omitted` | requests beyond those | 0 |
  * | `changes` | `["set", path, value, perms]`, `["remove", path]`, `["special", path, perms]`, `["quota", name, value or null]`, `["domain", domid, record or null]` | none |
  *
- * Strings are byte strings: one character is one byte, and bytes above 0x7e are written `\u00XX`. What a change replaced
+ * Strings are byte strings: one character is one byte. Bytes above 0x7e are written `\u00XX`, control characters as JSON
+ * does (`\n`, `\u0000`). What a change replaced
  * is not stored: whoever needs it has the root before the commit.
  */
 import { crc32 } from "node:zlib";
@@ -90,7 +91,9 @@ export function encodeRecord(commit: Commit, synced = 0 as Seq): string {
   if (commit.changes.length > 0) json += encodeChanges(commit.changes);
   json += "}";
   if (json.length > RECORD_BYTES_MAX - CHECKSUM_LENGTH - 1) {
-    throw new RangeError(`commit ${String(seq)} needs ${String(json.length)} bytes in the journal; at most ${String(RECORD_BYTES_MAX)} fit`);
+    throw new RangeError(
+      `commit ${String(seq)} needs ${String(json.length)} bytes in the journal; at most ${String(RECORD_BYTES_MAX)} fit`,
+    );
   }
   return sealLine(json);
 }
@@ -150,7 +153,9 @@ function encodeDomain(record: DomainRecord): string {
 
 function integer(value: number, least = 0, most = Number.MAX_SAFE_INTEGER): string {
   if (!isIntegerIn(value, least, most)) {
-    throw new RangeError(`${String(value)} cannot stand in a journal record: it is no integer from ${String(least)} to ${String(most)}`);
+    throw new RangeError(
+      `${String(value)} cannot stand in a journal record: it is no integer from ${String(least)} to ${String(most)}`,
+    );
   }
   return String(value);
 }
@@ -160,7 +165,10 @@ function quote(bytes: ByteString): string {
   if (PLAIN.test(bytes)) return `"${bytes}"`;
   return JSON.stringify(bytes).replace(BEYOND_ASCII, (character) => {
     const code = character.charCodeAt(0);
-    if (code > 0xff) throw new RangeError(`a string with U+${code.toString(16)} cannot stand in a journal record: it is no byte string`);
+    if (code > 0xff)
+      throw new RangeError(
+        `a string with U+${code.toString(16)} cannot stand in a journal record: it is no byte string`,
+      );
     return `\\u00${code.toString(16)}`;
   });
 }
@@ -226,7 +234,8 @@ function decodeCommit(fields: Readonly<Record<string, unknown>>): Commit | strin
   if (!isIntegerIn(time, 0, Number.MAX_SAFE_INTEGER)) return "`time` is not in microseconds";
   if (!isIntegerIn(domain, 0, DOMID_MAX)) return "`domain` is not a domain id";
   if (!isBytes(connection)) return "`connection` is not a byte string";
-  if (transaction !== undefined && !isIntegerIn(transaction, 1, TX_ID_MAX)) return "`transaction` is not a transaction id";
+  if (transaction !== undefined && !isIntegerIn(transaction, 1, TX_ID_MAX))
+    return "`transaction` is not a transaction id";
   if (base !== undefined && !isIntegerIn(base, 0, seq - 1)) return "`base` is not an earlier sequence number";
   if (omitted !== undefined && !isIntegerIn(omitted, 1, Number.MAX_SAFE_INTEGER)) return "`omitted` is not a count";
   const requestRecords = decodeList(requests, decodeRequest);
@@ -262,7 +271,8 @@ function decodeRequest(element: readonly unknown[]): RequestRecord | undefined {
   const [operation, subject, detail, detailBytes] = element;
   if (element.length < 3 || element.length > 4) return undefined;
   if (!OPERATION_NAMES.has(operation) || !isBytes(subject) || !isBytes(detail)) return undefined;
-  if (element.length === 3) return { operation: operation as OperationName, subject, detail, detailBytes: detail.length };
+  if (element.length === 3)
+    return { operation: operation as OperationName, subject, detail, detailBytes: detail.length };
   if (!isIntegerIn(detailBytes, detail.length + 1, Number.MAX_SAFE_INTEGER)) return undefined;
   return { operation: operation as OperationName, subject, detail, detailBytes };
 }
@@ -280,7 +290,8 @@ function decodeChange(element: readonly unknown[]): Change | undefined {
       return { kind: "node", path: subject, before: undefined, after: undefined };
     case "special": {
       const perms = decodePerms(content);
-      if (element.length !== 3 || typeof subject !== "string" || !isSpecialPath(subject) || perms === undefined) return undefined;
+      if (element.length !== 3 || typeof subject !== "string" || !isSpecialPath(subject) || perms === undefined)
+        return undefined;
       return { kind: "special", path: subject, before: perms, after: perms };
     }
     case "quota":

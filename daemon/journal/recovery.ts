@@ -94,7 +94,8 @@ export function recoverJournal(options: RecoveryOptions): Recovery {
     bytes: withFile(fileSystem, `${directory}/${segment.name}`, (file) => file.size()),
   }));
   const oldest = segments[0];
-  if (oldest === undefined) return { segments, lastIsWhole: false, recovered: [], next: (after + 1) as Seq, cut: undefined };
+  if (oldest === undefined)
+    return { segments, lastIsWhole: false, recovered: [], next: (after + 1) as Seq, cut: undefined };
   if (oldest.first > after + 1) {
     throw new DamagedJournalError(
       { file: `${directory}/${oldest.name}`, offset: 0 },
@@ -174,10 +175,16 @@ function checkHeader(scan: Scan, text: string, file: string): string | undefined
   }
   const { branch } = scan.options;
   if (header.branch !== branch) {
-    throw new DamagedJournalError({ file, offset: 0 }, `it is the journal of branch ${header.branch}, not of ${branch}`);
+    throw new DamagedJournalError(
+      { file, offset: 0 },
+      `it is the journal of branch ${header.branch}, not of ${branch}`,
+    );
   }
   if (header.first !== scan.next) {
-    throw new DamagedJournalError({ file, offset: 0 }, `the header says that it begins with commit ${String(header.first)}, which its name does not`);
+    throw new DamagedJournalError(
+      { file, offset: 0 },
+      `the header says that it begins with commit ${String(header.first)}, which its name does not`,
+    );
   }
   return undefined;
 }
@@ -212,7 +219,11 @@ function takeRecord(scan: Scan, text: string, at: { file: string; offset: number
 }
 
 /** Looks for a line after the bad one that proves that the bad one was on the disk, and refuses the journal then. */
-function refuseWhenSynced({ fileSystem, directory }: RecoveryOptions, segments: readonly Segment[], bad: BadLine): void {
+function refuseWhenSynced(
+  { fileSystem, directory }: RecoveryOptions,
+  segments: readonly Segment[],
+  bad: BadLine,
+): void {
   for (const [index, { name }] of segments.entries()) {
     if (index < bad.index) continue;
     withFile(fileSystem, `${directory}/${name}`, (file) => {

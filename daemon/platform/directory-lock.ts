@@ -84,7 +84,10 @@ interface LockAttempt {
 }
 
 function takeLock({ directory, path, descriptor, flockCommand }: LockAttempt): void {
-  const flock = spawnSync(flockCommand, ["-n", "3"], { stdio: ["ignore", "ignore", "pipe", descriptor], encoding: "utf8" });
+  const flock = spawnSync(flockCommand, ["-n", "3"], {
+    stdio: ["ignore", "ignore", "pipe", descriptor],
+    encoding: "utf8",
+  });
   if (flock.error !== undefined) {
     if ((flock.error as NodeJS.ErrnoException).code !== "ENOENT") throw flock.error;
     refuseLivingPid(directory, path);
@@ -92,11 +95,16 @@ function takeLock({ directory, path, descriptor, flockCommand }: LockAttempt): v
   }
   if (flock.status === 0) return;
   if (flock.status !== FLOCK_HELD_ELSEWHERE) {
-    throw new Error(`${path} could not be locked: flock ended with ${String(flock.status ?? flock.signal)}: ${flock.stderr.trim()}`);
+    throw new Error(
+      `${path} could not be locked: flock ended with ${String(flock.status ?? flock.signal)}: ${flock.stderr.trim()}`,
+    );
   }
   const pid = waitForPid(path);
   const holder = pid === undefined ? "another process" : `process ${String(pid)}`;
-  throw new DirectoryLockedError(`${directory} is in use by ${holder}: stop that daemon first, or name another state directory`, pid);
+  throw new DirectoryLockedError(
+    `${directory} is in use by ${holder}: stop that daemon first, or name another state directory`,
+    pid,
+  );
 }
 
 function refuseLivingPid(directory: string, path: string): void {

@@ -117,7 +117,9 @@ export function createLogger({ level: leastLevel, sink, clock }: LoggerOptions):
       try {
         sink.reopen();
       } catch (error) {
-        log("error", "the log could not be opened anew", { error: error instanceof Error ? error.message : String(error) });
+        log("error", "the log could not be opened anew", {
+          error: error instanceof Error ? error.message : String(error),
+        });
       }
     },
     close: () => {
@@ -141,7 +143,10 @@ function formatText(value: string): string {
 
 /** What would end the line or drive a terminal is shown as `\u00XX`: a message may quote what a guest sent. */
 function escapeControls(text: string): string {
-  return text.replace(/[\0-\x1f\x7f-\x9f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(
+    /[\0-\x1f\x7f-\x9f\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Writes at most one message for each key and second. */

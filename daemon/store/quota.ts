@@ -4,8 +4,6 @@
  * Owns the names and the built-in defaults. dom0 is exempt from all. `N` means N are allowed; 0 means unlimited.
  * Source: xenstore.txt, GET_QUOTA/SET_QUOTA; the defaults are those of C xenstored, in its order.
  */
-import type { Domid } from "../../protocol/identifiers.js";
-import type { Root } from "./root.js";
 
 /** The built-in default of each quota, by its name on the wire. */
 export const QUOTA_DEFAULTS = {
@@ -36,21 +34,4 @@ export const QUOTA_NAMES = Object.keys(QUOTA_DEFAULTS) as readonly QuotaName[];
 /** Whether `text` names a quota. */
 export function isQuotaName(text: string): text is QuotaName {
   return Object.hasOwn(QUOTA_DEFAULTS, text);
-}
-
-/** The value in force for new domains. */
-export function defaultQuota(root: Root, name: QuotaName): number {
-  return root.quotas.get(name) ?? QUOTA_DEFAULTS[name];
-}
-
-/** The value in force for a domain; 0 is unlimited. */
-export function quotaOf(root: Root, domid: Domid, name: QuotaName): number {
-  return root.domains.get(domid)?.quotas.get(name) ?? defaultQuota(root, name);
-}
-
-/** Whether an unprivileged domain that holds `used` may not hold that many. */
-export function exceedsQuota(root: Root, domid: Domid, name: QuotaName, used: number): boolean {
-  if (domid === 0) return false;
-  const limit = quotaOf(root, domid, name);
-  return limit !== 0 && used > limit;
 }

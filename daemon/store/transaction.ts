@@ -27,7 +27,7 @@ import type { Path, Seq, TxId } from "../../protocol/identifiers.js";
 import type { SpecialPath } from "../../protocol/path.js";
 import { Draft, type DraftMark } from "./draft.js";
 import { isUnprivileged } from "./permission.js";
-import { exceedsQuota } from "./quota.js";
+import { exceedsQuota } from "./quota-limit.js";
 import type { Root } from "./root.js";
 import {
   executeTreeRequest,

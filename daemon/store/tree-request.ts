@@ -13,7 +13,7 @@ import { internPerms, READ, WRITE, type Access, type Permission, type Perms } fr
 import type { Draft } from "./draft.js";
 import { getChild, type Node } from "./node.js";
 import { accessOf, inheritedPerms, isUnprivileged, OWN, type Requester } from "./permission.js";
-import { exceedsQuota } from "./quota.js";
+import { exceedsQuota } from "./quota-limit.js";
 
 /** A request on the tree; paths are absolute and valid. */
 export type TreeRequest =

@@ -207,7 +207,10 @@ describe.each(Object.entries(implementations))("%s", (_name, create) => {
 });
 
 describe("memoryFileSystem crash", () => {
-  const setUp = (): { fileSystem: ReturnType<typeof createMemoryFileSystem>; write: (position: number, data: string) => void } => {
+  const setUp = (): {
+    fileSystem: ReturnType<typeof createMemoryFileSystem>;
+    write: (position: number, data: string) => void;
+  } => {
     const fileSystem = createMemoryFileSystem();
     fileSystem.makeDirectory("/d");
     fileSystem.syncDirectory("/");
@@ -293,7 +296,10 @@ describe("faultyFileSystem", () => {
   it("fails until it is healed where the fault lasts", () => {
     const fileSystem = createFaultyFileSystem(createMemoryFileSystem());
     fileSystem.inject({ call: "makeDirectory", nth: 1, error: "EROFS", lasts: true });
-    for (let count = 0; count < 3; count++) expect(() => { fileSystem.makeDirectory("/d"); }).toThrow("EROFS");
+    for (let count = 0; count < 3; count++)
+      expect(() => {
+        fileSystem.makeDirectory("/d");
+      }).toThrow("EROFS");
     fileSystem.heal();
     fileSystem.makeDirectory("/d");
     expect(fileSystem.exists("/d")).toBe(true);

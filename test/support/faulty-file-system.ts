@@ -32,12 +32,15 @@ export interface FaultyFileSystem extends FileSystem {
   heal(): void;
   /** Every call so far, such as `write /dir/file`, but for reads, sizes and closes. */
   readonly calls: string[];
+  /** Files that are open. */
+  openFiles(): number;
 }
 
 /** Puts faults in front of a file system. */
 export function createFaultyFileSystem(inner: FileSystem): FaultyFileSystem {
   let faults: { fault: Fault; left: number }[] = [];
   const calls: string[] = [];
+  let openCount = 0;
 
   /** Counts a call; the fault that strikes it, if there is one. */
   const strike = (call: FileSystemCall, path: string): Fault | undefined => {
@@ -97,12 +100,18 @@ export function createFaultyFileSystem(inner: FileSystem): FaultyFileSystem {
     close: () => {
       guard("close", path, () => {
         file.close();
+        openCount--;
       });
     },
   });
 
   return {
-    open: (path, mode) => guard("open", path, () => wrap(inner.open(path, mode), path)),
+    open: (path, mode) =>
+      guard("open", path, () => {
+        const file = inner.open(path, mode);
+        openCount++;
+        return wrap(file, path);
+      }),
     readFile: (path) => guard("readFile", path, () => inner.readFile(path)),
     list: (directory) => guard("list", directory, () => inner.list(directory)),
     exists: (path) => inner.exists(path),
@@ -133,5 +142,6 @@ export function createFaultyFileSystem(inner: FileSystem): FaultyFileSystem {
       faults = [];
     },
     calls,
+    openFiles: () => openCount,
   };
 }

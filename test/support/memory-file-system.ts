@@ -204,8 +204,8 @@ export function createMemoryFileSystem(): MemoryFileSystem {
 interface OpenContext {
   readonly path: string;
   readonly mode: OpenMode;
-  isAlive(): boolean;
-  synced(): void;
+  readonly isAlive: () => boolean;
+  readonly synced: () => void;
 }
 
 function openFile(inode: FileNode, { path, mode, isAlive, synced }: OpenContext): OpenFile {

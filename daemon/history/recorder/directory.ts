@@ -1,0 +1,245 @@
+/**
+ * One directory of the recorded tree: its tree object, kept as the bytes that Git hashes, and edited in place.
+ *
+ * Owns bytes, keys and the trace of the edits since the last commit. It knows nothing of nodes, values and perms beyond
+ * holding them: what they mean is `mirror.ts`.
+ *
+ * Why bytes: a leaf costs its tree entry and nothing else (no node object, no value: its oid stands in the entry), and a
+ * changed oid is twenty bytes written, one hash over bytes that are already there, and a delta known without a search.
+ *
+ * Invariants
+ *  1. `content` is the tree object whose entries are `keys`, in this order, with the oids that were set.
+ *  2. `keys` is sorted (Git's order); `children` is parallel to it and has a directory exactly where the key ends in `/`.
+ *  3. Between commits, `edit` is undefined. While it is not, it leads from the content at the last commit to `content`.
+ */
+import type { Perms } from "../../../protocol/perms.js";
+import { indexOfName } from "../../store/node.js";
+import { hashBytes, OID_BYTES, type Oid } from "../object/oid.js";
+import type { EntryIndex } from "../object/pack.js";
+import { TreeEdit } from "../object/tree-edit.js";
+import {
+  entryBytes,
+  entryPrefixBytes,
+  isDirectoryKey,
+  serializeEntryPrefix,
+  type EntryKey,
+} from "../object/tree-object.js";
+
+/** Room in front of the content for `tree SIZE NUL`, which is hashed with it. */
+const HEADER_ROOM = 16;
+/** Up to so many entries an entry is found by adding up those before it; a larger directory keeps a table while it is busy. */
+const STARTS_FROM = 16;
+
+const NO_CHILDREN: readonly undefined[] = [];
+
+/** How a directory begins. */
+export interface NewDirectory {
+  readonly parent: Directory | undefined;
+  /** Its own key in the parent; empty for the top. */
+  readonly key: EntryKey;
+  readonly perms: Perms | undefined;
+}
+
+/** A directory. */
+export class Directory {
+  parent: Directory | undefined;
+  /** Its own key in the parent; empty for the top. */
+  key: EntryKey;
+  /** Levels below the top. */
+  depth: number;
+  /** Perms of the node; undefined for `.domains`, which is none. */
+  perms: Perms | undefined;
+  /** Perms of the childless children that differ from `perms`. */
+  exceptions: Map<string, Perms> | undefined;
+  /** Whether `.perms` must be written anew at the end of the commit. */
+  isPermsStale = false;
+  /** Whether the commit under way has touched it. */
+  isTouched = false;
+  /** Whether it was taken out of the tree. */
+  isRemoved = false;
+  /** Its entry in the pack of the builder's generation `packGeneration`; void when the builder has moved on. */
+  packEntry: EntryIndex = -1;
+  packGeneration = -1;
+  edit: TreeEdit | undefined;
+
+  #keys: EntryKey[];
+  /** Undefined as long as no entry is a directory. */
+  #children: (Directory | undefined)[] | undefined;
+  #bytes: Uint8Array;
+  #end = HEADER_ROOM;
+  /** Where each entry starts, as long as nothing came or went. */
+  #starts: Uint32Array | undefined;
+  /** Where it was last found in the parent. */
+  #slot = 0;
+
+  constructor({ parent, key, perms }: NewDirectory) {
+    this.parent = parent;
+    this.key = key;
+    this.perms = perms;
+    this.depth = parent === undefined ? 0 : parent.depth + 1;
+    this.#keys = [];
+    this.#bytes = new Uint8Array(HEADER_ROOM);
+  }
+
+  /** The entries' keys, sorted. */
+  get keys(): readonly EntryKey[] {
+    return this.#keys;
+  }
+
+  /** Parallel to `keys`, or empty when no entry is a directory. */
+  get children(): readonly (Directory | undefined)[] {
+    return this.#children ?? NO_CHILDREN;
+  }
+
+  /** The tree object's content; a view that the next edit may change. */
+  get content(): Uint8Array {
+    return this.#bytes.subarray(HEADER_ROOM, this.#end);
+  }
+
+  /** Bytes of the content. */
+  get contentBytes(): number {
+    return this.#end - HEADER_ROOM;
+  }
+
+  /** Fills an empty directory and becomes the parent of `children`; takes both lists, which are parallel, as its own. */
+  fill(keys: EntryKey[], oids: readonly Oid[], children: (Directory | undefined)[]): void {
+    let size = HEADER_ROOM;
+    for (const key of keys) size += entryBytes(key);
+    this.#keys = keys;
+    this.#children = children.some((child) => child !== undefined) ? children : undefined;
+    this.#bytes = new Uint8Array(size);
+    let at = HEADER_ROOM;
+    for (const [index, key] of keys.entries()) {
+      at = putLatin1(this.#bytes, at, serializeEntryPrefix(key));
+      at = putLatin1(this.#bytes, at, oids[index] as Oid);
+    }
+    this.#end = at;
+    for (const [index, child] of children.entries()) {
+      if (child === undefined) continue;
+      child.parent = this;
+      child.key = keys[index] as EntryKey;
+    }
+  }
+
+  /** The index of a key, or `-(insertion point) - 1`. */
+  find(key: EntryKey): number {
+    return indexOfName(this.#keys, key);
+  }
+
+  /** The index of a child directory of this one. */
+  slotOf(child: Directory): number {
+    if (this.#keys[child.#slot] !== child.key) child.#slot = this.find(child.key);
+    return child.#slot;
+  }
+
+  /** The child directory at an index; undefined for a file. */
+  childAt(index: number): Directory | undefined {
+    return this.#children?.[index];
+  }
+
+  /** The oid of an entry. */
+  oidAt(index: number): Oid {
+    const at = this.#oidStart(index);
+    return String.fromCharCode(...this.#bytes.subarray(at, at + OID_BYTES)) as Oid;
+  }
+
+  /** Whether an entry has this oid. */
+  hasOidAt(index: number, oid: Oid): boolean {
+    const at = this.#oidStart(index);
+    for (let byte = 0; byte < OID_BYTES; byte++) if (this.#bytes[at + byte] !== oid.charCodeAt(byte)) return false;
+    return true;
+  }
+
+  /** Gives an entry another oid. */
+  setOidAt(index: number, oid: Oid): void {
+    const at = this.#oidStart(index);
+    putLatin1(this.#bytes, at, oid);
+    this.edit?.splice(at - HEADER_ROOM, OID_BYTES, OID_BYTES);
+  }
+
+  /** Inserts an entry at its insertion point; a directory comes with its child. `key` outlives the call: pass it flat. */
+  insertAt(index: number, key: EntryKey, oid: Oid, child: Directory | undefined): void {
+    const at = this.#startOf(index);
+    const size = entryBytes(key);
+    this.#makeRoom(size);
+    this.#bytes.copyWithin(at + size, at, this.#end);
+    this.#end += size;
+    putLatin1(this.#bytes, putLatin1(this.#bytes, at, serializeEntryPrefix(key)), oid);
+    this.#keys.splice(index, 0, key);
+    if (child !== undefined) this.#children ??= new Array<Directory | undefined>(this.#keys.length - 1).fill(undefined);
+    this.#children?.splice(index, 0, child);
+    this.#starts = undefined;
+    this.edit?.splice(at - HEADER_ROOM, 0, size);
+  }
+
+  /** Removes an entry. */
+  removeAt(index: number): void {
+    const at = this.#startOf(index);
+    const size = entryBytes(this.#keys[index] as EntryKey);
+    this.#bytes.copyWithin(at, at + size, this.#end);
+    this.#end -= size;
+    this.#keys.splice(index, 1);
+    this.#children?.splice(index, 1);
+    this.#starts = undefined;
+    this.edit?.splice(at - HEADER_ROOM, size, 0);
+  }
+
+  /** Starts the trace of a commit's edits. */
+  beginEdit(): void {
+    this.edit = new TreeEdit(this.contentBytes);
+  }
+
+  /** The oid of the tree object. */
+  hash(): Oid {
+    const header = `tree ${String(this.contentBytes)}\0`;
+    const start = HEADER_ROOM - header.length;
+    putLatin1(this.#bytes, start, header);
+    return hashBytes(this.#bytes.subarray(start, this.#end));
+  }
+
+  #oidStart(index: number): number {
+    return this.#startOf(index) + entryPrefixBytes(this.#keys[index] as EntryKey);
+  }
+
+  #startOf(index: number): number {
+    if (this.#keys.length > STARTS_FROM) return (this.#starts ??= this.#computeStarts())[index] as number;
+    let at = HEADER_ROOM;
+    for (let before = 0; before < index; before++) at += entryBytes(this.#keys[before] as EntryKey);
+    return at;
+  }
+
+  #computeStarts(): Uint32Array {
+    const starts = new Uint32Array(this.#keys.length + 1);
+    let at = HEADER_ROOM;
+    for (let index = 0; index < this.#keys.length; index++) {
+      starts[index] = at;
+      at += entryBytes(this.#keys[index] as EntryKey);
+    }
+    starts[this.#keys.length] = at;
+    return starts;
+  }
+
+  /** Grows by an eighth, so that a directory which is filled entry by entry is not copied whole each time. */
+  #makeRoom(more: number): void {
+    const needed = this.#end + more;
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(needed + (needed >>> 3) + entryBytes("expected"));
+    larger.set(this.#bytes.subarray(0, this.#end));
+    this.#bytes = larger;
+  }
+}
+
+/** Whether a key is that of a node: those of dot files cannot be. */
+export function isNodeKey(key: EntryKey): boolean {
+  return key.charCodeAt(0) !== 0x2e;
+}
+
+/** The name of the node that a key stands for. */
+export function nameOfKey(key: EntryKey): string {
+  return isDirectoryKey(key) ? key.slice(0, -1) : key;
+}
+
+function putLatin1(target: Uint8Array, start: number, text: string): number {
+  for (let index = 0; index < text.length; index++) target[start + index] = text.charCodeAt(index);
+  return start + text.length;
+}

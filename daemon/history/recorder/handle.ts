@@ -1,0 +1,244 @@
+/**
+ * The recorder as the main thread sees it.
+ *
+ * Owns the worker and the messages to it. Nothing here blocks: publishing is a field and now and then a message.
+ *
+ *   const recorder = await startRecorder(…);      // loads the tip; the journal has been opened before
+ *   recorder.publish(journal.append(commits));    // after every append (after the sync, under `power` durability)
+ *   await recorder.flush();                       // before somebody looks at the history
+ *   await recorder.close();
+ */
+import type { Worker } from "node:worker_threads";
+import type { Seq } from "../../../protocol/identifiers.js";
+import type { JournalPosition } from "../../journal/journal.js";
+import { startWorker } from "../../platform/worker.js";
+import type { RecorderReport, RecorderRequest, RecorderWorkerData } from "./messages.js";
+import type { RecorderProgress } from "./recorder.js";
+
+/** How to start a recorder. */
+export interface StartRecorderOptions {
+  /** Absolute; the journal is in `journal/BRANCH` and the repository, made when it is missing, in `store.git` below it. */
+  readonly stateDirectory: string;
+  readonly branch: string;
+  /** Part of the addresses in commits. */
+  readonly hostName: string;
+  /** Longest that a recorded commit waits for its pack; 500 unless told. */
+  readonly sealMilliseconds?: number;
+}
+
+/** Where the recorder is; but for `publishedSeq` as it last told, some milliseconds ago. */
+export interface RecorderStatus extends RecorderProgress {
+  /** The last commit that it was told of. */
+  readonly publishedSeq: Seq;
+}
+
+/** The recorder has failed, or one attempt to seal has. */
+export class RecorderError extends Error {
+  override readonly name = "RecorderError";
+}
+
+/** A running recorder. */
+export interface Recorder {
+  /** Tells that the journal may be read up to here. */
+  publish(position: JournalPosition): void;
+  /**
+   * Resolves when everything published before is in the repository and the ref names it.
+   *
+   * @throws RecorderError when that cannot be done now; the journal keeps it
+   */
+  flush(): Promise<RecorderStatus>;
+  /** Flushes, then ends the thread, also when the flush fails; rejects with what `flush` throws. May be called again. */
+  close(): Promise<void>;
+  status(): RecorderStatus;
+  /** Calls back after every seal. */
+  onSealed(callback: (status: RecorderStatus) => void): void;
+  /** Calls back when a seal failed (it is tried again) or the recorder did (for good, which the message says). */
+  onFailure(callback: (error: Error) => void): void;
+}
+
+const SEAL_MILLISECONDS = 500;
+
+/**
+ * Starts the recorder's thread; resolves when it has loaded the tip.
+ *
+ * @throws RecorderError when the history cannot be gone on with, in words for people
+ */
+export async function startRecorder(options: StartRecorderOptions): Promise<Recorder> {
+  const { stateDirectory, branch, hostName, sealMilliseconds = SEAL_MILLISECONDS } = options;
+  const data: RecorderWorkerData = {
+    repositoryDirectory: `${stateDirectory}/store.git`,
+    journalDirectory: `${stateDirectory}/journal/${branch}`,
+    ref: `refs/heads/${branch}`,
+    hostName,
+    sealMilliseconds,
+  };
+  const recorder = new WorkerRecorder(startWorker(new URL("./worker.js", import.meta.url), data));
+  await recorder.started;
+  return recorder;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+interface PendingFlush {
+  readonly resolve: (status: RecorderStatus) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const NO_PROGRESS: RecorderProgress = {
+  tip: undefined,
+  sealedSeq: 0 as Seq,
+  recordedSeq: 0 as Seq,
+  packsSealed: 0,
+  bytesSealed: 0,
+};
+
+class WorkerRecorder implements Recorder {
+  /** Resolves when the tip has been loaded; rejects when the thread dies before. */
+  readonly started: Promise<void>;
+  readonly #worker: Worker;
+  #hasStarted: () => void = () => undefined;
+  #hasNotStarted: ((error: Error) => void) | undefined;
+  #progress = NO_PROGRESS;
+  #published: JournalPosition | undefined;
+  /** The end that the thread knows of; while `isAwaited`, it has not told of its progress since. */
+  #told: JournalPosition | undefined;
+  #isAwaited = false;
+  #nextId = 1;
+  readonly #flushes = new Map<number, PendingFlush>();
+  readonly #sealedCallbacks: ((status: RecorderStatus) => void)[] = [];
+  readonly #failureCallbacks: ((error: Error) => void)[] = [];
+  #closing: Promise<void> | undefined;
+  #isDead = false;
+  #hasExited = false;
+  #exited: () => void = () => undefined;
+  readonly #exit = new Promise<void>((resolve) => {
+    this.#exited = resolve;
+  });
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    this.started = new Promise((resolve, reject) => {
+      this.#hasStarted = resolve;
+      this.#hasNotStarted = reject;
+    });
+    worker.on("message", (report: RecorderReport) => {
+      this.#receive(report);
+    });
+    worker.on("error", (error) => {
+      this.#dieOf(messageOf(error), error);
+    });
+    worker.on("exit", () => {
+      this.#hasExited = true;
+      if (this.#closing === undefined) this.#dieOf("it ended by itself", undefined);
+      for (const id of this.#flushes.keys()) this.#refuse(id, "the recorder's thread has ended");
+      this.#exited();
+    });
+  }
+
+  publish(position: JournalPosition): void {
+    this.#published = position;
+    if (!this.#isAwaited) this.#tellPosition(position);
+  }
+
+  flush(): Promise<RecorderStatus> {
+    return new Promise((resolve, reject) => {
+      if (this.#hasExited) {
+        reject(new RecorderError("the recorder's thread has ended"));
+        return;
+      }
+      const id = this.#nextId++;
+      this.#flushes.set(id, { resolve, reject });
+      this.#send({ kind: "flush", id, position: this.#published });
+    });
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#flushAndEnd());
+  }
+
+  status(): RecorderStatus {
+    return { ...this.#progress, publishedSeq: this.#published?.seq ?? this.#progress.recordedSeq };
+  }
+
+  onSealed(callback: (status: RecorderStatus) => void): void {
+    this.#sealedCallbacks.push(callback);
+  }
+
+  onFailure(callback: (error: Error) => void): void {
+    this.#failureCallbacks.push(callback);
+  }
+
+  async #flushAndEnd(): Promise<void> {
+    try {
+      await this.flush();
+    } finally {
+      this.#send({ kind: "close" });
+      await this.#exit;
+    }
+  }
+
+  #tellPosition(position: JournalPosition): void {
+    this.#told = position;
+    this.#isAwaited = true;
+    this.#send({ kind: "publish", position });
+  }
+
+  #send(request: RecorderRequest): void {
+    this.#worker.postMessage(request);
+  }
+
+  #receive(report: RecorderReport): void {
+    switch (report.kind) {
+      case "started":
+        this.#progress = report.progress;
+        this.#hasNotStarted = undefined;
+        this.#hasStarted();
+        break;
+      case "progress": {
+        this.#progress = report.progress;
+        this.#isAwaited = false;
+        const published = this.#published;
+        if (published !== undefined && published !== this.#told) this.#tellPosition(published);
+        break;
+      }
+      case "sealed": {
+        this.#progress = report.progress;
+        const status = this.status();
+        for (const callback of this.#sealedCallbacks) callback(status);
+        break;
+      }
+      case "flushed":
+        this.#progress = report.progress;
+        this.#flushes.get(report.id)?.resolve(this.status());
+        this.#flushes.delete(report.id);
+        break;
+      case "flushFailed":
+        this.#refuse(report.id, report.reason);
+        break;
+      case "failure": {
+        const what = report.isFinal ? "the recorder has stopped for good" : "a seal failed and is tried again";
+        this.#tellFailure(new RecorderError(`${what}: ${report.reason}`));
+        break;
+      }
+    }
+  }
+
+  #refuse(id: number, reason: string): void {
+    this.#flushes.get(id)?.reject(new RecorderError(`the history is not complete: ${reason}`));
+    this.#flushes.delete(id);
+  }
+
+  /** The thread has died; an `exit` follows an `error`, and is not told twice. */
+  #dieOf(reason: string, cause: unknown): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    this.#hasNotStarted?.(new RecorderError(`the history cannot be written: ${reason}`, { cause }));
+    this.#tellFailure(new RecorderError(`the recorder's thread died: ${reason}`, { cause }));
+  }
+
+  #tellFailure(error: Error): void {
+    for (const callback of this.#failureCallbacks) callback(error);
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * What the main thread and the recorder's thread tell each other.
+ *
+ * Owns the shapes; all are cloneable. Between a `publish` and the `progress` that follows it the main thread sends no other
+ * `publish`: a busy daemon appends to the journal ten thousand times a second, and a message each would cost the main
+ * thread more than the append.
+ */
+import type { JournalPosition } from "../../journal/journal.js";
+import type { RecorderProgress } from "./recorder.js";
+
+/** What the recorder's thread starts with. */
+export interface RecorderWorkerData {
+  readonly repositoryDirectory: string;
+  readonly journalDirectory: string;
+  readonly ref: string;
+  readonly hostName: string;
+  readonly sealMilliseconds: number;
+}
+
+/** To the recorder's thread. */
+export type RecorderRequest =
+  | { readonly kind: "publish"; readonly position: JournalPosition }
+  /** Seal everything up to `position` (nothing was published when it is undefined), then answer with this id. */
+  | { readonly kind: "flush"; readonly id: number; readonly position: JournalPosition | undefined }
+  | { readonly kind: "close" };
+
+/** From the recorder's thread. */
+export type RecorderReport =
+  | { readonly kind: "started"; readonly progress: RecorderProgress }
+  | { readonly kind: "progress"; readonly progress: RecorderProgress }
+  | { readonly kind: "sealed"; readonly progress: RecorderProgress }
+  | { readonly kind: "flushed"; readonly id: number; readonly progress: RecorderProgress }
+  | { readonly kind: "flushFailed"; readonly id: number; readonly reason: string }
+  /** `isFinal`: nothing is recorded any more; else it is tried again. */
+  | { readonly kind: "failure"; readonly reason: string; readonly isFinal: boolean };

@@ -1,0 +1,390 @@
+/**
+ * The recorder's picture of the recorded tree: what the last recorded commit's root looks like in Git.
+ *
+ * Owns how a commit's changes become new objects: it edits the directories that they touch and hands every new blob and
+ * tree to the pack. It never reads an object back: what it needs of the recorded state is in memory. It must give the
+ * same tree oids as `object/root-encoder.ts`; the recorder checks that at start, the tests after every commit.
+ *
+ * Invariants
+ *  1. Between commits the directories are exactly those of the recorded root: every directory but the top has a node child
+ *     (or is `.domains` with a record), every other node is an entry in its parent.
+ *  2. After `apply`, every object of the new root is in the pack under construction or was in the root before (at whatever
+ *     path). Nothing is left out because some older pack holds it.
+ *  3. The pack gets no object that the new root does not reach, so that `git fsck` has nothing dangling to report. That
+ *     rests on changes being net: no path is set twice in one commit.
+ *  4. An error in `apply` leaves the mirror unusable: whoever sees one starts again from the tip.
+ */
+import type { ByteString } from "../../../protocol/bytes.js";
+import type { Path } from "../../../protocol/identifiers.js";
+import type { SpecialPath } from "../../../protocol/path.js";
+import { samePerms, type Perms } from "../../../protocol/perms.js";
+import type { Change, NodeState } from "../../store/commit.js";
+import type { QuotaName } from "../../store/quota.js";
+import { isEmptyRecord, type DomainRecord, type Root } from "../../store/root.js";
+import {
+  DOMAINS_DIRECTORY,
+  PERMS_FILE,
+  QUOTAS_FILE,
+  serializeDomainFile,
+  serializePermsFile,
+  serializeQuotasFile,
+  serializeSpecialFile,
+  SPECIAL_FILE,
+  VALUE_FILE,
+} from "../object/dot-file.js";
+import { EMPTY_BLOB, hashObject, type Oid } from "../object/oid.js";
+import type { PackBuilder } from "../object/pack.js";
+import { encodeRoot } from "../object/root-encoder.js";
+import { isDirectoryKey, type EntryKey } from "../object/tree-object.js";
+import { Directory, isNodeKey } from "./directory.js";
+import { KeyPool } from "./key-pool.js";
+
+/** Stands in an entry until its directory has been hashed. */
+const NO_OID = "\0".repeat(20) as Oid;
+
+/** A change that the recorded state has no place for: the journal and the history do not belong together. */
+export class ChangeMisfitError extends Error {
+  override readonly name = "ChangeMisfitError";
+  constructor(path: string) {
+    super(`the change of ${path} does not fit the recorded state: its parent, or the node to remove, is missing`);
+  }
+}
+
+/** The mirror of one branch. */
+export class Mirror {
+  readonly #top: Directory;
+  readonly #keys: KeyPool;
+  #special: ReadonlyMap<SpecialPath, Perms>;
+  #quotas: ReadonlyMap<QuotaName, number>;
+  #treeOid: Oid;
+  readonly #pack: PackBuilder;
+  /** Directories that the commit under way has touched, by depth. */
+  readonly #touched: Directory[][] = [];
+  /** Leaves that got an empty value in the commit under way; most become directories in the same commit. */
+  readonly #emptied: { readonly parent: Directory; readonly key: EntryKey }[] = [];
+  #isDirectoryRemoved = false;
+
+  private constructor(root: Root, pack: PackBuilder, top: Directory, treeOid: Oid, keys: KeyPool) {
+    this.#top = top;
+    this.#treeOid = treeOid;
+    this.#special = root.special;
+    this.#quotas = root.quotas;
+    this.#pack = pack;
+    this.#keys = keys;
+  }
+
+  /** The mirror of a root that is recorded: all of its objects are in the repository. */
+  static ofRecorded(root: Root, pack: PackBuilder): Mirror {
+    const keys = new KeyPool();
+    const { oid, directory: top } = encodeRoot<Directory>(root, {
+      blob: (content) => (content === "" ? EMPTY_BLOB : hashObject("blob", content)),
+      directory: (encoded) => {
+        const { perms, exceptions, oids } = encoded;
+        const directory = new Directory({ parent: undefined, key: "", perms });
+        directory.exceptions = exceptions;
+        const pooled = encoded.keys.map((key) => keys.pooled(key));
+        directory.fill(pooled, oids, encoded.directories.slice());
+        return { oid: directory.hash(), directory };
+      },
+    });
+    setDepths(top);
+    return new Mirror(root, pack, top, oid, keys);
+  }
+
+  /** The mirror before the first commit: nothing of the root, which must be without children, is recorded. */
+  static ofNothing(root: Root, pack: PackBuilder): Mirror {
+    if (root.node.names.length > 0 || root.node.value !== "" || root.quotas.size > 0 || root.domains.size > 0) {
+      throw new Error("a history begins with an empty root");
+    }
+    const top = new Directory({ parent: undefined, key: "", perms: root.node.perms });
+    return new Mirror(root, pack, top, NO_OID, new KeyPool());
+  }
+
+  /** The oid of the recorded root; before the first commit, of nothing. */
+  get treeOid(): Oid {
+    return this.#treeOid;
+  }
+
+  /**
+   * Makes a commit's changes, in order, and adds the objects that they bring to the pack.
+   *
+   * @returns the oid of the new root, which is the old one when nothing differs
+   * @throws ChangeMisfitError
+   */
+  apply(changes: readonly Change[]): Oid {
+    if (this.#treeOid === NO_OID) {
+      this.#setFile(this.#top, SPECIAL_FILE, serializeSpecialFile(this.#special));
+      this.#makePermsStale(this.#top);
+    }
+    for (const change of changes) this.#applyChange(change);
+    this.#finish();
+    return this.#treeOid;
+  }
+
+  #applyChange(change: Change): void {
+    switch (change.kind) {
+      case "node":
+        if (change.after === undefined) this.#remove(change.path);
+        else this.#set(change.path, change.after);
+        break;
+      case "special":
+        this.#special = new Map(this.#special).set(change.path, change.after);
+        this.#setFile(this.#top, SPECIAL_FILE, serializeSpecialFile(this.#special));
+        break;
+      case "quota": {
+        const quotas = new Map(this.#quotas);
+        if (change.after === undefined) quotas.delete(change.name);
+        else quotas.set(change.name, change.after);
+        this.#quotas = quotas;
+        this.#setFile(this.#top, QUOTAS_FILE, serializeQuotasFile(quotas));
+        break;
+      }
+      case "domain":
+        this.#setDomain(String(change.domid), change.after);
+        break;
+    }
+  }
+
+  #setDomain(key: EntryKey, record: DomainRecord | undefined): void {
+    const index = this.#top.find(DOMAINS_DIRECTORY);
+    const existing = index < 0 ? undefined : this.#top.childAt(index);
+    const content = record === undefined || isEmptyRecord(record) ? "" : serializeDomainFile(record);
+    if (existing === undefined && content === "") return;
+    this.#setFile(existing ?? this.#insertDirectory(this.#top, DOMAINS_DIRECTORY, undefined), key, content);
+  }
+
+  #set(path: Path, state: NodeState): void {
+    if (path.length === 1) {
+      this.#setDirectory(this.#top, state);
+      return;
+    }
+    const parent = this.#descend(path);
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const index = parent.find(name);
+    if (index < 0) {
+      const child = parent.find(`${name}/`);
+      if (child >= 0) this.#setDirectory(parent.childAt(child) as Directory, state);
+      else {
+        this.#touch(parent);
+        parent.insertAt(-index - 1, this.#keys.pooled(name), this.#putValue(parent, name, state.value), undefined);
+        this.#setLeafPerms(parent, name, state.perms);
+      }
+      return;
+    }
+    const oid = hashObject("blob", state.value);
+    if (!parent.hasOidAt(index, oid)) {
+      this.#putValue(parent, name, state.value, oid);
+      this.#touch(parent);
+      parent.setOidAt(index, oid);
+    }
+    this.#setLeafPerms(parent, name, state.perms);
+  }
+
+  /** Adds a leaf's value to the pack; an empty one only at the end, see `#emptied`. */
+  #putValue(parent: Directory, key: EntryKey, value: ByteString, oid = hashObject("blob", value)): Oid {
+    if (value === "") this.#emptied.push({ parent, key });
+    else this.#pack.addObject("blob", oid, value);
+    return oid;
+  }
+
+  #setLeafPerms(parent: Directory, name: string, perms: Perms): void {
+    const old = parent.exceptions?.get(name);
+    const isOwn = parent.perms !== undefined && samePerms(parent.perms, perms);
+    if (isOwn ? old === undefined : old !== undefined && samePerms(old, perms)) return;
+    if (isOwn) removeException(parent, name);
+    else (parent.exceptions ??= new Map<string, Perms>()).set(this.#keys.pooled(name), perms);
+    this.#makePermsStale(parent);
+  }
+
+  #setDirectory(directory: Directory, state: NodeState): void {
+    this.#setFile(directory, VALUE_FILE, state.value);
+    const old = directory.perms as Perms;
+    if (samePerms(old, state.perms)) return;
+    const exceptions = new Map<string, Perms>();
+    for (const key of directory.keys) {
+      if (!isNodeKey(key) || isDirectoryKey(key)) continue;
+      const perms = directory.exceptions?.get(key) ?? old;
+      if (!samePerms(perms, state.perms)) exceptions.set(key, perms);
+    }
+    directory.exceptions = exceptions.size === 0 ? undefined : exceptions;
+    directory.perms = state.perms;
+    this.#makePermsStale(directory);
+  }
+
+  #remove(path: Path): void {
+    const parent = this.#descend(path);
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    let index = parent.find(name);
+    if (index < 0) {
+      index = parent.find(`${name}/`);
+      if (index < 0) throw new ChangeMisfitError(path);
+      (parent.childAt(index) as Directory).isRemoved = true;
+      this.#isDirectoryRemoved = true;
+    } else if (removeException(parent, name)) this.#makePermsStale(parent);
+    this.#touch(parent);
+    parent.removeAt(index);
+  }
+
+  /** The directory above a path's last name; a leaf on the way becomes a directory. */
+  #descend(path: Path): Directory {
+    let directory = this.#top;
+    for (
+      let start = 1, slash = path.indexOf("/", 1);
+      slash !== -1;
+      start = slash + 1, slash = path.indexOf("/", start)
+    ) {
+      const index = directory.find(path.slice(start, slash + 1));
+      directory =
+        index >= 0
+          ? (directory.childAt(index) as Directory)
+          : this.#makeDirectory(directory, path.slice(start, slash), path);
+    }
+    return directory;
+  }
+
+  /** Turns a leaf into a directory, which takes its value and perms along. */
+  #makeDirectory(parent: Directory, name: string, path: Path): Directory {
+    const index = parent.find(name);
+    if (index < 0) throw new ChangeMisfitError(path);
+    const value = parent.oidAt(index);
+    const perms = parent.exceptions?.get(name) ?? parent.perms;
+    this.#touch(parent);
+    parent.removeAt(index);
+    if (removeException(parent, name)) this.#makePermsStale(parent);
+    const directory = this.#insertDirectory(parent, `${name}/`, perms);
+    if (value !== EMPTY_BLOB) directory.insertAt(0, VALUE_FILE, value, undefined);
+    return directory;
+  }
+
+  #insertDirectory(parent: Directory, key: EntryKey, perms: Perms | undefined): Directory {
+    const directory = new Directory({ parent, key: this.#keys.pooled(key), perms });
+    this.#touch(parent);
+    parent.insertAt(-parent.find(key) - 1, directory.key, NO_OID, directory);
+    if (perms === undefined) this.#touch(directory);
+    else this.#makePermsStale(directory);
+    return directory;
+  }
+
+  /** Gives a dot file (or a domain's record) a content; an empty one removes it. */
+  #setFile(directory: Directory, key: EntryKey, content: ByteString): void {
+    const index = directory.find(key);
+    if (content === "") {
+      if (index < 0) return;
+      this.#touch(directory);
+      directory.removeAt(index);
+      return;
+    }
+    const oid = hashObject("blob", content);
+    if (index >= 0 && directory.hasOidAt(index, oid)) return;
+    this.#pack.addObject("blob", oid, content);
+    this.#touch(directory);
+    if (index >= 0) directory.setOidAt(index, oid);
+    else directory.insertAt(-index - 1, this.#keys.pooled(key), oid, undefined);
+  }
+
+  #makePermsStale(directory: Directory): void {
+    directory.isPermsStale = true;
+    this.#touch(directory);
+  }
+
+  #touch(directory: Directory): void {
+    if (directory.isTouched) return;
+    directory.isTouched = true;
+    if (directory.packGeneration === this.#pack.generation) directory.beginEdit();
+    const { depth } = directory;
+    while (this.#touched.length <= depth) this.#touched.push([]);
+    (this.#touched[depth] as Directory[]).push(directory);
+  }
+
+  /** Brings what was touched up to date, deepest first, so that every oid is known when its parent is hashed. */
+  #finish(): void {
+    for (let depth = this.#touched.length - 1; depth >= 0; depth--) {
+      const level = this.#touched[depth] as Directory[];
+      for (const directory of level) {
+        if (!this.#isDirectoryRemoved || !isOutOfTree(directory)) this.#finishDirectory(directory);
+        directory.isTouched = false;
+        directory.edit = undefined;
+      }
+      level.length = 0;
+    }
+    for (const { parent, key } of this.#emptied) {
+      if (parent.find(key) >= 0) this.#pack.addObject("blob", EMPTY_BLOB, "");
+    }
+    this.#emptied.length = 0;
+    this.#isDirectoryRemoved = false;
+  }
+
+  #finishDirectory(directory: Directory): void {
+    const { parent } = directory;
+    if (parent !== undefined && isWithoutEntries(directory)) {
+      this.#collapse(parent, directory);
+      return;
+    }
+    if (directory.isPermsStale) {
+      directory.isPermsStale = false;
+      this.#setFile(directory, PERMS_FILE, serializePermsFile(directory.perms as Perms, directory.exceptions));
+    }
+    const oid = directory.hash();
+    if (parent === undefined) {
+      if (oid === this.#treeOid) return;
+      this.#treeOid = oid;
+    } else {
+      const slot = parent.slotOf(directory);
+      if (parent.hasOidAt(slot, oid)) return;
+      this.#touch(parent);
+      parent.setOidAt(slot, oid);
+    }
+    const { edit } = directory;
+    directory.packEntry =
+      edit === undefined
+        ? this.#pack.addObject("tree", oid, directory.content)
+        : this.#pack.addEditedTree(oid, directory.content, directory.packEntry, edit);
+    directory.packGeneration = this.#pack.generation;
+  }
+
+  /** Turns a directory without children into a leaf; `.domains` without records goes. */
+  #collapse(parent: Directory, directory: Directory): void {
+    this.#touch(parent);
+    parent.removeAt(parent.slotOf(directory));
+    directory.isRemoved = true;
+    const { perms } = directory;
+    if (perms === undefined) return;
+    const valueIndex = directory.find(VALUE_FILE);
+    const name = directory.key.slice(0, -1);
+    const key = this.#keys.pooled(name);
+    const index = -parent.find(key) - 1;
+    if (valueIndex >= 0) parent.insertAt(index, key, directory.oidAt(valueIndex), undefined);
+    else parent.insertAt(index, key, this.#putValue(parent, key, ""), undefined);
+    this.#setLeafPerms(parent, key, perms);
+  }
+}
+
+/** Directories are made before their parents, so they learn last how deep they are. */
+function setDepths(top: Directory): void {
+  const pending: Directory[] = [top];
+  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+    for (const child of directory.children) {
+      if (child === undefined) continue;
+      child.depth = directory.depth + 1;
+      pending.push(child);
+    }
+  }
+}
+
+function removeException(directory: Directory, name: string): boolean {
+  const { exceptions } = directory;
+  if (exceptions?.delete(name) !== true) return false;
+  if (exceptions.size === 0) directory.exceptions = undefined;
+  return true;
+}
+
+/** Whether a directory has become one that cannot be: no node below it, or no domain. */
+function isWithoutEntries(directory: Directory): boolean {
+  if (directory.perms === undefined) return directory.keys.length === 0;
+  return !directory.keys.some(isNodeKey);
+}
+
+function isOutOfTree(directory: Directory): boolean {
+  for (let at: Directory | undefined = directory; at !== undefined; at = at.parent) if (at.isRemoved) return true;
+  return false;
+}

@@ -1,0 +1,192 @@
+/**
+ * When the recorder records and seals.
+ *
+ * Owns the timing and what happens when something fails; `recorder.ts` does the work. It runs in batches, so that a flush
+ * is heard while a long journal is being recorded.
+ *
+ *   idle ──publish──► recording ──journal's published end──► waiting for the seal ──sealMilliseconds──► idle
+ *                        │ pack full: seals at once                     │ flush: seals at once
+ *                        ▼                                              ▼
+ *      disk or lock fails: retrying every RETRY_MILLISECONDS (also at each flush), nothing is recorded meanwhile
+ *      anything else fails: failed, for good; the journal keeps everything
+ *
+ * Invariants
+ *  1. A commit is in the history at most `sealMilliseconds` after the recorder read it, unless the disk refuses.
+ *  2. A flush is answered when everything published before it is sealed, or with the reason why it is not.
+ *  3. Nothing is read beyond the published end.
+ */
+import type { JournalPosition } from "../../journal/journal.js";
+import { JournalFollower } from "../../journal/follower.js";
+import type { FileSystem } from "../../platform/file-system.js";
+import { RefLockedError } from "../repository/errors.js";
+import type { RecorderReport, RecorderRequest } from "./messages.js";
+import type { HistoryRecorder } from "./recorder.js";
+
+/** Commits recorded before messages are looked at: a few milliseconds. */
+const BATCH_COMMITS_MAX = 128;
+const RETRY_MILLISECONDS = 1000;
+/** How long after a publish the main thread hears of the progress; it sends no other publish before. */
+const PROGRESS_MILLISECONDS = 20;
+
+/** What the loop works with. */
+export interface RecorderLoopOptions {
+  readonly fileSystem: FileSystem;
+  readonly journalDirectory: string;
+  readonly recorder: HistoryRecorder;
+  readonly sealMilliseconds: number;
+  readonly report: (report: RecorderReport) => void;
+}
+
+interface Flush {
+  readonly id: number;
+  /** The commit that must be sealed. */
+  readonly seq: number;
+}
+
+/** Runs one recorder. */
+export class RecorderLoop {
+  readonly #options: RecorderLoopOptions;
+  #follower: JournalFollower;
+  #end: JournalPosition | undefined;
+  #flushes: Flush[] = [];
+  #isFailed = false;
+  #isClosed = false;
+  #stepPending: NodeJS.Immediate | undefined;
+  #sealTimer: NodeJS.Timeout | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #progressTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: RecorderLoopOptions) {
+    this.#options = options;
+    this.#follower = this.#newFollower();
+  }
+
+  /** Takes a message of the main thread. */
+  handle(request: RecorderRequest): void {
+    switch (request.kind) {
+      case "publish":
+        this.#publish(request.position);
+        this.#progressTimer ??= setTimeout(() => {
+          this.#progressTimer = undefined;
+          this.#report({ kind: "progress", progress: this.#options.recorder.progress() });
+        }, PROGRESS_MILLISECONDS);
+        break;
+      case "flush":
+        if (request.position !== undefined) this.#publish(request.position);
+        this.#flushes.push({ id: request.id, seq: request.position?.seq ?? 0 });
+        clearTimeout(this.#retryTimer);
+        this.#retryTimer = undefined;
+        this.#wake();
+        break;
+      case "close":
+        this.#close();
+        break;
+    }
+  }
+
+  #publish(position: JournalPosition): void {
+    if (this.#end === undefined || position.seq >= this.#end.seq) this.#end = position;
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#isFailed)
+      this.#refuseFlushes("the recorder has failed before, see the log; the journal keeps everything");
+    else if (!this.#isClosed && this.#retryTimer === undefined) {
+      this.#stepPending ??= setImmediate(() => {
+        this.#stepPending = undefined;
+        this.#step();
+      });
+    }
+  }
+
+  #step(): void {
+    const { recorder } = this.#options;
+    try {
+      if (recorder.isFull) this.#seal();
+      if (this.#end !== undefined) {
+        for (const commit of this.#follower.readUpTo(this.#end, BATCH_COMMITS_MAX)) recorder.record(commit);
+      }
+      this.#answerFlushes();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (recorder.recordedSeq < (this.#end?.seq ?? 0)) this.#wake();
+    if (recorder.isSealDue) this.#sealTimer ??= setTimeout(this.#sealOnTime, this.#options.sealMilliseconds);
+  }
+
+  readonly #sealOnTime = (): void => {
+    this.#sealTimer = undefined;
+    if (this.#isFailed || this.#isClosed || this.#retryTimer !== undefined) return;
+    try {
+      this.#seal();
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+
+  #seal(): void {
+    const { recorder } = this.#options;
+    if (!recorder.isSealDue) return;
+    recorder.seal();
+    clearTimeout(this.#sealTimer);
+    this.#sealTimer = undefined;
+    this.#report({ kind: "sealed", progress: recorder.progress() });
+  }
+
+  #answerFlushes(): void {
+    const { recorder } = this.#options;
+    if (!this.#flushes.some(({ seq }) => seq <= recorder.recordedSeq)) return;
+    this.#seal();
+    const progress = recorder.progress();
+    this.#flushes = this.#flushes.filter(({ id, seq }) => {
+      if (seq > progress.sealedSeq) return true;
+      this.#report({ kind: "flushed", id, progress });
+      return false;
+    });
+  }
+
+  #fail(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const isFinal = !isPassing(error);
+    this.#isFailed = isFinal;
+    this.#report({ kind: "failure", reason, isFinal });
+    this.#refuseFlushes(reason);
+    if (isFinal) return;
+    // What the follower had read and not returned would be missing.
+    this.#follower.close();
+    this.#follower = this.#newFollower();
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined;
+      this.#wake();
+    }, RETRY_MILLISECONDS);
+  }
+
+  #refuseFlushes(reason: string): void {
+    for (const { id } of this.#flushes) this.#report({ kind: "flushFailed", id, reason });
+    this.#flushes = [];
+  }
+
+  #newFollower(): JournalFollower {
+    const { fileSystem, journalDirectory, recorder } = this.#options;
+    return new JournalFollower(fileSystem, journalDirectory, recorder.recordedSeq);
+  }
+
+  #close(): void {
+    this.#isClosed = true;
+    clearImmediate(this.#stepPending);
+    for (const timer of [this.#sealTimer, this.#retryTimer, this.#progressTimer]) clearTimeout(timer);
+    this.#follower.close();
+  }
+
+  #report(report: RecorderReport): void {
+    this.#options.report(report);
+  }
+}
+
+/** Whether an error may pass by itself: the disk's and those of a ref that somebody holds locked. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof RefLockedError) return true;
+  return error instanceof Error && "code" in error && typeof error.code === "string" && !error.code.startsWith("ERR_");
+}

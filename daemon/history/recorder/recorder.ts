@@ -1,0 +1,195 @@
+/**
+ * The recorder: commits in, packs and a moved ref out.
+ *
+ * Owns the pack under construction and the branch's ref. Synchronous; the worker decides when it runs. It reads no clock:
+ * what it writes depends on the commits alone, so that commits which are recorded again after a crash become the same
+ * objects. Source: design.md, "Journal and recorder".
+ *
+ *   record(commit) ──► pack under construction ──seal()──► finished pack ──placePack, ref, keep──► sealed
+ *                                                            │ the disk refuses: the pack waits
+ *                                                            └── seal() again
+ *
+ * Invariants
+ *  1. The ref only ever names a commit whose objects are in packs that are durable: it moves after `placePack` returned.
+ *  2. Commits are recorded in the order of their seqs without a gap; the parent of each is the one before.
+ *  3. At any moment the packs on disk that a ref reaches are complete: an object is left out of a pack only when the root
+ *     of the parent commit has it (mirror invariant 2).
+ *  4. While a finished pack waits for the disk nothing is recorded, so memory is bounded by one pack and the journal keeps
+ *     the rest.
+ *  5. At start the mirror's tree oid equals the tip's: else the two encodings differ, and recording would split the history
+ *     into one that looks changed and one that is. Nothing is recorded then.
+ *  6. Every commit makes a commit object, also one without changes; its tree is then the parent's.
+ */
+import type { Seq } from "../../../protocol/identifiers.js";
+import type { FileSystem } from "../../platform/file-system.js";
+import type { Commit } from "../../store/commit.js";
+import { emptyRoot } from "../../store/root.js";
+import { committerSecondsOf, serializeCommit } from "../object/commit-object.js";
+import { hashObject, hexFromOid, type Oid } from "../object/oid.js";
+import { PackBuilder, type FinishedPack } from "../object/pack.js";
+import { placePack, removeKeep, removeStaleKeeps, removeTemporaryFiles } from "../repository/pack-file.js";
+import { RefStore } from "../repository/ref-store.js";
+import { loadTip } from "./load-tip.js";
+import { Mirror } from "./mirror.js";
+
+/** A pack that has reached this size should be sealed: the cost of a seal is small against it, and so is its memory. */
+export const PACK_BYTES_DUE = 16 * 1024 * 1024;
+
+/** Where a recorder records. */
+export interface RecorderOptions {
+  readonly fileSystem: FileSystem;
+  /** A repository that `createRepository` made. Nobody else may write the ref. */
+  readonly repositoryDirectory: string;
+  /** Full name of the branch's ref. */
+  readonly ref: string;
+  /** Part of the addresses in commits. */
+  readonly hostName: string;
+}
+
+/** What a recorder has done. */
+export interface RecorderProgress {
+  /** The commit object that the ref names, in hexadecimal; undefined before the first seal of a new repository. */
+  readonly tip: string | undefined;
+  /** The last commit that the ref reaches. */
+  readonly sealedSeq: Seq;
+  /** The last commit that is in a pack, placed or not. */
+  readonly recordedSeq: Seq;
+  /** Packs placed since the start. */
+  readonly packsSealed: number;
+  /** Bytes of the packs placed since the start. */
+  readonly bytesSealed: number;
+}
+
+/** The journal and the history do not belong together, or the two encodings differ: recording on would do harm. */
+export class RecorderMismatchError extends Error {
+  override readonly name = "RecorderMismatchError";
+}
+
+/** The last recorded commit. */
+interface Last {
+  readonly oid: Oid;
+  readonly seconds: number;
+}
+
+/** Records one branch. */
+export class HistoryRecorder {
+  readonly #options: RecorderOptions;
+  readonly #refs: RefStore;
+  readonly #pack = new PackBuilder();
+  readonly #mirror: Mirror;
+  #last: Last | undefined;
+  #recordedSeq: Seq;
+  #sealed: { readonly oid: Oid | undefined; readonly seq: Seq };
+  #waiting: FinishedPack | undefined;
+  #packsSealed = 0;
+  #bytesSealed = 0;
+
+  /**
+   * Cleans up what a crash left in the repository and loads the tip.
+   *
+   * @throws RecorderMismatchError, and what `loadTip` throws
+   */
+  constructor(options: RecorderOptions) {
+    const { fileSystem, repositoryDirectory, ref } = options;
+    this.#options = options;
+    removeTemporaryFiles(fileSystem, repositoryDirectory);
+    removeStaleKeeps(fileSystem, repositoryDirectory);
+    this.#refs = new RefStore(fileSystem, repositoryDirectory);
+    this.#refs.removeStaleLocks([ref]);
+    const tip = loadTip(fileSystem, repositoryDirectory, ref);
+    if (tip === undefined) {
+      this.#mirror = Mirror.ofNothing(emptyRoot(), this.#pack);
+      this.#last = undefined;
+    } else {
+      this.#mirror = Mirror.ofRecorded(tip.root, this.#pack);
+      if (this.#mirror.treeOid !== tip.tree) {
+        throw new RecorderMismatchError(
+          `the state at the tip ${hexFromOid(tip.oid)} of ${ref} encodes to tree ${hexFromOid(this.#mirror.treeOid)}, but the commit has ` +
+            `${hexFromOid(tip.tree)}: it was written by another version, or by hand; nothing is recorded on top of it`,
+        );
+      }
+      this.#last = { oid: tip.oid, seconds: tip.committerSeconds };
+    }
+    this.#recordedSeq = tip?.seq ?? (0 as Seq);
+    this.#sealed = { oid: tip?.oid, seq: this.#recordedSeq };
+  }
+
+  /** The last recorded commit's seq. */
+  get recordedSeq(): Seq {
+    return this.#recordedSeq;
+  }
+
+  /** Whether there are recorded commits that the ref does not reach yet. */
+  get isSealDue(): boolean {
+    return this.#recordedSeq > this.#sealed.seq;
+  }
+
+  /** Whether it records no more until a seal succeeds: the pack is large enough, or waits for the disk. */
+  get isFull(): boolean {
+    return this.#waiting !== undefined || this.#pack.byteLength >= PACK_BYTES_DUE;
+  }
+
+  /** The tree object of the last recorded commit. */
+  get treeOid(): Oid {
+    return this.#mirror.treeOid;
+  }
+
+  /** What it has done so far. */
+  progress(): RecorderProgress {
+    return {
+      tip: this.#sealed.oid === undefined ? undefined : hexFromOid(this.#sealed.oid),
+      sealedSeq: this.#sealed.seq,
+      recordedSeq: this.#recordedSeq,
+      packsSealed: this.#packsSealed,
+      bytesSealed: this.#bytesSealed,
+    };
+  }
+
+  /**
+   * Turns the next commit into objects. Nothing reaches the disk before `seal`.
+   *
+   * @throws RecorderMismatchError when the commit does not follow the last one, ChangeMisfitError when its changes do not fit.
+   *   After the latter the recorder is of no more use.
+   */
+  record(commit: Commit): void {
+    if (this.#waiting !== undefined) throw new Error("a finished pack waits for the disk: seal first");
+    if (commit.seq !== this.#recordedSeq + 1) {
+      throw new RecorderMismatchError(
+        `commit ${String(commit.seq)} cannot be recorded after ${String(this.#recordedSeq)}: the journal and the history do not belong together`,
+      );
+    }
+    const tree = this.#mirror.apply(commit.changes);
+    const last = this.#last;
+    const content = serializeCommit(commit, {
+      tree,
+      parents: last === undefined ? [] : [last.oid],
+      parentSeconds: last?.seconds ?? 0,
+      hostName: this.#options.hostName,
+    });
+    const oid = hashObject("commit", content);
+    this.#pack.addObject("commit", oid, content);
+    this.#last = { oid, seconds: committerSecondsOf(commit, last?.seconds ?? 0) };
+    this.#recordedSeq = commit.seq;
+  }
+
+  /**
+   * Brings what was recorded into the repository and moves the ref; does nothing when there is nothing to bring.
+   *
+   * @throws what the disk or the ref's lock throws; the pack is kept, and calling again is right. RefMovedError is final:
+   *   somebody else has written the ref.
+   */
+  seal(): void {
+    const last = this.#last;
+    if (last === undefined || !this.isSealDue) return;
+    const { fileSystem, repositoryDirectory, ref } = this.#options;
+    const finished = (this.#waiting ??= this.#pack.finish());
+    placePack(fileSystem, repositoryDirectory, finished);
+    // A try before this one may have moved the ref and then failed.
+    if (this.#refs.read(ref) !== last.oid) this.#refs.update(ref, { expected: this.#sealed.oid, to: last.oid });
+    this.#sealed = { oid: last.oid, seq: this.#recordedSeq };
+    this.#waiting = undefined;
+    this.#packsSealed++;
+    this.#bytesSealed += finished.pack.length;
+    removeKeep(fileSystem, repositoryDirectory, finished.name);
+  }
+}

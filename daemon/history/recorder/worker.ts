@@ -1,0 +1,28 @@
+/**
+ * The recorder's thread: wires the recorder to the real disk and to the main thread.
+ *
+ * Owns nothing. An error at start ends the thread, and `startRecorder` reports it.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { nodeFileSystem } from "../../platform/node-file-system.js";
+import { createRepository } from "../repository/layout.js";
+import type { RecorderReport, RecorderRequest, RecorderWorkerData } from "./messages.js";
+import { RecorderLoop } from "./recorder-loop.js";
+import { HistoryRecorder } from "./recorder.js";
+
+if (parentPort === null) throw new Error("this module is a worker thread: see handle.ts");
+const port = parentPort;
+const { repositoryDirectory, journalDirectory, ref, hostName, sealMilliseconds } = workerData as RecorderWorkerData;
+const fileSystem = nodeFileSystem;
+
+createRepository(fileSystem, repositoryDirectory);
+const recorder = new HistoryRecorder({ fileSystem, repositoryDirectory, ref, hostName });
+const report = (message: RecorderReport): void => {
+  port.postMessage(message);
+};
+const loop = new RecorderLoop({ fileSystem, journalDirectory, recorder, sealMilliseconds, report });
+port.on("message", (request: RecorderRequest) => {
+  loop.handle(request);
+  if (request.kind === "close") port.close();
+});
+report({ kind: "started", progress: recorder.progress() });

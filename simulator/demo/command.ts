@@ -1,0 +1,74 @@
+/**
+ * The command line of the demo, for `npm run demo` and for `xs-sim demo`.
+ *
+ * Owns its flags, its exit codes (0 as expected, 1 not, 2 for a bad command line, 130 interrupted) and what it takes from the
+ * process: terminal and signals.
+ */
+import { createInterface } from "node:readline";
+import { Command } from "commander";
+import { runDemo } from "./run-demo.js";
+
+class Interruption extends Error {
+  override readonly name = "Interruption";
+}
+
+const AFTER_HELP = `
+Examples:
+  npm run demo                 # a daemon boots a guest; on a terminal it then serves until Enter
+  npm run demo -- --life       # … and destroys it again
+  npm run demo -- --keep       # the Git repository stays for you to look at`;
+
+/** The command \`demo\`. */
+export function demoCommand(): Command {
+  return new Command("demo")
+    .description("Start a daemon in a temporary directory, play the boot of a PVH guest, and show the history of it.")
+    .option("--life", "shut the guest down and destroy it after its boot")
+    .option("--keep", "keep the directory, and say where it is")
+    .addHelpText("after", AFTER_HELP)
+    .allowExcessArguments(false)
+    .exitOverride((error) => {
+      process.exit(error.exitCode === 0 ? 0 : 2);
+    })
+    .action(async (flags: { life?: boolean; keep?: boolean }) => {
+      process.exitCode = await execute(flags.life === true, flags.keep === true);
+    });
+}
+
+async function execute(life: boolean, keep: boolean): Promise<number> {
+  const output = process.stdout;
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.once(signal, () => {
+        reject(new Interruption(signal));
+      });
+    }
+  });
+  // It may come before anybody waits for it.
+  interrupted.catch(() => undefined);
+  const isTerminal = process.stdin.isTTY && output.isTTY;
+  try {
+    const asExpected = await runDemo({ life, keep, output, isTerminal, waitForUser, interrupted });
+    return asExpected ? 0 : 1;
+  } catch (error) {
+    if (error instanceof Interruption) {
+      output.write("\n");
+      return 130;
+    }
+    process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+/** Resolves when somebody presses Enter, or nobody will. */
+async function waitForUser(): Promise<void> {
+  const input = createInterface({ input: process.stdin });
+  await new Promise<void>((resolve) => {
+    input.once("line", () => {
+      resolve();
+    });
+    input.once("close", () => {
+      resolve();
+    });
+  });
+  input.close();
+}

@@ -1,0 +1,94 @@
+/**
+ * A daemon in a process of its own.
+ *
+ * Owns the process from its start to its end, and nothing of what it serves. Runs the built program where this module is
+ * built, and the sources through tsx where it is not.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const START_MILLISECONDS_MAX = 30_000;
+/** A daemon takes five seconds at most to end cleanly. */
+const STOP_MILLISECONDS_MAX = 10_000;
+const ERROR_TEXT_LENGTH_MAX = 4000;
+
+/** A running daemon. */
+export interface DaemonProcess {
+  readonly pid: number;
+  /** Absolute path of the directory of the sockets. */
+  readonly runDirectory: string;
+  /** Absolute path of the Git repository. */
+  readonly repository: string;
+  /** Ends it and waits until it has ended; the history is complete then. */
+  stop(): Promise<void>;
+}
+
+/** Starts a daemon on an empty directory and waits until it serves. */
+export async function startDaemonProcess(directory: string): Promise<DaemonProcess> {
+  const runDirectory = join(directory, "run");
+  const flags = ["--dir", directory, "--run", runDirectory, "--log-level", "warn"];
+  const child = spawn(process.execPath, [...daemonProgram(), ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    errors = (errors + text).slice(-ERROR_TEXT_LENGTH_MAX);
+  });
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", (error) => {
+      resolve(error.message);
+    });
+    child.once("close", (code, signal) => {
+      resolve(`it ended with ${signal ?? `exit code ${String(code)}`}`);
+    });
+  });
+  const stop = (): Promise<void> => end(child, ended);
+
+  const serving = new Promise<string>((resolve) => {
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const match = /^Git repository: (.+)$/.exec(line);
+      if (match?.[1] !== undefined) resolve(match[1]);
+    });
+  });
+  const failed = ended.then((reason) => Promise.reject(new Error(reason)));
+  try {
+    const repository = await within(START_MILLISECONDS_MAX, Promise.race([serving, failed]));
+    return { pid: child.pid ?? 0, runDirectory, repository, stop };
+  } catch (error) {
+    await stop();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`the daemon did not start: ${reason}${errors === "" ? "" : `\n${errors.trimEnd()}`}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Node's arguments that run the daemon. */
+function daemonProgram(): string[] {
+  const built = fileURLToPath(new URL("../../daemon/main.js", import.meta.url));
+  if (existsSync(built)) return [built];
+  // Resolved here, because the daemon may run in a directory from which no package is found.
+  return ["--import", import.meta.resolve("tsx"), `${built.slice(0, -".js".length)}.ts`];
+}
+
+async function end(child: ChildProcess, ended: Promise<string>): Promise<void> {
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MILLISECONDS_MAX);
+  await ended;
+  clearTimeout(timer);
+}
+
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`it did not serve within ${String(milliseconds / 1000)} seconds`));
+    }, milliseconds);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/**
+ * The process entry of `xs-sim`, the simulator: traffic of virtual machines that do not exist.
+ *
+ * Owns the list of commands. Exit codes: 0, 1 when something went wrong, 2 for a bad command line.
+ */
+import { Command } from "commander";
+import { packageVersion } from "../daemon/platform/package-version.js";
+import { demoCommand } from "./demo/command.js";
+
+const program = new Command("xs-sim")
+  .description("Plays XenStore traffic of virtual machines that do not exist.")
+  .version(packageVersion(import.meta.url))
+  .addCommand(demoCommand())
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? 0 : 2);
+  });
+
+await program.parseAsync();

@@ -1,0 +1,129 @@
+/**
+ * The Git mapping and the mirror, on random states: encode and decode are inverse, and what the recorder makes step by
+ * step is what encoding the whole root makes.
+ */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Path, Seq } from "../../protocol/identifiers.js";
+import { decodeRoot } from "../../daemon/history/object/root-decoder.js";
+import { encodeRoot, treeOidOf } from "../../daemon/history/object/root-encoder.js";
+import { hashObject, hexFromOid, type Oid } from "../../daemon/history/object/oid.js";
+import { PackBuilder } from "../../daemon/history/object/pack.js";
+import type { GitObject } from "../../daemon/history/object/pack-decode.js";
+import { serializeTree } from "../../daemon/history/object/tree-object.js";
+import { Mirror } from "../../daemon/history/recorder/mirror.js";
+import { applyChanges, diffRoots, sameRoot } from "../../daemon/store/diff.js";
+import { setNode } from "../../daemon/store/edit.js";
+import { emptyRoot, type Root } from "../../daemon/store/root.js";
+import { propertyParameters } from "../support/seed.js";
+import { arbitraryEdit, editRoot, rootOfEdits, type Edit } from "./history-generator.js";
+
+/** Encodes into memory. */
+function encodeAll(root: Root): { readonly oid: Oid; readonly objects: Map<Oid, GitObject> } {
+  const objects = new Map<Oid, GitObject>();
+  const put = (type: "blob" | "tree", content: string): Oid => {
+    const oid = hashObject(type, content);
+    objects.set(oid, { type, data: Buffer.from(content, "latin1") });
+    return oid;
+  };
+  const { oid } = encodeRoot<undefined>(root, {
+    blob: (content) => put("blob", content),
+    directory: ({ keys, oids }) => ({ oid: put("tree", serializeTree(keys, oids)), directory: undefined }),
+  });
+  return { oid, objects };
+}
+
+function decodeAll(objects: Map<Oid, GitObject>, oid: Oid): Root {
+  const read = (wanted: Oid): GitObject => {
+    const object = objects.get(wanted);
+    if (object === undefined) throw new Error(`no object ${hexFromOid(wanted)}`);
+    return object;
+  };
+  return decodeRoot(read, oid, 7 as Seq);
+}
+
+const edits = fc.array(arbitraryEdit, { maxLength: 30 });
+
+describe("the Git mapping", () => {
+  it("decodeRoot undoes encodeRoot, and equal roots have one tree oid", () => {
+    fc.assert(
+      fc.property(edits, (list) => {
+        const root = rootOfEdits(list);
+        const { oid, objects } = encodeAll(root);
+        const decoded = decodeAll(objects, oid);
+        expect(diffRoots(decoded, root)).toEqual([]);
+        expect(diffRoots(root, decoded)).toEqual([]);
+        expect(treeOidOf(decoded)).toBe(oid);
+        expect(treeOidOf(root)).toBe(oid);
+        expect(decoded.node.modified).toBe(7);
+      }),
+      propertyParameters(400),
+    );
+  });
+
+  it("treeOidOf tells different roots apart", () => {
+    fc.assert(
+      fc.property(edits, fc.array(arbitraryEdit, { minLength: 1, maxLength: 3 }), (list, more) => {
+        const root = rootOfEdits(list);
+        let other = root;
+        for (const edit of more) other = editRoot(other, edit, 2 as Seq);
+        expect(treeOidOf(other) === treeOidOf(root)).toBe(sameRoot(root, other));
+      }),
+      propertyParameters(400),
+    );
+  });
+
+  it("encode and decode go a thousand levels deep", () => {
+    let node = emptyRoot().node;
+    let path = "";
+    for (let depth = 0; depth < 1500; depth++) {
+      path += "/d";
+      node =
+        setNode(node, path as Path, { value: depth % 7 === 0 ? String(depth) : "", perms: node.perms }, 1 as Seq) ??
+        node;
+    }
+    const root = { ...emptyRoot(), node };
+    const { oid, objects } = encodeAll(root);
+    const decoded = decodeAll(objects, oid);
+    expect(diffRoots(root, decoded)).toEqual([]);
+    const mirror = Mirror.ofRecorded(decoded, new PackBuilder());
+    const deeper = setNode(node, `${path}/end` as Path, { value: "x", perms: node.perms }, 2 as Seq) ?? node;
+    expect(mirror.apply(diffRoots(root, { ...root, node: deeper }))).toBe(treeOidOf({ ...root, node: deeper }));
+  });
+});
+
+describe("Mirror", () => {
+  /** Applies groups of edits as commits; after each the mirror must be what encoding the whole root gives. */
+  function follow(mirror: Mirror, start: Root, groups: readonly Edit[][]): Root {
+    let root = start;
+    for (const [index, group] of groups.entries()) {
+      const before = root;
+      for (const edit of group) root = editRoot(root, edit, (index + 1) as Seq);
+      expect(mirror.apply(diffRoots(before, root))).toBe(treeOidOf(root));
+    }
+    return root;
+  }
+  const groups = fc.array(fc.array(arbitraryEdit, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 20 });
+
+  it("apply gives the tree oid of the whole root after every commit, from nothing and from a recorded root", () => {
+    fc.assert(
+      fc.property(groups, groups, (first, second) => {
+        const root = follow(Mirror.ofNothing(emptyRoot(), new PackBuilder()), emptyRoot(), first);
+        const mirror = Mirror.ofRecorded(root, new PackBuilder());
+        expect(mirror.treeOid).toBe(treeOidOf(root));
+        follow(mirror, root, second);
+      }),
+      propertyParameters(300),
+    );
+  });
+
+  it("apply refuses changes that the recorded state has no place for (mirror invariant 4)", () => {
+    const mirror = Mirror.ofNothing(emptyRoot(), new PackBuilder());
+    const perms = emptyRoot().node.perms;
+    const orphan = { kind: "node", path: "/a/b" as Path, before: undefined, after: { value: "", perms } } as const;
+    expect(() => mirror.apply([orphan])).toThrow(/\/a\/b does not fit/);
+    expect(() => applyChanges(emptyRoot(), [orphan], 1 as Seq)).toThrow();
+    const gone = { kind: "node", path: "/a" as Path, before: undefined, after: undefined } as const;
+    expect(() => Mirror.ofNothing(emptyRoot(), new PackBuilder()).apply([gone])).toThrow(/\/a does not fit/);
+  });
+});

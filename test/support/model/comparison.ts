@@ -1,0 +1,275 @@
+/**
+ * The core beside the model.
+ *
+ * Owns a run: it gives both the same commands and compares, at the end of each tick, every message of every client, the
+ * whole tree and everything else that commits change. A difference throws, with a transcript of the run.
+ */
+import { getOperation } from "../../../protocol/operation.js";
+import { parsePerms } from "../../../protocol/perms.js";
+import { operationNamed } from "../../../protocol/operation.js";
+import { REQUEST_CODECS } from "../../../protocol/payload.js";
+import type { Connection } from "../../../daemon/connection/connection.js";
+import { applyChanges, sameRoot } from "../../../daemon/store/diff.js";
+import type { Node } from "../../../daemon/store/node.js";
+import { CoreHarness, domainId, type Received } from "../core-harness.js";
+import { actOf, CLIENT_DOMIDS, type Act, type Command } from "./command.js";
+import { Model, type Expected, type ExpectedEvent, type ModelConnection } from "./model.js";
+import { isWithin, samePermsLists, UNKNOWN_DOMAIN, type Mutation } from "./state.js";
+import type { ModelReply } from "./tree-request.js";
+
+interface Client {
+  readonly name: string;
+  readonly connection: Connection;
+  readonly twin: ModelConnection;
+}
+
+/** A core, a model, and their clients. */
+export class Comparison {
+  readonly harness = new CoreHarness();
+  readonly model: Model;
+  /** Replies by operation and result, to see what the traffic met. */
+  readonly replies = new Map<string, number>();
+  readonly #clients: (Client | undefined)[] = CLIENT_DOMIDS.map(() => undefined);
+  /** Clients of this tick, those that were closed in it among them. */
+  readonly #toCompare = new Set<Client>();
+  readonly #transcript: string[] = [];
+  #clientCount = 0;
+  #rootBefore = this.harness.core.root;
+  #seqBefore = 0;
+
+  constructor(mutation?: Mutation) {
+    this.model = new Model(mutation);
+    this.#prepare();
+  }
+
+  /** Runs commands, ends the last tick and compares. */
+  run(commands: readonly Command[]): void {
+    for (const command of commands) {
+      const act = actOf(command);
+      if (act.kind === "end tick") this.endTick();
+      else if (act.kind === "disconnect") this.#disconnect(command[1]);
+      else this.#send(command[1], act);
+    }
+    this.endTick();
+    this.#send(0, control("check"));
+    this.endTick();
+  }
+
+  /** What happened so far, a line for each step. */
+  transcript(): string {
+    return this.#transcript.join("\n");
+  }
+
+  /** Ends the tick and compares. */
+  endTick(): void {
+    this.#transcript.push("        -- end of tick");
+    const { received, commits } = this.harness.endTick();
+    for (const client of this.#toCompare) {
+      const problem = compareOutput(client.twin.expected, received.get(client.connection) ?? []);
+      if (problem !== undefined) this.#fail(`${client.name}: ${problem}`);
+      client.twin.expected = [];
+      if (client.twin.isClosed) this.#toCompare.delete(client);
+      if (client.twin.isClosed !== client.connection.closing) this.#fail(`${client.name}: open or closed?`);
+      if (this.model.watchesOf(client.twin) !== client.connection.watches.size) this.#fail(`${client.name}: watches`);
+      const open = [...client.connection.transactions.keys()].join();
+      const modelled = [...client.twin.transactions.keys()].join();
+      if (open !== modelled) this.#fail(`${client.name}: open transactions are ${open}, must be ${modelled}`);
+    }
+    this.#compareStates();
+    const { core } = this.harness;
+    let root = this.#rootBefore;
+    for (const commit of commits) {
+      if (commit.seq !== ++this.#seqBefore) this.#fail(`commit ${String(commit.seq)} is out of order`);
+      root = applyChanges(root, commit.changes, commit.seq);
+    }
+    if (!sameRoot(root, core.root)) this.#fail("the tick's commits do not lead from its first to its last state");
+    this.#rootBefore = core.root;
+    if (this.harness.log.length > 0) this.#fail(`the core logged ${this.harness.log.join("\n")}`);
+  }
+
+  /** Domains, places where guests may write, and quotas so low that traffic meets them. */
+  #prepare(): void {
+    const write = (path: string): void => this.#send(0, message("WRITE", { path, value: "" }));
+    const setPerms = (path: string, ...texts: string[]): void => {
+      const perms = parsePerms(texts);
+      if (perms === undefined) throw new Error("bad perms");
+      this.#send(0, message("SET_PERMS", { path, perms }));
+    };
+    for (const domid of [1, 2, 3]) {
+      write(`/local/domain/${String(domid)}`);
+      setPerms(`/local/domain/${String(domid)}`, `n${String(domid)}`);
+    }
+    write("/a/b/c");
+    setPerms("/a", "b0");
+    setPerms("/a/b", "n1", "r2");
+    const quotas = { nodes: 5, watches: 3, transactions: 2, "transaction-nodes": 4, "node-size": 40, permissions: 3 };
+    for (const [quota, value] of Object.entries(quotas)) this.#send(0, message("SET_QUOTA", { quota, value }));
+    for (const domid of [1, 2].map(domainId)) this.#send(0, message("INTRODUCE", { domid, gfn: 1, port: 1 }));
+    this.endTick();
+    this.#transcript.length = 0;
+  }
+
+  /** The client of a slot; a guest whose domain is not introduced cannot connect. */
+  #client(slot: number): Client | undefined {
+    const known = this.#clients[slot];
+    if (known !== undefined && !known.twin.isClosed) return known;
+    const domid = CLIENT_DOMIDS[slot] ?? 0;
+    if (!this.model.isIntroduced(domid)) return undefined;
+    const name = `client ${String(++this.#clientCount)} of dom${String(domid)}`;
+    const client = { name, connection: this.harness.connect(domid), twin: this.model.connect(domid) };
+    this.#clients[slot] = client;
+    this.#toCompare.add(client);
+    return client;
+  }
+
+  #disconnect(slot: number): void {
+    const client = this.#clients[slot];
+    if (client === undefined || client.twin.isClosed) return;
+    this.endTick();
+    if (client.twin.isClosed) return;
+    this.#transcript.push(`${client.name} disconnects`);
+    this.harness.disconnect(client.connection);
+    this.model.disconnect(client.twin);
+    this.#toCompare.delete(client);
+  }
+
+  #send(slot: number, act: Act & { readonly kind: "send" }): void {
+    const client = this.#client(slot);
+    if (client === undefined) return;
+    const { type, payload, tx } = act;
+    const open = [...client.twin.transactions.keys()];
+    const chosen = typeof tx === "object" ? (open[tx.open % Math.max(1, open.length)] ?? 0) : tx === "none" ? 0 : 99_999;
+    const requestId = this.harness.sendPayload(client.connection, type, payload, chosen);
+    const reply = this.model.receive(client.twin, { type, requestId, txId: chosen, payload });
+    const name = getOperation(type)?.name ?? `type ${String(type)}`;
+    const within = chosen === 0 ? "" : ` in ${String(chosen)}`;
+    const result = reply === undefined ? "nothing, for it is closed" : describeReply(reply);
+    const number = String(requestId).padStart(6);
+    this.#transcript.push(`${number}  ${client.name}${within}: ${name} ${show(payload)} must get ${result}`);
+    const key = `${name} ${reply === undefined || typeof reply === "string" ? "OK" : reply.error}`;
+    this.replies.set(key, (this.replies.get(key) ?? 0) + 1);
+  }
+
+  #compareStates(): void {
+    const { root } = this.harness.core;
+    const { tree, special, quotas, domains } = this.model.state;
+    const pending: { readonly path: string; readonly node: Node }[] = [{ path: "/", node: root.node }];
+    let count = 0;
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      const { path, node } = next;
+      count++;
+      const twin = tree.get(path);
+      if (twin === undefined) this.#fail(`${path} must not be there`);
+      if (twin.value !== node.value) this.#fail(`${path} is ${show(node.value)}, must be ${show(twin.value)}`);
+      if (!samePermsLists(twin.perms, node.perms)) {
+        this.#fail(`perms of ${path} are ${JSON.stringify(node.perms)}, must be ${JSON.stringify(twin.perms)}`);
+      }
+      node.children.forEach((child, index) => {
+        pending.push({ path: `${path === "/" ? "" : path}/${String(node.names[index])}`, node: child });
+      });
+    }
+    if (count !== tree.size) this.#fail(`${String(count)} nodes are there, must be ${[...tree.keys()].sort().join(" ")}`);
+    for (const [path, perms] of root.special) {
+      if (!samePermsLists(perms, special.get(path))) this.#fail(`perms of ${path} are ${JSON.stringify(perms)}`);
+    }
+    for (const [name, value] of quotas) {
+      if (root.quotas.get(name as never) !== value) this.#fail(`quota ${name} must be ${String(value)}`);
+    }
+    for (const domid of new Set([...domains.keys(), ...root.domains.keys()])) {
+      const twin = domains.get(domid) ?? UNKNOWN_DOMAIN;
+      const record = root.domains.get(domainId(domid));
+      const core = [
+        record?.introduction !== undefined,
+        record?.target,
+        record?.features,
+        record?.shutdown ?? false,
+        [...(record?.quotas ?? [])].sort().join(),
+      ];
+      const must = [twin.introduced, twin.target, twin.features, twin.shutDown, [...twin.quotas].sort().join()];
+      if (JSON.stringify(core) !== JSON.stringify(must)) {
+        this.#fail(`domain ${String(domid)} is ${JSON.stringify(core)}, must be ${JSON.stringify(must)}`);
+      }
+    }
+  }
+
+  #fail(problem: string): never {
+    throw new Error(`${problem}\n\nThe run:\n${this.transcript()}\n`);
+  }
+}
+
+function message<Name extends "WRITE" | "SET_PERMS" | "SET_QUOTA" | "INTRODUCE">(
+  operation: Name,
+  request: Parameters<(typeof REQUEST_CODECS)[Name]["serialize"]>[0],
+): Act & { readonly kind: "send" } {
+  const serialize = REQUEST_CODECS[operation].serialize as (value: typeof request) => string;
+  return { kind: "send", type: operationNamed(operation).number, payload: serialize(request), tx: "none" };
+}
+
+function control(command: string): Act & { readonly kind: "send" } {
+  return { kind: "send", type: operationNamed("CONTROL").number, payload: `${command}\0`, tx: "none" };
+}
+
+function show(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
+
+function describeReply(reply: ModelReply): string {
+  return typeof reply === "string" ? show(reply) : reply.error;
+}
+
+/** Compares what a client got with what it must get; returns the first difference in words. */
+function compareOutput(expected: readonly Expected[], received: readonly Received[]): string | undefined {
+  let at = 0;
+  for (const each of expected) {
+    const count = each.kind === "reply" ? 1 : each.events.length;
+    const got = received.slice(at, at + count);
+    const right =
+      each.kind === "reply"
+        ? isReply(each, got[0])
+        : each.kind === "events"
+          ? areEvents(each.events, got)
+          : areRemovals(each.events, got);
+    if (!right) {
+      const must = each.kind === "reply" ? { ...each, reply: describeReply(each.reply) } : each;
+      return `message ${String(at + 1)} must be ${JSON.stringify(must)}\nbut is ${JSON.stringify(received.slice(at))}`;
+    }
+    at += count;
+  }
+  return at === received.length ? undefined : `gets ${JSON.stringify(received.slice(at))} in excess`;
+}
+
+function isReply(expected: Expected & { readonly kind: "reply" }, got: Received | undefined): boolean {
+  if (got === undefined || got.kind === "event") return false;
+  const { requestId, txId, operation, reply } = expected;
+  if (got.requestId !== requestId || got.txId !== txId) return false;
+  if (typeof reply !== "string") return got.kind === "error" && got.error === reply.error;
+  if (got.kind !== "reply" || got.operation !== operation) return false;
+  const payload = operation === "DIRECTORY_PART" ? got.payload.replace(/^[0-9]+\0/, "*\0") : got.payload;
+  return payload === reply;
+}
+
+function areEvents(expected: readonly ExpectedEvent[], got: readonly Received[]): boolean {
+  return (
+    expected.length === got.length &&
+    expected.every((event, index) => {
+      const each = got[index];
+      return each?.kind === "event" && each.path === event.told && each.token === event.token;
+    })
+  );
+}
+
+/** Whether these are the events, children before parents, and those of one path in order. */
+function areRemovals(expected: readonly ExpectedEvent[], got: readonly Received[]): boolean {
+  const left = [...expected];
+  for (const each of got) {
+    const index = left.findIndex((event) => each.kind === "event" && each.path === event.told && each.token === event.token);
+    const event = left[index];
+    if (event === undefined) return false;
+    const tooEarly = left.some(
+      (other, place) => (other.path !== event.path && isWithin(other.path, event.path)) || (other.path === event.path && place < index),
+    );
+    if (tooEarly) return false;
+    left.splice(index, 1);
+  }
+  return left.length === 0;
+}

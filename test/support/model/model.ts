@@ -1,0 +1,509 @@
+/**
+ * The naive model: connections, transactions, domains, and one reply to each message.
+ *
+ * Owns the order of checks (type, privilege, transaction, arguments) and the meaning of all operations that are not on the
+ * tree. A transaction is a full copy of the state; its end runs its requests again on the state of then.
+ */
+import { ROOT_PATH, parsePath, parseWatchPath } from "../../../protocol/path.js";
+import { parseDomid, type Domid } from "../../../protocol/identifiers.js";
+import { getOperation, type TableOperation } from "../../../protocol/operation.js";
+import { REQUEST_CODECS } from "../../../protocol/payload.js";
+import type { Permission, Perms } from "../../../protocol/perms.js";
+import {
+  copyState,
+  initialState,
+  isOverQuota,
+  isWithin,
+  makePerms,
+  MODEL_QUOTAS,
+  ownerOf,
+  quotaFor,
+  replaceState,
+  samePermsLists,
+  UNKNOWN_DOMAIN,
+  type ModelDomain,
+  type ModelState,
+  type Mutation,
+  type Who,
+} from "./state.js";
+import { runRequest, type ModelEvent, type ModelReply, type ModelRequest } from "./tree-request.js";
+import { tell, toldPath, type ModelDeliveries, type ModelWatch } from "./watch-events.js";
+
+/** What a client must get next. */
+export type Expected =
+  | { readonly kind: "reply"; readonly operation: string; readonly requestId: number; readonly txId: number; readonly reply: ModelReply }
+  /** Events in this order. */
+  | { readonly kind: "events"; readonly events: readonly ExpectedEvent[] }
+  /** Events in any order in which children precede parents, and those of one path stand in this order. */
+  | { readonly kind: "removals"; readonly events: readonly ExpectedEvent[] };
+
+/** An event. */
+export interface ExpectedEvent {
+  readonly told: string;
+  readonly token: string;
+  /** The absolute path. */
+  readonly path: string;
+}
+
+interface ModelTransaction {
+  readonly id: number;
+  readonly base: ModelState;
+  readonly state: ModelState;
+  readonly events: ModelEvent[];
+  readonly log: { readonly request: ModelRequest; readonly reply: ModelReply }[];
+  readonly named: Set<string>;
+  poisoned: boolean;
+}
+
+/** A client. */
+export interface ModelConnection {
+  readonly domid: number;
+  readonly transactions: Map<number, ModelTransaction>;
+  lastTxId: number;
+  isClosed: boolean;
+  /** What it must get, and was not compared yet. */
+  expected: Expected[];
+}
+
+/** A message to the model. */
+export interface ModelMessage {
+  readonly type: number;
+  readonly requestId: number;
+  readonly txId: number;
+  readonly payload: string;
+}
+
+const OK = "OK\0";
+const failed = (error: string): ModelReply => ({ error });
+const WATCHDEPTH = 4;
+const FIRST_RESERVED = 0x7ff0;
+
+/** The model. */
+export class Model {
+  readonly state = initialState();
+  readonly #mutation: Mutation | undefined;
+  readonly #connections = new Set<ModelConnection>();
+  #watches: ModelWatch<ModelConnection>[] = [];
+  /** What the message at hand caused, by connection, behind the reply. */
+  #caused: { readonly connection: ModelConnection; readonly expected: Expected }[] = [];
+  /** How many transactions ended in what; tells whether random traffic meets the interesting cases. */
+  readonly endings = new Map<string, number>();
+
+  constructor(mutation?: Mutation) {
+    this.#mutation = mutation;
+  }
+
+  connect(domid: number): ModelConnection {
+    const connection = { domid, transactions: new Map(), lastTxId: 0, isClosed: false, expected: [] };
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  disconnect(connection: ModelConnection): void {
+    this.#reset(connection);
+    connection.isClosed = true;
+    this.#connections.delete(connection);
+  }
+
+  /** How many watches a connection has. */
+  watchesOf(connection: ModelConnection): number {
+    return this.#watches.filter(({ owner }) => owner === connection).length;
+  }
+
+  isIntroduced(domid: number): boolean {
+    return domid === 0 || this.state.domains.get(domid)?.introduced === true;
+  }
+
+  /** Answers one message, and adds what everybody must get to what is expected. */
+  receive(connection: ModelConnection, message: ModelMessage): ModelReply | undefined {
+    if (connection.isClosed) return undefined;
+    this.#caused = [];
+    const { requestId, txId, type } = message;
+    const reply = this.#answer(connection, message);
+    const operation = getOperation(type)?.name ?? String(type);
+    const before = this.#mutation === "events precede the reply that caused them" && this.#caused.length > 0;
+    const expected: Expected = { kind: "reply", operation, requestId, txId, reply };
+    if (!before) connection.expected.push(expected);
+    for (const each of this.#caused) if (!each.connection.isClosed) each.connection.expected.push(each.expected);
+    if (before) connection.expected.push(expected);
+    return reply;
+  }
+
+  #answer(connection: ModelConnection, message: ModelMessage): ModelReply {
+    const operation = getOperation(message.type);
+    if (operation === undefined) return failed("ENOSYS");
+    if (operation.privilege === "dom0" && connection.domid !== 0) return failed("EACCES");
+    let transaction: ModelTransaction | undefined;
+    if (message.txId !== 0 && operation.name !== "WATCH" && operation.name !== "UNWATCH") {
+      transaction = connection.transactions.get(message.txId);
+      if (transaction === undefined) return failed("ENOENT");
+    }
+    return this.#perform(connection, operation, message.payload, transaction);
+  }
+
+  #perform(
+    connection: ModelConnection,
+    operation: TableOperation,
+    payload: string,
+    transaction: ModelTransaction | undefined,
+  ): ModelReply {
+    switch (operation.name) {
+      case "READ":
+      case "DIRECTORY":
+      case "DIRECTORY_PART":
+      case "GET_PERMS":
+      case "WRITE":
+      case "MKDIR":
+      case "RM":
+      case "SET_PERMS": {
+        const request = parseTreeRequest(operation.name, payload, connection.domid);
+        if (request === undefined) return failed("EINVAL");
+        // No other special path has perms: as a node that is missing, in whatever way it is asked for.
+        if (request.path.startsWith("@") && !this.state.special.has(request.path)) return failed("ENOENT");
+        return transaction === undefined
+          ? this.#alone(connection, request)
+          : this.#within(connection, transaction, request);
+      }
+      case "WATCH":
+        return this.#watch(connection, payload);
+      case "UNWATCH":
+        return this.#unwatch(connection, payload);
+      case "RESET_WATCHES":
+        this.#reset(connection);
+        return OK;
+      case "TRANSACTION_START":
+        return this.#start(connection, transaction);
+      case "TRANSACTION_END":
+        return this.#end(connection, payload, transaction);
+      case "GET_DOMAIN_PATH": {
+        const request = REQUEST_CODECS.GET_DOMAIN_PATH.parse(payload);
+        return request === undefined ? failed("EINVAL") : `/local/domain/${String(request.domid)}\0`;
+      }
+      default:
+        return this.#aboutDomains(connection, operation, payload);
+    }
+  }
+
+  #aboutDomains(connection: ModelConnection, operation: TableOperation, payload: string): ModelReply {
+    switch (operation.name) {
+      case "INTRODUCE":
+        return this.#introduce(payload);
+      case "RELEASE":
+      case "RESUME": {
+        const domid = REQUEST_CODECS.RELEASE.parse(payload)?.domid;
+        if (domid === undefined || domid === 0) return failed("EINVAL");
+        if (!this.isIntroduced(domid)) return failed("ENOENT");
+        if (operation.name === "RELEASE") return this.#removeDomain(domid);
+        this.#setDomain(domid, { shutDown: false });
+        return OK;
+      }
+      case "IS_DOMAIN_INTRODUCED": {
+        const domid = REQUEST_CODECS.IS_DOMAIN_INTRODUCED.parse(payload)?.domid;
+        if (domid === undefined) return failed("EINVAL");
+        return this.isIntroduced(domid) ? "T\0" : "F\0";
+      }
+      case "SET_TARGET": {
+        const request = REQUEST_CODECS.SET_TARGET.parse(payload);
+        if (request === undefined || request.domid === 0) return failed("EINVAL");
+        if (!this.isIntroduced(request.domid) || !this.isIntroduced(request.target)) return failed("ENOENT");
+        this.#setDomain(request.domid, { target: request.target });
+        return OK;
+      }
+      case "GET_FEATURE": {
+        const request: { readonly domid?: Domid | undefined } | undefined = REQUEST_CODECS.GET_FEATURE.parse(payload);
+        if (request === undefined) return failed("EINVAL");
+        if (request.domid !== undefined && connection.domid !== 0) return failed("EACCES");
+        return `${String(this.#featuresOf(request.domid ?? connection.domid))}\0`;
+      }
+      case "SET_FEATURE": {
+        const request = REQUEST_CODECS.SET_FEATURE.parse(payload);
+        if (request === undefined) return failed("EINVAL");
+        if (this.isIntroduced(request.domid)) return failed("EBUSY");
+        if (request.features !== 0 && request.features !== WATCHDEPTH) return failed("EINVAL");
+        this.#setDomain(request.domid, { features: request.features });
+        return OK;
+      }
+      case "GET_QUOTA":
+        return this.#getQuota(payload);
+      case "SET_QUOTA":
+        return this.#setQuota(payload);
+      case "CONTROL":
+        return this.#control(payload);
+      default:
+        throw new Error(`${operation.name} has no model`);
+    }
+  }
+
+  #who(connection: ModelConnection): Who {
+    const { domid } = connection;
+    if (this.#mutation === "a domain's target gives it no rights") return { domid, target: undefined };
+    return { domid, target: this.state.domains.get(domid)?.target };
+  }
+
+  #alone(connection: ModelConnection, request: ModelRequest): ModelReply {
+    const before = copyState(this.state);
+    const events: ModelEvent[] = [];
+    const scene = { state: this.state, events, who: this.#who(connection), mutation: this.#mutation };
+    const reply = runRequest(scene, request);
+    this.#fire(events, before);
+    return reply;
+  }
+
+  /** Quotas and what is introduced are the snapshot's, for the quotas and domains are part of it; rights are those of now. */
+  #within(connection: ModelConnection, transaction: ModelTransaction, request: ModelRequest): ModelReply {
+    const { state, events, log, named } = transaction;
+    const distinct = named.size + (named.has(request.path) ? 0 : 1);
+    if (isOverQuota(state, connection.domid, "transaction-nodes", distinct)) {
+      transaction.poisoned = true;
+      return failed("ENOSPC");
+    }
+    named.add(request.path);
+    const scene = { state, events, who: this.#who(connection), mutation: this.#mutation };
+    const reply = runRequest(scene, request);
+    if (typeof reply !== "string" && reply.error === "ENOSPC") transaction.poisoned = true;
+    log.push({ request, reply });
+    return reply;
+  }
+
+  #start(connection: ModelConnection, transaction: ModelTransaction | undefined): ModelReply {
+    if (transaction !== undefined) return failed("EBUSY");
+    let held = 1;
+    for (const each of this.#connections) if (each.domid === connection.domid) held += each.transactions.size;
+    if (isOverQuota(this.state, connection.domid, "transactions", held)) return failed("ENOSPC");
+    const id = ++connection.lastTxId;
+    connection.transactions.set(id, {
+      id,
+      base: copyState(this.state),
+      state: copyState(this.state),
+      events: [],
+      log: [],
+      named: new Set(),
+      poisoned: false,
+    });
+    return `${String(id)}\0`;
+  }
+
+  #end(connection: ModelConnection, payload: string, transaction: ModelTransaction | undefined): ModelReply {
+    if (transaction === undefined) return failed("ENOENT");
+    if (payload !== "T\0" && payload !== "F\0") return failed("EINVAL");
+    connection.transactions.delete(transaction.id);
+    if (payload === "F\0") {
+      if (this.#mutation === "an aborted transaction fires its events") this.#fire(transaction.events, transaction.base);
+      return OK;
+    }
+    const reply = this.#commit(connection, transaction);
+    const ending = typeof reply === "string" ? "OK" : reply.error;
+    this.endings.set(ending, (this.endings.get(ending) ?? 0) + 1);
+    return reply;
+  }
+
+  #commit(connection: ModelConnection, transaction: ModelTransaction): ModelReply {
+    if (transaction.poisoned) return failed("ENOSPC");
+    const { base, state, log } = transaction;
+    const changedSpecial = [...base.special].some(([path, perms]) => !samePermsLists(perms, state.special.get(path)));
+    const idle = transaction.events.length === 0 && !changedSpecial;
+    if (idle && this.#mutation !== "a read-only transaction can conflict") return OK;
+    const result = copyState(this.state);
+    const events: ModelEvent[] = [];
+    const scene = { state: result, events, who: this.#who(connection), mutation: this.#mutation };
+    for (const { request, reply } of log) {
+      const now = runRequest(scene, request);
+      if (!sameReplies(reply, now) && this.#mutation !== "no transaction ever conflicts") return failed("EAGAIN");
+    }
+    const before = copyState(this.state);
+    replaceState(this.state, result);
+    this.#fire(events, before);
+    return OK;
+  }
+
+  #watch(connection: ModelConnection, payload: string): ModelReply {
+    const request = REQUEST_CODECS.WATCH.parse(payload);
+    if (request === undefined) return failed("EINVAL");
+    if (request.depth !== undefined && this.#featuresOf(connection.domid) !== WATCHDEPTH) return failed("EINVAL");
+    const parsed = parseWatchPath(request.path, connection.domid as Domid);
+    if (parsed === undefined) return failed("EINVAL");
+    const { path } = parsed;
+    const { token, depth } = request;
+    const isOwn = (watch: ModelWatch<ModelConnection>): boolean => watch.owner === connection;
+    if (this.#watches.some((each) => isOwn(each) && each.path === path && each.token === token)) return failed("EEXIST");
+    const more = this.#mutation === "watches: one more than the quota is allowed" ? 0 : 1;
+    const held = this.#watches.filter(({ owner }) => owner.domid === connection.domid).length + more;
+    if (isOverQuota(this.state, connection.domid, "watches", held)) return failed("ENOSPC");
+    const watch = { owner: connection, path, token, depth, base: path.slice(0, parsed.relativeBase) };
+    this.#watches.push(watch);
+    const event = { told: toldPath(watch, path), token, path };
+    this.#caused.push({ connection, expected: { kind: "events", events: [event] } });
+    return OK;
+  }
+
+  #unwatch(connection: ModelConnection, payload: string): ModelReply {
+    const request = REQUEST_CODECS.UNWATCH.parse(payload);
+    const parsed = request === undefined ? undefined : parseWatchPath(request.path, connection.domid as Domid);
+    if (request === undefined || parsed === undefined) return failed("EINVAL");
+    const others = this.#watches.filter(
+      (each) => each.owner !== connection || each.path !== parsed.path || each.token !== request.token,
+    );
+    if (others.length === this.#watches.length) return failed("ENOENT");
+    this.#watches = others;
+    return OK;
+  }
+
+  #reset(connection: ModelConnection): void {
+    this.#watches = this.#watches.filter(({ owner }) => owner !== connection);
+    connection.transactions.clear();
+  }
+
+  #introduce(payload: string): ModelReply {
+    const request = REQUEST_CODECS.INTRODUCE.parse(payload);
+    if (request === undefined || request.port <= 0) return failed("EINVAL");
+    const { domid } = request;
+    if (domid === 0 || domid >= FIRST_RESERVED) return failed("EINVAL");
+    if (this.isIntroduced(domid)) {
+      for (const guest of this.#connections) if (guest.domid === domid) this.#reset(guest);
+      return OK;
+    }
+    const before = copyState(this.state);
+    this.#setDomain(domid, { introduced: true });
+    this.#fire([{ kind: "special", path: "@introduceDomain", domid }], before);
+    return OK;
+  }
+
+  /** Rules 7 and 8. What happens to nodes by this fires nothing: the page names `@releaseDomain` alone. */
+  #removeDomain(domid: number): ModelReply {
+    for (const guest of [...this.#connections]) if (guest.domid === domid) this.disconnect(guest);
+    const { state } = this;
+    const before = copyState(state);
+    const owned = [...state.tree].filter(([path, { perms }]) => path !== ROOT_PATH && ownerOf(perms) === domid);
+    for (const [top] of owned) {
+      const whole = this.#mutation !== "a release forgets the domain's subtrees";
+      for (const path of [...state.tree.keys()]) if (path === top || (whole && isWithin(path, top))) state.tree.delete(path);
+    }
+    if (this.#mutation !== "entries for a released domain stay") {
+      for (const [path, node] of state.tree) state.tree.set(path, { value: node.value, perms: without(node.perms, domid) });
+    }
+    for (const [path, perms] of state.special) state.special.set(path, without(perms, domid));
+    for (const [other, domain] of state.domains) {
+      if (domain.target === domid) state.domains.set(other, { ...domain, target: undefined });
+    }
+    state.domains.delete(domid);
+    this.#fire([{ kind: "special", path: "@releaseDomain", domid }], before);
+    return OK;
+  }
+
+  #control(payload: string): ModelReply {
+    const request = REQUEST_CODECS.CONTROL.parse(payload);
+    if (request === undefined) return failed("EINVAL");
+    const { command, parameters } = request;
+    if (command === "check") return OK;
+    const [act, name] = parameters;
+    const domid = parseDomid(name ?? "");
+    if (command !== "domain" || domid === undefined || parameters.length !== 2) return failed("EINVAL");
+    if (act !== "shutdown" && act !== "destroy") return failed("EINVAL");
+    if (domid === 0 || !this.isIntroduced(domid)) return failed("ENOENT");
+    if (act === "destroy") return this.#removeDomain(domid);
+    if (this.state.domains.get(domid)?.shutDown === true) return OK;
+    const before = copyState(this.state);
+    this.#setDomain(domid, { shutDown: true });
+    this.#fire([{ kind: "special", path: "@releaseDomain", domid }], before);
+    return OK;
+  }
+
+  #getQuota(payload: string): ModelReply {
+    const request: { readonly domid?: Domid | undefined; readonly quota?: string | undefined } | undefined =
+      REQUEST_CODECS.GET_QUOTA.parse(payload);
+    if (request === undefined) return failed("EINVAL");
+    if (request.quota === undefined) return `${[...MODEL_QUOTAS.keys()].join(" ")}\0`;
+    if (!MODEL_QUOTAS.has(request.quota)) return failed("EINVAL");
+    return `${String(quotaFor(this.state, request.domid ?? -1, request.quota))}\0`;
+  }
+
+  #setQuota(payload: string): ModelReply {
+    const request = REQUEST_CODECS.SET_QUOTA.parse(payload);
+    if (request === undefined || !MODEL_QUOTAS.has(request.quota)) return failed("EINVAL");
+    const { domid, quota, value } = request;
+    if (domid === undefined) this.state.quotas.set(quota, value);
+    else {
+      if (domid === 0 || domid >= FIRST_RESERVED) return failed("EINVAL");
+      const { quotas } = this.state.domains.get(domid) ?? UNKNOWN_DOMAIN;
+      this.#setDomain(domid, { quotas: new Map([...quotas, [quota, value]]) });
+    }
+    return OK;
+  }
+
+  #featuresOf(domid: number): number {
+    return this.state.domains.get(domid)?.features ?? WATCHDEPTH;
+  }
+
+  #setDomain(domid: number, part: Partial<ModelDomain>): void {
+    this.state.domains.set(domid, { ...(this.state.domains.get(domid) ?? UNKNOWN_DOMAIN), ...part });
+  }
+
+  #fire(events: readonly ModelEvent[], before: ModelState): void {
+    const transition = { before, after: this.state };
+    const whoOf = (connection: ModelConnection): Who => this.#who(connection);
+    for (const group of tell(events, this.#watches, transition, { whoOf, mutation: this.#mutation })) {
+      for (const [connection, told] of byOwner(group)) {
+        const kind = group.order === "as listed" ? "events" : "removals";
+        this.#caused.push({ connection, expected: { kind, events: told } });
+      }
+    }
+  }
+}
+
+function byOwner(group: ModelDeliveries<ModelConnection>): Map<ModelConnection, ExpectedEvent[]> {
+  const events = new Map<ModelConnection, ExpectedEvent[]>();
+  for (const { watch, path } of group.deliveries) {
+    const event = { told: toldPath(watch, path), token: watch.token, path };
+    const list = events.get(watch.owner);
+    if (list === undefined) events.set(watch.owner, [event]);
+    else list.push(event);
+  }
+  return events;
+}
+
+/** Without a domain's entries; what it owned is dom0's alone. */
+function without(perms: Perms, domid: number): Perms {
+  const [owner, ...others] = perms;
+  const dom0: Permission = { access: 0, domid: 0 as Domid };
+  return makePerms(
+    owner.domid === domid ? dom0 : owner,
+    others.filter((entry) => entry.domid !== domid),
+  );
+}
+
+/** Whether two replies are the same. */
+export function sameReplies(left: ModelReply, right: ModelReply): boolean {
+  if (typeof left === "string" || typeof right === "string") return left === right;
+  return left.error === right.error;
+}
+
+function parseTreeRequest(
+  operation: "READ" | "DIRECTORY" | "DIRECTORY_PART" | "GET_PERMS" | "WRITE" | "MKDIR" | "RM" | "SET_PERMS",
+  payload: string,
+  domid: number,
+): ModelRequest | undefined {
+  const absolute = (path: string): string | undefined => {
+    const isPerms = operation === "GET_PERMS" || operation === "SET_PERMS";
+    if (isPerms && path.startsWith("@")) return parseWatchPath(path, domid as Domid)?.path;
+    return parsePath(path, domid as Domid);
+  };
+  if (operation === "WRITE") {
+    const request = REQUEST_CODECS.WRITE.parse(payload);
+    const path = request === undefined ? undefined : absolute(request.path);
+    return request === undefined || path === undefined ? undefined : { operation, path, value: request.value };
+  }
+  if (operation === "SET_PERMS") {
+    const request = REQUEST_CODECS.SET_PERMS.parse(payload);
+    const path = request === undefined ? undefined : absolute(request.path);
+    return request === undefined || path === undefined ? undefined : { operation, path, perms: request.perms };
+  }
+  if (operation === "DIRECTORY_PART") {
+    const request = REQUEST_CODECS.DIRECTORY_PART.parse(payload);
+    const path = request === undefined ? undefined : absolute(request.path);
+    return request === undefined || path === undefined ? undefined : { operation, path, offset: request.offset };
+  }
+  const request = REQUEST_CODECS[operation].parse(payload);
+  const path = request === undefined ? undefined : absolute(request.path);
+  return path === undefined ? undefined : { operation, path };
+}
+

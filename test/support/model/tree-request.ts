@@ -1,0 +1,203 @@
+/**
+ * The naive model: requests on the tree.
+ *
+ * Owns what each request on the tree does to a state and what it answers. Source: the pages on semantics and design,
+ * "Permissions", "Quotas" and "Watches"; where they are silent, a comment says what is taken for right.
+ */
+import type { Perms } from "../../../protocol/perms.js";
+import {
+  above,
+  ACCESS,
+  accessTo,
+  canRead,
+  childrenOf,
+  isOverQuota,
+  isWithin,
+  makePerms,
+  nodesOwnedBy,
+  ownerOf,
+  sizeOf,
+  type ModelNode,
+  type ModelState,
+  type Mutation,
+  type Who,
+} from "./state.js";
+
+/** A request on the tree; paths are absolute and valid, or special. */
+export type ModelRequest =
+  | { readonly operation: "READ" | "DIRECTORY" | "MKDIR" | "RM" | "GET_PERMS"; readonly path: string }
+  | { readonly operation: "DIRECTORY_PART"; readonly path: string; readonly offset: number }
+  | { readonly operation: "WRITE"; readonly path: string; readonly value: string }
+  | { readonly operation: "SET_PERMS"; readonly path: string; readonly perms: Perms };
+
+/** What is answered: a payload, or an error. The generation of DIRECTORY_PART is `*`, since nothing may depend on it. */
+export type ModelReply = string | { readonly error: string };
+
+/** What happened, for watches. */
+export type ModelEvent =
+  | { readonly kind: "touched"; readonly path: string }
+  /** `existed` are the paths that went, the node's own among them. */
+  | { readonly kind: "removed"; readonly path: string; readonly existed: ReadonlySet<string> }
+  | { readonly kind: "special"; readonly path: string; readonly domid: number };
+
+/** Where a request runs. */
+export interface Scene {
+  readonly state: ModelState;
+  readonly events: ModelEvent[];
+  readonly who: Who;
+  readonly mutation: Mutation | undefined;
+}
+
+const OK = "OK\0";
+const failed = (error: string): ModelReply => ({ error });
+
+/** The text of a permission list with a NUL behind each entry. */
+export function permsText(perms: Perms): string {
+  return perms.map(({ access, domid }) => `${"nrwb".charAt(access)}${String(domid)}\0`).join("");
+}
+
+/** Runs a request on a state. */
+export function runRequest(scene: Scene, request: ModelRequest): ModelReply {
+  const { state } = scene;
+  switch (request.operation) {
+    case "READ": {
+      const node = lookUp(scene, request.path, ACCESS.READ);
+      return "error" in node ? node : node.value;
+    }
+    case "DIRECTORY": {
+      const node = lookUp(scene, request.path, ACCESS.READ);
+      if ("error" in node) return node;
+      return childrenOf(state, request.path)
+        .map((name) => `${name}\0`)
+        .join("");
+    }
+    case "DIRECTORY_PART": {
+      const node = lookUp(scene, request.path, ACCESS.READ);
+      if ("error" in node) return node;
+      const all = childrenOf(state, request.path).map((name) => `${name}\0`);
+      return `*\0${all.join("").slice(request.offset)}\0`;
+    }
+    case "GET_PERMS": {
+      if (request.path.startsWith("@")) {
+        const perms = state.special.get(request.path);
+        return perms !== undefined && canRead(perms, scene.who) ? permsText(perms) : failed("EACCES");
+      }
+      const node = lookUp(scene, request.path, ACCESS.READ);
+      return "error" in node ? node : permsText(node.perms);
+    }
+    case "WRITE":
+      return write(scene, request.path, request.value);
+    case "MKDIR": {
+      const node = lookUp(scene, request.path, ACCESS.WRITE);
+      if (!("error" in node)) return OK;
+      return node.error === "ENOENT" ? create(scene, request.path, "") : node;
+    }
+    case "RM":
+      return remove(scene, request.path);
+    case "SET_PERMS":
+      return setPerms(scene, request.path, request.perms);
+  }
+}
+
+function nearestExisting(state: ModelState, path: string): ModelNode {
+  for (let at: string | undefined = path; at !== undefined; at = above(at)) {
+    const node = state.tree.get(at);
+    if (node !== undefined) return node;
+  }
+  throw new Error("the top is gone");
+}
+
+/** Rules 3 and 4. */
+function lookUp({ state, who, mutation }: Scene, path: string, needed: number): ModelNode | { error: string } {
+  const node = state.tree.get(path);
+  const granted = accessTo(nearestExisting(state, path).perms, who) & needed;
+  if (node !== undefined) return granted === needed ? node : { error: "EACCES" };
+  if (mutation === "a missing node is ENOENT for everybody" && needed === ACCESS.READ) return { error: "ENOENT" };
+  return { error: granted === 0 ? "EACCES" : "ENOENT" };
+}
+
+function write(scene: Scene, path: string, value: string): ModelReply {
+  const { state, events, who, mutation } = scene;
+  const node = lookUp(scene, path, ACCESS.WRITE);
+  if ("error" in node) return node.error === "ENOENT" ? create(scene, path, value) : node;
+  if (isOverQuota(state, who.domid, "node-size", sizeOf(value, node.perms, childrenOf(state, path)))) {
+    return failed("ENOSPC");
+  }
+  state.tree.set(path, { value, perms: node.perms });
+  if (mutation === "a write of an equal value fires nothing" && node.value === value) return OK;
+  events.push({ kind: "touched", path });
+  return OK;
+}
+
+/** Rule 5. The named node alone fires; missing parents come with it, all with the same list. */
+function create(scene: Scene, path: string, value: string): ModelReply {
+  const { state, events, who, mutation } = scene;
+  const missing: string[] = [];
+  let ancestor = path;
+  while (!state.tree.has(ancestor)) {
+    missing.unshift(ancestor);
+    ancestor = above(ancestor) ?? "/";
+  }
+  const parent = state.tree.get(ancestor);
+  if (parent === undefined) throw new Error("no ancestor");
+  const [owner, ...others] = parent.perms;
+  const owned = who.domid !== 0 && mutation !== "a node's creator does not become its owner";
+  const perms = owned ? makePerms({ access: owner.access, domid: who.domid as typeof owner.domid }, others) : parent.perms;
+  const added = new Map(missing.map((each) => [each, { value: each === path ? value : "", perms }]));
+  const less = mutation === "nodes: one less than the quota is allowed" ? 1 : 0;
+  const nodes = nodesOwnedBy(state, who.domid) + missing.length + less;
+  if (isOverQuota(state, who.domid, "nodes", nodes)) return failed("ENOSPC");
+  if (isOverQuota(state, who.domid, "permissions", perms.length)) return failed("ENOSPC");
+  // Every node that is new or gets a new child must keep within the size.
+  const after: ModelState = { ...state, tree: new Map([...state.tree, ...added]) };
+  for (const each of [ancestor, ...missing]) {
+    const node = after.tree.get(each);
+    if (node === undefined) throw new Error("not created");
+    const size = sizeOf(node.value, node.perms, childrenOf(after, each));
+    if (isOverQuota(state, who.domid, "node-size", size)) return failed("ENOSPC");
+  }
+  for (const [each, node] of added) state.tree.set(each, node);
+  events.push({ kind: "touched", path });
+  return OK;
+}
+
+/** The rights on the top node alone count. A refusal precedes the EINVAL for `/`, as in C. */
+function remove(scene: Scene, path: string): ModelReply {
+  const { state, events } = scene;
+  const node = lookUp(scene, path, ACCESS.WRITE);
+  if ("error" in node) {
+    if (node.error !== "ENOENT") return node;
+    return state.tree.has(above(path) ?? "/") ? OK : node;
+  }
+  if (path === "/") return failed("EINVAL");
+  const existed = new Set([...state.tree.keys()].filter((each) => isWithin(each, path)));
+  for (const each of existed) state.tree.delete(each);
+  events.push({ kind: "removed", path, existed });
+  return OK;
+}
+
+/** The quota of entries is looked at before the node, as in C; `@` paths fire nothing. */
+function setPerms(scene: Scene, path: string, asked: Perms): ModelReply {
+  const { state, events, who, mutation } = scene;
+  if (isOverQuota(state, who.domid, "permissions", asked.length)) return failed("ENOSPC");
+  const isSpecial = path.startsWith("@");
+  const node = isSpecial ? undefined : lookUp(scene, path, ACCESS.WRITE | ACCESS.OWN);
+  if (node !== undefined && "error" in node) return node;
+  const old = isSpecial ? state.special.get(path) : node?.perms;
+  if (old === undefined || (accessTo(old, who) & ACCESS.OWN) === 0) return failed("EACCES");
+  if (who.domid !== 0 && ownerOf(asked) !== ownerOf(old)) return failed("EPERM");
+  const [owner, ...others] = asked;
+  const keepsAll = who.domid === 0 || mutation === "a guest's entries for unknown domains are kept";
+  const kept = others.filter(({ domid }) => keepsAll || domid === 0 || state.domains.get(domid)?.introduced === true);
+  const perms = makePerms(owner, kept);
+  if (node === undefined) {
+    state.special.set(path, perms);
+    return OK;
+  }
+  if (isOverQuota(state, who.domid, "node-size", sizeOf(node.value, perms, childrenOf(state, path)))) {
+    return failed("ENOSPC");
+  }
+  state.tree.set(path, { value: node.value, perms });
+  events.push({ kind: "touched", path });
+  return OK;
+}
