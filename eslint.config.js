@@ -55,10 +55,11 @@ export default tseslint.config(
     },
   },
   {
-    // One `describe` holds many tests; what a test asserts on may be anything; a stub need not do anything.
+    // One `describe` holds many tests; a stub need not do anything; a model may have a `default`.
     files: ["test/**/*.ts"],
     rules: {
       "max-lines-per-function": "off",
+      "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
       "@typescript-eslint/no-empty-function": "off",
       "@typescript-eslint/require-await": "off",
       "@typescript-eslint/no-confusing-void-expression": "off",

@@ -140,7 +140,7 @@ function parseOneString(payload: ByteString): ByteString | undefined {
   return last >= 0 && payload.indexOf("\0") === last ? payload.slice(0, last) : undefined;
 }
 
-const SIGNED_DECIMAL = /^-?[0-9]{1,19}$/;
+const SIGNED_DECIMAL = /^-?[0-9]{1,20}$/;
 
 /** INTRODUCE's frame number and port are signed decimals (xenstore.txt: "represented in signed decimal (!)"). */
 function parseSignedDecimal(text: ByteString): number | undefined {

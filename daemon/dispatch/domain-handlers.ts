@@ -19,6 +19,9 @@ import { fail, OK, type Outcome } from "./outcome.js";
 import { requestRecord } from "./request-record.js";
 import type { CoreState } from "./state.js";
 
+/** The largest event channel port (a uint32 in Xen's interface). */
+const PORT_MAX = 0xffff_ffff;
+
 /** A draft for one act on a domain. */
 export function draftOf(state: CoreState): Draft {
   return new Draft(state.store.root, (state.store.seq + 1) as Seq);
@@ -54,7 +57,10 @@ function recordOf(state: CoreState, domid: Domid): DomainRecord {
 export const handleIntroduce: Handler = ({ state, connection, payload }) => {
   const request = REQUEST_CODECS.INTRODUCE.parse(payload);
   if (request === undefined || request.port <= 0) return fail("EINVAL");
-  const { domid, gfn, port } = request;
+  const { domid, port } = request;
+  // The frame is told and never used, as in C; one that no page can have (~0UL, say) is told as 0.
+  const gfn = Number.isSafeInteger(request.gfn) && request.gfn >= 0 ? request.gfn : 0;
+  if (port > PORT_MAX) return fail("EINVAL");
   if (domid === 0 || domid >= DOMID_FIRST_RESERVED) return fail("EINVAL");
   const repeated = isIntroduced(state, domid);
   const draft = draftOf(state);

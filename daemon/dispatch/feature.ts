@@ -9,8 +9,8 @@ import type { CoreState } from "./state.js";
 /** WATCH takes a depth, and `@releaseDomain/<domid>` can be watched. */
 export const FEATURE_WATCHDEPTH = 4;
 
-/** All features that are supported. */
-export const FEATURES_SUPPORTED: number = FEATURE_WATCHDEPTH;
+/** All features that are supported, as a bit set. */
+export const FEATURES_SUPPORTED: number = [FEATURE_WATCHDEPTH].reduce((set, feature) => set | feature, 0);
 
 /** The features that a domain is offered. */
 export function featuresOf(state: CoreState, domid: Domid): number {

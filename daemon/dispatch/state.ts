@@ -125,8 +125,8 @@ export class CoreState {
   }
 
   contextFor(connection: Connection): RequestContext {
-    const { accounts } = this.store;
-    return { requester: this.requesterOf(connection), nodesOwned: (domid) => accounts.nodesOwned(domid) };
+    const nodesOwned = this.store.accounts.nodesOwned(connection.domid);
+    return { requester: this.requesterOf(connection), nodesOwned };
   }
 
   /**

@@ -17,7 +17,8 @@ export const handleTransactionStart: Handler = ({ state, connection, transaction
   const held = transactionsHeld(state, connection.domid) + 1;
   if (exceedsQuota(store.root, connection.domid, "transactions", held)) return fail("ENOSPC");
   const lastTxId = connection.lastTxId;
-  const started = new Transaction(connection.nextTxId(), store.root, store.seq);
+  const nodesOwned = store.accounts.nodesOwned(connection.domid);
+  const started = new Transaction(connection.nextTxId(), store.root, store.seq, nodesOwned);
   state.undo.push(() => {
     connection.lastTxId = lastTxId;
   });

@@ -8,7 +8,7 @@ import type { ByteString } from "../../protocol/bytes.js";
 import type { Domid, Seq } from "../../protocol/identifiers.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
 import type { TreeOperationName } from "../../protocol/operation.js";
-import { isSpecialPath, parsePath } from "../../protocol/path.js";
+import { isSpecialPath, parsePath, parseWatchPath } from "../../protocol/path.js";
 import { directoryPartReply, permsReply, REQUEST_CODECS, serializeStrings } from "../../protocol/payload.js";
 import { Draft } from "../store/draft.js";
 import { executeTreeRequest, type TreeReply, type TreeRequest } from "../store/tree-request.js";
@@ -52,7 +52,7 @@ function executeWithin(call: Call, request: TreeRequest): Outcome {
   state.undo.push(() => {
     transaction.rewind(mark);
   });
-  return serializeReply(transaction.execute(request, state.contextFor(connection)));
+  return serializeReply(transaction.execute(request, state.requesterOf(connection)));
 }
 
 type Parsed = TreeRequest | "unknown special path" | undefined;
@@ -65,6 +65,11 @@ function pathParser(operation: "READ" | "DIRECTORY" | "MKDIR" | "RM"): Parser {
     const path = request === undefined ? undefined : parsePath(request.path, domid);
     return path === undefined ? undefined : { operation, path };
   };
+}
+
+/** A well-formed `@…` that has no perms is ENOENT, as a missing node is. */
+function unknownSpecialPath(path: ByteString, domid: Domid): Parsed {
+  return parseWatchPath(path, domid) === undefined ? undefined : "unknown special path";
 }
 
 const PARSERS: Readonly<Record<TreeOperationName, Parser>> = {
@@ -88,7 +93,7 @@ const PARSERS: Readonly<Record<TreeOperationName, Parser>> = {
     const request = REQUEST_CODECS.GET_PERMS.parse(payload);
     if (request === undefined) return undefined;
     if (isSpecialPath(request.path)) return { operation: "GET_PERMS", path: request.path };
-    if (request.path.startsWith("@")) return "unknown special path";
+    if (request.path.startsWith("@")) return unknownSpecialPath(request.path, domid);
     const path = parsePath(request.path, domid);
     return path === undefined ? undefined : { operation: "GET_PERMS", path };
   },
@@ -96,7 +101,7 @@ const PARSERS: Readonly<Record<TreeOperationName, Parser>> = {
     const request = REQUEST_CODECS.SET_PERMS.parse(payload);
     if (request === undefined) return undefined;
     if (isSpecialPath(request.path)) return { operation: "SET_PERMS", path: request.path, perms: request.perms };
-    if (request.path.startsWith("@")) return "unknown special path";
+    if (request.path.startsWith("@")) return unknownSpecialPath(request.path, domid);
     const path = parsePath(request.path, domid);
     return path === undefined ? undefined : { operation: "SET_PERMS", path, perms: request.perms };
   },

@@ -26,7 +26,7 @@ import type { ErrorName } from "../../protocol/errno.js";
 import type { Path, Seq, TxId } from "../../protocol/identifiers.js";
 import type { SpecialPath } from "../../protocol/path.js";
 import { Draft, type DraftMark } from "./draft.js";
-import { isUnprivileged } from "./permission.js";
+import { isUnprivileged, type Requester } from "./permission.js";
 import { exceedsQuota } from "./quota-limit.js";
 import type { Root } from "./root.js";
 import {
@@ -78,6 +78,7 @@ export class Transaction {
   /** The seq of the last commit that the snapshot holds. */
   readonly baseSeq: Seq;
   readonly #draft: Draft;
+  readonly #nodesOwned: number;
   readonly #log: LogEntry[] = [];
   /** Reads logged since the last change of the draft, so that a repeated one is not logged again. */
   readonly #readsLogged = new Set<string>();
@@ -86,7 +87,9 @@ export class Transaction {
   #logBytes = 0;
   #poison: ErrorName | undefined;
 
-  constructor(id: TxId, base: Root, baseSeq: Seq) {
+  /** @param nodesOwned - how many nodes the requester owns in the snapshot: what others commit must not show here either */
+  constructor(id: TxId, base: Root, baseSeq: Seq, nodesOwned: number) {
+    this.#nodesOwned = nodesOwned;
     this.id = id;
     this.base = base;
     this.baseSeq = baseSeq;
@@ -104,8 +107,7 @@ export class Transaction {
   }
 
   /** Runs a request on the snapshot and what the transaction did to it. */
-  execute(request: TreeRequest, context: RequestContext): TreeReply {
-    const { requester } = context;
+  execute(request: TreeRequest, requester: Requester): TreeReply {
     const distinct = this.#paths.size + (this.#paths.has(request.path) ? 0 : 1);
     if (isUnprivileged(requester) && exceedsQuota(this.base, requester.domid, "transaction-nodes", distinct)) {
       return this.#refuse();
@@ -115,7 +117,7 @@ export class Transaction {
     const repeated = !mutating && this.#readsLogged.has(key);
     const entryBytes = ENTRY_BYTES + request.path.length + (request.operation === "WRITE" ? request.value.length : 0);
     if (!repeated && this.#logBytes + entryBytes > LOG_BYTES_MAX) return this.#refuse();
-    const reply = executeTreeRequest(this.#draft, request, context);
+    const reply = executeTreeRequest(this.#draft, request, { requester, nodesOwned: this.#nodesOwned });
     if (reply.kind === "error" && reply.error === "ENOSPC") this.#poison = "ENOSPC";
     if (repeated) return reply;
     const kept = keepable(request);

@@ -7,7 +7,9 @@
  */
 import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
-import { type Domid, type Path } from "../../protocol/identifiers.js";
+import type { Path } from "../../protocol/identifiers.js";
+import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
+import { serializeStrings } from "../../protocol/payload.js";
 import { childPath, isSpecialPath, parentPath, ROOT_PATH, splitPath, type SpecialPath } from "../../protocol/path.js";
 import { internPerms, READ, WRITE, type Access, type Permission, type Perms } from "../../protocol/perms.js";
 import type { Draft } from "./draft.js";
@@ -35,8 +37,8 @@ export type TreeReply =
 /** What the operations must know besides the draft. */
 export interface RequestContext {
   readonly requester: Requester;
-  /** How many nodes a domain owns in the draft's base. */
-  nodesOwned(domid: Domid): number;
+  /** How many nodes the requester owns in the draft's base; of no account for dom0. */
+  readonly nodesOwned: number;
 }
 
 const DONE: TreeReply = { kind: "done" };
@@ -94,16 +96,31 @@ export function sameReply(left: TreeReply, right: TreeReply): boolean {
     case "value":
       return right.kind === "value" && left.value === right.value;
     case "names":
-      return right.kind === "names" && sameNames(left.names, right.names);
+      return right.kind === "names" && sameListing(left.names, right.names);
     case "part":
-      return right.kind === "part" && left.offset === right.offset && sameNames(left.names, right.names);
+      return right.kind === "part" && servedPart(left) === servedPart(right);
     case "perms":
       return right.kind === "perms" && (left.perms === right.perms || samePermsList(left.perms, right.perms));
   }
 }
 
-function sameNames(left: readonly string[], right: readonly string[]): boolean {
-  return left === right || (left.length === right.length && left.every((name, index) => name === right[index]));
+/** Two lists that are too long for a message are both answered E2BIG. */
+function sameListing(left: readonly string[], right: readonly string[]): boolean {
+  if (left === right) return true;
+  if (left.length === right.length && left.every((name, index) => name === right[index])) return true;
+  return listBytes(left) > XENSTORE_PAYLOAD_MAX && listBytes(right) > XENSTORE_PAYLOAD_MAX;
+}
+
+/** What DIRECTORY_PART can have told: the list's bytes from the offset on, as far as a message goes. */
+function servedPart(reply: { readonly names: readonly string[]; readonly offset: number }): ByteString {
+  return serializeStrings(reply.names).slice(reply.offset, reply.offset + XENSTORE_PAYLOAD_MAX);
+}
+
+/** Bytes of a list of names, each followed by a NUL. */
+function listBytes(names: readonly string[]): number {
+  let bytes = names.length;
+  for (const name of names) bytes += name.length;
+  return bytes;
 }
 
 function samePermsList(left: Perms, right: Perms): boolean {
@@ -146,9 +163,7 @@ function findNode(draft: Draft, path: Path, requester: Requester, needed: Access
 
 /** Bytes of a node as its quota counts them: value, 8 for each perms entry, each child's name and a NUL. */
 function nodeBytes(value: ByteString, perms: Perms, names: readonly string[]): number {
-  let bytes = value.length + 8 * perms.length;
-  for (const name of names) bytes += name.length + 1;
-  return bytes;
+  return value.length + 8 * perms.length + listBytes(names);
 }
 
 function exceedsNodeSize(draft: Draft, requester: Requester, bytes: number): boolean {
@@ -182,7 +197,7 @@ function create(draft: Draft, path: Path, value: ByteString, context: RequestCon
   const { node: ancestor, depth } = nearestExisting(draft, names);
   const perms = inheritedPerms(requester, ancestor.perms);
   if (isUnprivileged(requester)) {
-    const owned = context.nodesOwned(requester.domid) + draft.chargeOf(requester.domid) + names.length - depth;
+    const owned = context.nodesOwned + draft.chargeOf(requester.domid) + names.length - depth;
     if (exceedsQuota(draft.root, requester.domid, "nodes", owned)) return failed("ENOSPC");
     if (exceedsQuota(draft.root, requester.domid, "permissions", perms.length)) return failed("ENOSPC");
     const newName = (names[depth] ?? "").length + 1;

@@ -93,6 +93,7 @@ export interface Whereabouts {
 export function describeLooking(where: Whereabouts): string {
   const { directory, repository, runDirectory, booted, destroyed, serving, kept } = where;
   const git = `git -C ${quote(repository)}`;
+  const socket = `XENSTORED_PATH=${quote(`${runDirectory}/socket`)}`;
   const state = "local/domain/0/backend/vbd/1/51712/state";
   // A destroyed domain is in the past of the history.
   const [then, when] = destroyed ? [booted, "as it was when the domain had booted"] : ["main", "as it is now"];
@@ -116,9 +117,9 @@ export function describeLooking(where: Whereabouts): string {
       `  ${socket} npm run -s xs -- ls -p`,
     );
   }
-  if (kept) lines.push("", `The directory stays: ${directory}`);
-  else if (!serving)
+  if (!kept && !serving) {
     lines.push("", "The repository is removed now; npm run demo -- --keep keeps it for these commands.");
+  }
   return `${lines.join("\n")}\n`;
 }
 

@@ -52,7 +52,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     return await Promise.race([show(options, { directory, daemon, phases: trace.phases }), options.interrupted]);
   } finally {
     await daemon?.stop();
-    if (!options.keep) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+    if (options.keep) options.output.write(`\nThe directory stays: ${directory}\n`);
+    else await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 

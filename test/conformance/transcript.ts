@@ -153,7 +153,7 @@ export function splitWords(line: string): Word[] | string {
         at += repeated[0].length;
       } else if (letter === "\\") {
         const escape = readEscape(line, at + 1);
-        if (escape === undefined) return 'an unknown escape: \\0 \\n \\t \\" \\\\ \\{ and \\xNN are known';
+        if (escape === undefined) return UNKNOWN_ESCAPE;
         text += escape.text;
         at = escape.next;
       } else {

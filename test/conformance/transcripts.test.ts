@@ -65,7 +65,13 @@ const TABLE = /(<!-- differences: begin -->\n).*(<!-- differences: end -->)/s;
 function differencesTable(): string {
   const rows = transcripts.flatMap((transcript) =>
     differencesOf(transcript).map(({ peer: which, text, reason }) => {
-      const cells = [transcript.file.replace(".transcript", ""), transcript.title, which.toUpperCase(), `\`${text}\``, reason];
+      const cells = [
+        transcript.file.replace(".transcript", ""),
+        transcript.title,
+        which.toUpperCase(),
+        `\`${text}\``,
+        reason,
+      ];
       return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`;
     }),
   );

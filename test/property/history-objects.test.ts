@@ -10,7 +10,7 @@ import { encodeRoot, treeOidOf } from "../../daemon/history/object/root-encoder.
 import { hashObject, hexFromOid, type Oid } from "../../daemon/history/object/oid.js";
 import { PackBuilder } from "../../daemon/history/object/pack.js";
 import type { GitObject } from "../../daemon/history/object/pack-decode.js";
-import { serializeTree } from "../../daemon/history/object/tree-object.js";
+import { loadRecordedTree, recordedNothing } from "../../daemon/history/recorder/load-mirror.js";
 import { Mirror } from "../../daemon/history/recorder/mirror.js";
 import { applyChanges, diffRoots, sameRoot } from "../../daemon/store/diff.js";
 import { setNode } from "../../daemon/store/edit.js";
@@ -26,20 +26,29 @@ function encodeAll(root: Root): { readonly oid: Oid; readonly objects: Map<Oid, 
     objects.set(oid, { type, data: Buffer.from(content, "latin1") });
     return oid;
   };
-  const { oid } = encodeRoot<undefined>(root, {
-    blob: (content) => put("blob", content),
-    directory: ({ keys, oids }) => ({ oid: put("tree", serializeTree(keys, oids)), directory: undefined }),
-  });
+  const oid = encodeRoot(root, put);
   return { oid, objects };
 }
 
-function decodeAll(objects: Map<Oid, GitObject>, oid: Oid): Root {
-  const read = (wanted: Oid): GitObject => {
+function reading(objects: Map<Oid, GitObject>): (oid: Oid) => GitObject {
+  return (wanted) => {
     const object = objects.get(wanted);
     if (object === undefined) throw new Error(`no object ${hexFromOid(wanted)}`);
     return object;
   };
-  return decodeRoot(read, oid, 7 as Seq);
+}
+
+function decodeAll(objects: Map<Oid, GitObject>, oid: Oid): Root {
+  return decodeRoot(reading(objects), oid, 7 as Seq);
+}
+
+function mirrorOf(root: Root): Mirror {
+  const { oid, objects } = encodeAll(root);
+  return new Mirror(loadRecordedTree(reading(objects), oid), new PackBuilder());
+}
+
+function mirrorOfNothing(): Mirror {
+  return new Mirror(recordedNothing(emptyRoot()), new PackBuilder());
 }
 
 const edits = fc.array(arbitraryEdit, { maxLength: 30 });
@@ -86,7 +95,7 @@ describe("the Git mapping", () => {
     const { oid, objects } = encodeAll(root);
     const decoded = decodeAll(objects, oid);
     expect(diffRoots(root, decoded)).toEqual([]);
-    const mirror = Mirror.ofRecorded(decoded, new PackBuilder());
+    const mirror = mirrorOf(decoded);
     const deeper = setNode(node, `${path}/end` as Path, { value: "x", perms: node.perms }, 2 as Seq) ?? node;
     expect(mirror.apply(diffRoots(root, { ...root, node: deeper }))).toBe(treeOidOf({ ...root, node: deeper }));
   });
@@ -108,8 +117,8 @@ describe("Mirror", () => {
   it("apply gives the tree oid of the whole root after every commit, from nothing and from a recorded root", () => {
     fc.assert(
       fc.property(groups, groups, (first, second) => {
-        const root = follow(Mirror.ofNothing(emptyRoot(), new PackBuilder()), emptyRoot(), first);
-        const mirror = Mirror.ofRecorded(root, new PackBuilder());
+        const root = follow(mirrorOfNothing(), emptyRoot(), first);
+        const mirror = mirrorOf(root);
         expect(mirror.treeOid).toBe(treeOidOf(root));
         follow(mirror, root, second);
       }),
@@ -118,12 +127,12 @@ describe("Mirror", () => {
   });
 
   it("apply refuses changes that the recorded state has no place for (mirror invariant 4)", () => {
-    const mirror = Mirror.ofNothing(emptyRoot(), new PackBuilder());
+    const mirror = mirrorOfNothing();
     const perms = emptyRoot().node.perms;
     const orphan = { kind: "node", path: "/a/b" as Path, before: undefined, after: { value: "", perms } } as const;
     expect(() => mirror.apply([orphan])).toThrow(/\/a\/b does not fit/);
     expect(() => applyChanges(emptyRoot(), [orphan], 1 as Seq)).toThrow();
     const gone = { kind: "node", path: "/a" as Path, before: undefined, after: undefined } as const;
-    expect(() => Mirror.ofNothing(emptyRoot(), new PackBuilder()).apply([gone])).toThrow(/\/a does not fit/);
+    expect(() => mirrorOfNothing().apply([gone])).toThrow(/\/a does not fit/);
   });
 });

@@ -20,7 +20,7 @@ export function seed(): number {
 }
 
 /** Whether this is a long campaign (`LONG=1`). */
-export function isLongCampaign(): boolean {
+function isLongCampaign(): boolean {
   return process.env["LONG"] === "1";
 }
 

@@ -179,10 +179,9 @@ export class WireClient {
 
   /** As `ask`, but throws unless the request succeeded. For the steps that lead up to what a test is about. */
   async must(operation: OperationName, strings: readonly ByteString[], options: RequestOptions = {}): Promise<string> {
-    const requestStrings = strings.join("\0");
-    const payload = operation === "WRITE" ? requestStrings : `${requestStrings}\0`;
-    const message = await this.call(operation, payload, options);
-    if (message.type === ERROR) throw new Error(`${operation} ${strings.join(" ")}: ${resultOf(message)}`);
+    const joined = strings.join("\0");
+    const message = await this.call(operation, operation === "WRITE" ? joined : `${joined}\0`, options);
+    if (message.type === ERROR) throw new Error(`${operation} ${joined.slice(0, 200)}: ${resultOf(message)}`);
     return resultOf(message);
   }
 

@@ -32,117 +32,90 @@ import {
 import { EMPTY_BLOB, hashObject, type Oid } from "./oid.js";
 import { serializeTree, type EntryKey } from "./tree-object.js";
 
-/** One directory of a root, all of whose entries have been encoded. */
-export interface EncodedDirectory<T> {
-  /** Sorted: Git's order. */
-  readonly keys: EntryKey[];
-  /** Parallel to `keys`. */
-  readonly oids: Oid[];
-  /** What the sink made of those entries that are directories; parallel to `keys`. */
-  readonly directories: (T | undefined)[];
-  /** The perms of the node; undefined for `.domains`, which is none. */
-  readonly perms: Perms | undefined;
-  /** Perms of the childless children that differ from `perms`, by name; undefined when there are none. */
-  readonly exceptions: Map<string, Perms> | undefined;
-}
+/** Receives the objects of a root, each before the one that names it; returns the oid. */
+export type PutObject = (type: "blob" | "tree", content: ByteString) => Oid;
 
-/** Who receives the objects of a root, children before parents. */
-export interface RootSink<T> {
-  blob(content: ByteString): Oid;
-  directory(directory: EncodedDirectory<T>): { readonly oid: Oid; readonly directory: T };
-}
-
-interface Frame<T> {
+interface Frame {
   readonly node: Node;
-  readonly encoded: EncodedDirectory<T> & { exceptions: Map<string, Perms> | undefined };
+  readonly keys: EntryKey[];
+  readonly oids: Oid[];
+  /** Perms of the childless children that differ from the node's own. */
+  exceptions: Map<string, Perms> | undefined;
   next: number;
 }
 
-/** Hands every object of a root to the sink; returns what the sink made of the top. */
-export function encodeRoot<T>(root: Root, sink: RootSink<T>): { readonly oid: Oid; readonly directory: T } {
-  const frames: Frame<T>[] = [openFrame(root.node, sink)];
+/** Hands over every object of a root, some of them several times; returns the oid of its tree object. */
+export function encodeRoot(root: Root, put: PutObject): Oid {
+  const frames: Frame[] = [openFrame(root.node, put)];
   for (;;) {
-    const frame = frames.at(-1) as Frame<T>;
+    const frame = frames.at(-1) as Frame;
     const child = frame.node.children[frame.next];
     if (child === undefined) {
-      if (frames.length === 1) addTopFiles(root, frame.encoded, sink);
-      const made = closeFrame(frame, sink);
+      if (frames.length === 1) addTopFiles(root, frame, put);
+      addEntry(frame, PERMS_FILE, put("blob", serializePermsFile(frame.node.perms, frame.exceptions)));
+      const oid = putTree(frame, put);
       frames.pop();
       const parent = frames.at(-1);
-      if (parent === undefined) return made;
-      addEntry(parent.encoded, `${parent.node.names[parent.next++] as string}/`, made.oid, made.directory);
+      if (parent === undefined) return oid;
+      addEntry(parent, `${parent.node.names[parent.next++] as string}/`, oid);
     } else if (child.children.length > 0) {
-      frames.push(openFrame(child, sink));
+      frames.push(openFrame(child, put));
     } else {
-      addLeaf(frame, child, sink);
+      addLeaf(frame, child, put);
     }
   }
 }
 
 /** The oid of the tree object that a root is. */
 export function treeOidOf(root: Root): Oid {
-  return encodeRoot<undefined>(root, {
-    blob: (content) => (content === "" ? EMPTY_BLOB : hashObject("blob", content)),
-    directory: ({ keys, oids }) => ({ oid: hashObject("tree", serializeTree(keys, oids)), directory: undefined }),
-  }).oid;
+  return encodeRoot(root, (type, content) => (content === "" ? EMPTY_BLOB : hashObject(type, content)));
 }
 
-function emptyDirectory<T>(perms: Perms | undefined): Frame<T>["encoded"] {
-  return { keys: [], oids: [], directories: [], perms, exceptions: undefined };
+interface Entries {
+  readonly keys: EntryKey[];
+  readonly oids: Oid[];
 }
 
-function addEntry<T>(encoded: EncodedDirectory<T>, key: EntryKey, oid: Oid, directory?: T): void {
-  encoded.keys.push(key);
-  encoded.oids.push(oid);
-  encoded.directories.push(directory);
+function addEntry({ keys, oids }: Entries, key: EntryKey, oid: Oid): void {
+  keys.push(key);
+  oids.push(oid);
 }
 
-function openFrame<T>(node: Node, sink: RootSink<T>): Frame<T> {
-  const encoded = emptyDirectory<T>(node.perms);
-  if (node.value !== "") addEntry(encoded, VALUE_FILE, sink.blob(node.value));
-  return { node, encoded, next: 0 };
+function openFrame(node: Node, put: PutObject): Frame {
+  const frame: Frame = { node, keys: [], oids: [], exceptions: undefined, next: 0 };
+  if (node.value !== "") addEntry(frame, VALUE_FILE, put("blob", node.value));
+  return frame;
 }
 
-function addLeaf<T>(frame: Frame<T>, child: Node, sink: RootSink<T>): void {
-  const { node, encoded } = frame;
+function addLeaf(frame: Frame, child: Node, put: PutObject): void {
+  const { node } = frame;
   const name = node.names[frame.next++] as string;
-  addEntry(encoded, name, sink.blob(child.value));
+  addEntry(frame, name, put("blob", child.value));
   if (!samePerms(child.perms, node.perms)) {
-    encoded.exceptions ??= new Map<string, Perms>();
-    encoded.exceptions.set(name, child.perms);
+    frame.exceptions ??= new Map<string, Perms>();
+    frame.exceptions.set(name, child.perms);
   }
 }
 
-function closeFrame<T>(frame: Frame<T>, sink: RootSink<T>): { readonly oid: Oid; readonly directory: T } {
-  const { encoded } = frame;
-  addEntry(encoded, PERMS_FILE, sink.blob(serializePermsFile(frame.node.perms, encoded.exceptions)));
-  sortEntries(encoded);
-  return sink.directory(encoded);
-}
-
-function addTopFiles<T>(root: Root, encoded: EncodedDirectory<T>, sink: RootSink<T>): void {
-  addEntry(encoded, SPECIAL_FILE, sink.blob(serializeSpecialFile(root.special)));
+function addTopFiles(root: Root, top: Entries, put: PutObject): void {
+  addEntry(top, SPECIAL_FILE, put("blob", serializeSpecialFile(root.special)));
   const quotas = serializeQuotasFile(root.quotas);
-  if (quotas !== "") addEntry(encoded, QUOTAS_FILE, sink.blob(quotas));
-  const domains = emptyDirectory<T>(undefined);
+  if (quotas !== "") addEntry(top, QUOTAS_FILE, put("blob", quotas));
+  const domains: Entries = { keys: [], oids: [] };
   for (const [domid, record] of root.domains) {
-    if (!isEmptyRecord(record)) addEntry(domains, String(domid), sink.blob(serializeDomainFile(record)));
+    if (!isEmptyRecord(record)) addEntry(domains, String(domid), put("blob", serializeDomainFile(record)));
   }
-  if (domains.keys.length === 0) return;
-  sortEntries(domains);
-  const made = sink.directory(domains);
-  addEntry(encoded, DOMAINS_DIRECTORY, made.oid, made.directory);
+  if (domains.keys.length > 0) addEntry(top, DOMAINS_DIRECTORY, putTree(domains, put));
 }
 
-/** Puts the entries into Git's order; they were added in the order of `names`, dot files around them. */
-function sortEntries<T>(encoded: EncodedDirectory<T>): void {
-  const { keys, oids, directories } = encoded;
-  const order = keys.map((_, index) => index);
-  order.sort((left, right) => ((keys[left] as string) < (keys[right] as string) ? -1 : 1));
-  const sorted = order.map((from) => [keys[from], oids[from], directories[from]] as const);
-  for (const [index, [key, oid, directory]] of sorted.entries()) {
-    keys[index] = key as EntryKey;
-    oids[index] = oid as Oid;
-    directories[index] = directory;
+/** Puts the entries, which came in the order of `names` and dot files around them, into Git's order. */
+function putTree({ keys, oids }: Entries, put: PutObject): Oid {
+  if (keys.every((key, index) => index === 0 || (keys[index - 1] as EntryKey) < key)) {
+    return put("tree", serializeTree(keys, oids));
   }
+  const order = keys.map((_, index) => index);
+  order.sort((left, right) => ((keys[left] as EntryKey) < (keys[right] as EntryKey) ? -1 : 1));
+  const sortedKeys = order.map((from) => keys[from] as EntryKey);
+  const sortedOids = order.map((from) => oids[from] as Oid);
+  return put("tree", serializeTree(sortedKeys, sortedOids));
 }

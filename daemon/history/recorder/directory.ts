@@ -42,11 +42,11 @@ export interface NewDirectory {
 
 /** A directory. */
 export class Directory {
-  parent: Directory | undefined;
+  readonly parent: Directory | undefined;
   /** Its own key in the parent; empty for the top. */
-  key: EntryKey;
+  readonly key: EntryKey;
   /** Levels below the top. */
-  depth: number;
+  readonly depth: number;
   /** Perms of the node; undefined for `.domains`, which is none. */
   perms: Perms | undefined;
   /** Perms of the childless children that differ from `perms`. */
@@ -101,24 +101,18 @@ export class Directory {
     return this.#end - HEADER_ROOM;
   }
 
-  /** Fills an empty directory and becomes the parent of `children`; takes both lists, which are parallel, as its own. */
-  fill(keys: EntryKey[], oids: readonly Oid[], children: (Directory | undefined)[]): void {
-    let size = HEADER_ROOM;
-    for (const key of keys) size += entryBytes(key);
+  /** Fills an empty directory from its tree object; takes both lists, which are parallel, as its own. */
+  load(content: Uint8Array, keys: EntryKey[], children: (Directory | undefined)[] | undefined): void {
+    this.#bytes = new Uint8Array(HEADER_ROOM + content.length);
+    this.#bytes.set(content, HEADER_ROOM);
+    this.#end = HEADER_ROOM + content.length;
     this.#keys = keys;
-    this.#children = children.some((child) => child !== undefined) ? children : undefined;
-    this.#bytes = new Uint8Array(size);
-    let at = HEADER_ROOM;
-    for (const [index, key] of keys.entries()) {
-      at = putLatin1(this.#bytes, at, serializeEntryPrefix(key));
-      at = putLatin1(this.#bytes, at, oids[index] as Oid);
-    }
-    this.#end = at;
-    for (const [index, child] of children.entries()) {
-      if (child === undefined) continue;
-      child.parent = this;
-      child.key = keys[index] as EntryKey;
-    }
+    this.#children = children;
+  }
+
+  /** Puts a child that was loaded later into its slot. */
+  adopt(slot: number, child: Directory): void {
+    if (this.#children !== undefined) this.#children[slot] = child;
   }
 
   /** The index of a key, or `-(insertion point) - 1`. */

@@ -13,9 +13,8 @@ import { ObjectReader } from "../repository/object-reader.js";
 import { RefStore } from "../repository/ref-store.js";
 import { readCommit } from "../repository/walk.js";
 
-/** The tip of a branch. */
-export interface Tip {
-  readonly root: Root;
+/** The commit at the tip of a branch. */
+export interface TipCommit {
   readonly seq: Seq;
   /** Of the commit object. */
   readonly oid: Oid;
@@ -23,6 +22,39 @@ export interface Tip {
   readonly tree: Oid;
   /** The commit's committer date, in seconds since the epoch. */
   readonly committerSeconds: number;
+}
+
+/** The tip of a branch, with its state. */
+export interface Tip extends TipCommit {
+  readonly root: Root;
+}
+
+/** Which repository, and which of its branches. */
+export interface BranchPlace {
+  readonly fileSystem: FileSystem;
+  readonly repositoryDirectory: string;
+  /** Full name. */
+  readonly ref: string;
+}
+
+/**
+ * Reads the commit at the tip of a branch; undefined when there is no commit yet.
+ *
+ * @throws when the tip is not a commit of ours, or cannot be read
+ */
+export function readTipCommit(reader: ObjectReader, place: BranchPlace): TipCommit | undefined {
+  const { fileSystem, repositoryDirectory, ref } = place;
+  const oid = new RefStore(fileSystem, repositoryDirectory).read(ref);
+  if (oid === undefined) return undefined;
+  const { tree, committer, trailers } = readCommit(reader, oid);
+  const { seq } = trailers;
+  if (seq === undefined) {
+    throw new Error(
+      `${repositoryDirectory}: the tip of ${ref}, ${hexFromOid(oid)}, has no trailer Seq, so nobody knows which journal lines ` +
+        "follow it; point the branch at a commit of the daemon",
+    );
+  }
+  return { seq, oid, tree, committerSeconds: committer.seconds };
 }
 
 /**
@@ -35,19 +67,11 @@ export interface Tip {
  * @throws when the tip is not a commit of ours, its tree no state of a XenStore, or something cannot be read
  */
 export function loadTip(fileSystem: FileSystem, repositoryDirectory: string, ref = MAIN_REF): Tip | undefined {
-  const oid = new RefStore(fileSystem, repositoryDirectory).read(ref);
-  if (oid === undefined) return undefined;
   const reader = new ObjectReader(fileSystem, repositoryDirectory);
   try {
-    const { tree, committer, trailers } = readCommit(reader, oid);
-    const { seq } = trailers;
-    if (seq === undefined) {
-      const reason =
-        "has no trailer Seq, so nobody knows which journal lines follow it; point the branch at a commit of the daemon";
-      throw new Error(`${repositoryDirectory}: the tip of ${ref}, ${hexFromOid(oid)}, ${reason}`);
-    }
-    const root = decodeRoot((wanted) => reader.read(wanted), tree, seq);
-    return { root, seq, oid, tree, committerSeconds: committer.seconds };
+    const commit = readTipCommit(reader, { fileSystem, repositoryDirectory, ref });
+    if (commit === undefined) return undefined;
+    return { ...commit, root: decodeRoot((oid) => reader.read(oid), commit.tree, commit.seq) };
   } finally {
     reader.close();
   }

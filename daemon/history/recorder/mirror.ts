@@ -20,7 +20,7 @@ import type { SpecialPath } from "../../../protocol/path.js";
 import { samePerms, type Perms } from "../../../protocol/perms.js";
 import type { Change, NodeState } from "../../store/commit.js";
 import type { QuotaName } from "../../store/quota.js";
-import { isEmptyRecord, type DomainRecord, type Root } from "../../store/root.js";
+import { isEmptyRecord, type DomainRecord } from "../../store/root.js";
 import {
   DOMAINS_DIRECTORY,
   PERMS_FILE,
@@ -34,13 +34,22 @@ import {
 } from "../object/dot-file.js";
 import { EMPTY_BLOB, hashObject, type Oid } from "../object/oid.js";
 import type { PackBuilder } from "../object/pack.js";
-import { encodeRoot } from "../object/root-encoder.js";
 import { isDirectoryKey, type EntryKey } from "../object/tree-object.js";
 import { Directory, isNodeKey } from "./directory.js";
-import { KeyPool } from "./key-pool.js";
+import type { KeyPool } from "./key-pool.js";
 
-/** Stands in an entry until its directory has been hashed. */
-const NO_OID = "\0".repeat(20) as Oid;
+/** Stands in an entry until its directory has been hashed, and for the tree of a history without commits. */
+export const NO_OID = "\0".repeat(20) as Oid;
+
+/** What a mirror starts from. */
+export interface RecordedTree {
+  readonly top: Directory;
+  readonly oid: Oid;
+  readonly special: ReadonlyMap<SpecialPath, Perms>;
+  readonly quotas: ReadonlyMap<QuotaName, number>;
+  /** The pool that the directories' keys come from. */
+  readonly keys: KeyPool;
+}
 
 /** A change that the recorded state has no place for: the journal and the history do not belong together. */
 export class ChangeMisfitError extends Error {
@@ -64,43 +73,17 @@ export class Mirror {
   readonly #emptied: { readonly parent: Directory; readonly key: EntryKey }[] = [];
   #isDirectoryRemoved = false;
 
-  private constructor(root: Root, pack: PackBuilder, top: Directory, treeOid: Oid, keys: KeyPool) {
-    this.#top = top;
-    this.#treeOid = treeOid;
-    this.#special = root.special;
-    this.#quotas = root.quotas;
+  /** @param recorded - the mirror's content; before the first commit its oid is `NO_OID` */
+  constructor(recorded: RecordedTree, pack: PackBuilder) {
+    this.#top = recorded.top;
+    this.#treeOid = recorded.oid;
+    this.#special = recorded.special;
+    this.#quotas = recorded.quotas;
+    this.#keys = recorded.keys;
     this.#pack = pack;
-    this.#keys = keys;
   }
 
-  /** The mirror of a root that is recorded: all of its objects are in the repository. */
-  static ofRecorded(root: Root, pack: PackBuilder): Mirror {
-    const keys = new KeyPool();
-    const { oid, directory: top } = encodeRoot<Directory>(root, {
-      blob: (content) => (content === "" ? EMPTY_BLOB : hashObject("blob", content)),
-      directory: (encoded) => {
-        const { perms, exceptions, oids } = encoded;
-        const directory = new Directory({ parent: undefined, key: "", perms });
-        directory.exceptions = exceptions;
-        const pooled = encoded.keys.map((key) => keys.pooled(key));
-        directory.fill(pooled, oids, encoded.directories.slice());
-        return { oid: directory.hash(), directory };
-      },
-    });
-    setDepths(top);
-    return new Mirror(root, pack, top, oid, keys);
-  }
-
-  /** The mirror before the first commit: nothing of the root, which must be without children, is recorded. */
-  static ofNothing(root: Root, pack: PackBuilder): Mirror {
-    if (root.node.names.length > 0 || root.node.value !== "" || root.quotas.size > 0 || root.domains.size > 0) {
-      throw new Error("a history begins with an empty root");
-    }
-    const top = new Directory({ parent: undefined, key: "", perms: root.node.perms });
-    return new Mirror(root, pack, top, NO_OID, new KeyPool());
-  }
-
-  /** The oid of the recorded root; before the first commit, of nothing. */
+  /** The oid of the recorded root; before the first commit, `NO_OID`. */
   get treeOid(): Oid {
     return this.#treeOid;
   }
@@ -356,18 +339,6 @@ export class Mirror {
     if (valueIndex >= 0) parent.insertAt(index, key, directory.oidAt(valueIndex), undefined);
     else parent.insertAt(index, key, this.#putValue(parent, key, ""), undefined);
     this.#setLeafPerms(parent, key, perms);
-  }
-}
-
-/** Directories are made before their parents, so they learn last how deep they are. */
-function setDepths(top: Directory): void {
-  const pending: Directory[] = [top];
-  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    for (const child of directory.children) {
-      if (child === undefined) continue;
-      child.depth = directory.depth + 1;
-      pending.push(child);
-    }
   }
 }
 

@@ -49,7 +49,8 @@ export class RecorderLoop {
   #follower: JournalFollower;
   #end: JournalPosition | undefined;
   #flushes: Flush[] = [];
-  #isFailed = false;
+  /** Why it has failed for good. */
+  #failure: string | undefined;
   #isClosed = false;
   #stepPending: NodeJS.Immediate | undefined;
   #sealTimer: NodeJS.Timeout | undefined;
@@ -90,8 +91,7 @@ export class RecorderLoop {
   }
 
   #wake(): void {
-    if (this.#isFailed)
-      this.#refuseFlushes("the recorder has failed before, see the log; the journal keeps everything");
+    if (this.#failure !== undefined) this.#refuseFlushes(this.#failure);
     else if (!this.#isClosed && this.#retryTimer === undefined) {
       this.#stepPending ??= setImmediate(() => {
         this.#stepPending = undefined;
@@ -118,7 +118,7 @@ export class RecorderLoop {
 
   readonly #sealOnTime = (): void => {
     this.#sealTimer = undefined;
-    if (this.#isFailed || this.#isClosed || this.#retryTimer !== undefined) return;
+    if (this.#failure !== undefined || this.#isClosed || this.#retryTimer !== undefined) return;
     try {
       this.#seal();
     } catch (error) {
@@ -150,7 +150,7 @@ export class RecorderLoop {
   #fail(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     const isFinal = !isPassing(error);
-    this.#isFailed = isFinal;
+    if (isFinal) this.#failure = reason;
     this.#report({ kind: "failure", reason, isFinal });
     this.#refuseFlushes(reason);
     if (isFinal) return;

@@ -16,8 +16,8 @@
  *     of the parent commit has it (mirror invariant 2).
  *  4. While a finished pack waits for the disk nothing is recorded, so memory is bounded by one pack and the journal keeps
  *     the rest.
- *  5. At start the mirror's tree oid equals the tip's: else the two encodings differ, and recording would split the history
- *     into one that looks changed and one that is. Nothing is recorded then.
+ *  5. At start the mirror is the tip's tree byte for byte, and every dot file in it is what we would write: else an
+ *     unchanged root would get another oid, and the history would show changes that nobody made. Nothing is recorded then.
  *  6. Every commit makes a commit object, also one without changes; its tree is then the parent's.
  */
 import type { Seq } from "../../../protocol/identifiers.js";
@@ -28,12 +28,17 @@ import { committerSecondsOf, serializeCommit } from "../object/commit-object.js"
 import { hashObject, hexFromOid, type Oid } from "../object/oid.js";
 import { PackBuilder, type FinishedPack } from "../object/pack.js";
 import { placePack, removeKeep, removeStaleKeeps, removeTemporaryFiles } from "../repository/pack-file.js";
+import { ObjectReader } from "../repository/object-reader.js";
 import { RefStore } from "../repository/ref-store.js";
-import { loadTip } from "./load-tip.js";
+import { loadRecordedTree, recordedNothing } from "./load-mirror.js";
+import { readTipCommit, type TipCommit } from "./load-tip.js";
 import { Mirror } from "./mirror.js";
 
 /** A pack that has reached this size should be sealed: the cost of a seal is small against it, and so is its memory. */
-export const PACK_BYTES_DUE = 16 * 1024 * 1024;
+const PACK_BYTES_DUE = 16 * 1024 * 1024;
+
+/** The tip is read once, and a cache of that would only stay behind as freed memory; much less thrashes at 100,000 nodes. */
+const START_MEMORY = { windowBytesMax: 8 * 1024 * 1024, baseBytesMax: 1024 * 1024 };
 
 /** Where a recorder records. */
 export interface RecorderOptions {
@@ -60,7 +65,7 @@ export interface RecorderProgress {
   readonly bytesSealed: number;
 }
 
-/** The journal and the history do not belong together, or the two encodings differ: recording on would do harm. */
+/** The journal and the history do not belong together: recording on would do harm. */
 export class RecorderMismatchError extends Error {
   override readonly name = "RecorderMismatchError";
 }
@@ -76,7 +81,7 @@ export class HistoryRecorder {
   readonly #options: RecorderOptions;
   readonly #refs: RefStore;
   readonly #pack = new PackBuilder();
-  readonly #mirror: Mirror;
+  #mirror = new Mirror(recordedNothing(emptyRoot()), this.#pack);
   #last: Last | undefined;
   #recordedSeq: Seq;
   #sealed: { readonly oid: Oid | undefined; readonly seq: Seq };
@@ -87,7 +92,7 @@ export class HistoryRecorder {
   /**
    * Cleans up what a crash left in the repository and loads the tip.
    *
-   * @throws RecorderMismatchError, and what `loadTip` throws
+   * @throws MirrorMismatchError, and what `readTipCommit` throws
    */
   constructor(options: RecorderOptions) {
     const { fileSystem, repositoryDirectory, ref } = options;
@@ -96,22 +101,26 @@ export class HistoryRecorder {
     removeStaleKeeps(fileSystem, repositoryDirectory);
     this.#refs = new RefStore(fileSystem, repositoryDirectory);
     this.#refs.removeStaleLocks([ref]);
-    const tip = loadTip(fileSystem, repositoryDirectory, ref);
-    if (tip === undefined) {
-      this.#mirror = Mirror.ofNothing(emptyRoot(), this.#pack);
-      this.#last = undefined;
-    } else {
-      this.#mirror = Mirror.ofRecorded(tip.root, this.#pack);
-      if (this.#mirror.treeOid !== tip.tree) {
-        throw new RecorderMismatchError(
-          `the state at the tip ${hexFromOid(tip.oid)} of ${ref} encodes to tree ${hexFromOid(this.#mirror.treeOid)}, but the commit has ` +
-            `${hexFromOid(tip.tree)}: it was written by another version, or by hand; nothing is recorded on top of it`,
-        );
-      }
-      this.#last = { oid: tip.oid, seconds: tip.committerSeconds };
-    }
+    const tip = this.#loadTip();
+    this.#last = tip === undefined ? undefined : { oid: tip.oid, seconds: tip.committerSeconds };
     this.#recordedSeq = tip?.seq ?? (0 as Seq);
     this.#sealed = { oid: tip?.oid, seq: this.#recordedSeq };
+  }
+
+  /** Builds the mirror of the tip (invariant 5). */
+  #loadTip(): TipCommit | undefined {
+    const reader = new ObjectReader(this.#options.fileSystem, this.#options.repositoryDirectory, START_MEMORY);
+    try {
+      const tip = readTipCommit(reader, this.#options);
+      if (tip !== undefined)
+        this.#mirror = new Mirror(
+          loadRecordedTree((oid) => reader.read(oid), tip.tree),
+          this.#pack,
+        );
+      return tip;
+    } finally {
+      reader.close();
+    }
   }
 
   /** The last recorded commit's seq. */

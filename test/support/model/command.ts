@@ -13,12 +13,16 @@ import { REQUEST_CODECS, type RequestPayloads } from "../../../protocol/payload.
 import { parsePerms, type Perms } from "../../../protocol/perms.js";
 
 /** A command: action, client, path, and two numbers whose meaning depends on the action. */
-export type Command = readonly [action: number, client: number, path: number, detail: number, transaction: number];
+export type Command = readonly [action: string, client: number, path: number, detail: number, transaction: number];
 
 /** What a command does. */
 export type Act =
   | { readonly kind: "end tick" }
+  /** Ends the tick as the server does when the journal cannot be written. */
+  | { readonly kind: "fail tick" }
   | { readonly kind: "disconnect" }
+  /** Removes one of the watches that the client has. */
+  | { readonly kind: "unwatch"; readonly watch: number }
   | { readonly kind: "send"; readonly type: number; readonly payload: string; readonly tx: TransactionChoice };
 
 /** Which transaction a message names: none, one of those that are open, or one that is not. */
@@ -45,6 +49,9 @@ const PATHS = [
   "/local/domain",
   "/f",
 ] as const;
+
+/** So many of the paths are used by runs with a subject. */
+const FEW_PATHS = 9;
 
 const BAD_PATHS = ["", "//", "/a/", "/a//b", "/a b", "@a", "/\u00e9", `/${"x".repeat(3072)}`, "a/", "@ ", "y".repeat(2049)];
 const SPECIAL_PATHS = ["@releaseDomain", "@introduceDomain", "@releaseDomain/1", "@releaseDomain/2"] as const;
@@ -105,16 +112,54 @@ const ACTIONS: readonly (readonly [name: string, weight: number])[] = [
   ["bad payload", 1],
 ];
 
-const WHEEL = ACTIONS.flatMap(([name, weight]) => Array.from({ length: weight }, () => name));
+/** What a run is about: everything, or a few things that then meet more often. */
+const SUBJECTS: readonly (readonly string[] | undefined)[] = [
+  undefined,
+  ["end tick", "READ", "WRITE", "RM", "MKDIR", "DIRECTORY", "DIRECTORY_PART", "SET_PERMS", "TRANSACTION_START"].concat([
+    "TRANSACTION_END",
+    "special SET_PERMS",
+    "SET_QUOTA",
+    "SET_TARGET",
+  ]),
+  ["end tick", "WRITE", "RM", "MKDIR", "SET_PERMS", "WATCH", "UNWATCH", "TRANSACTION_START"].concat([
+    "TRANSACTION_END",
+    "RESET_WATCHES",
+    "INTRODUCE",
+  ]),
+  ["end tick", "WRITE", "SET_PERMS", "special WATCH", "special SET_PERMS", "INTRODUCE", "RELEASE", "SET_TARGET"].concat([
+    "shut down",
+    "destroy",
+    "RESUME",
+    "SET_FEATURE",
+    "READ",
+    "WATCH",
+  ]),
+];
 
-/** Makes commands. */
-export const commandArbitrary: fc.Arbitrary<Command> = fc.tuple(
-  fc.nat(WHEEL.length - 1),
-  fc.nat(CLIENT_DOMIDS.length - 1),
-  fc.nat(PATHS.length - 1),
-  fc.nat(59),
-  fc.nat(9),
-);
+/** How a run is made. */
+export interface RunOptions {
+  readonly commandsMax: number;
+  /** Whether ticks fail now and then, because their commits could not be written. */
+  readonly withFailures: boolean;
+}
+
+/** Makes the commands of a run. */
+export function runArbitrary({ commandsMax, withFailures }: RunOptions): fc.Arbitrary<Command[]> {
+  const failures: readonly (readonly [string, number])[] = withFailures ? [["fail tick", 6]] : [];
+  const runs = SUBJECTS.map((subject) => {
+    const actions = ACTIONS.filter(([name]) => subject === undefined || subject.includes(name)).concat(failures);
+    const paths = subject === undefined ? PATHS.length : FEW_PATHS;
+    const command: fc.Arbitrary<Command> = fc.tuple(
+      fc.constantFrom(...actions.flatMap(([name, weight]) => Array.from({ length: weight }, () => name))),
+      fc.nat(CLIENT_DOMIDS.length - 1),
+      fc.nat(paths - 1),
+      fc.nat(59),
+      fc.nat(9),
+    );
+    return fc.array(command, { maxLength: commandsMax, size: "max" });
+  });
+  return fc.oneof(...runs);
+}
 
 function pick<T>(from: readonly T[], number: number): T {
   return from[number % from.length] as T;
@@ -122,11 +167,11 @@ function pick<T>(from: readonly T[], number: number): T {
 
 /** What a command means. */
 export function actOf(command: Command): Act {
-  const [action, , pathNumber, detail, transaction] = command;
-  const name = pick(WHEEL, action);
-  if (name === "end tick" || name === "disconnect") return { kind: name };
+  const [name, , pathNumber, detail, transaction] = command;
+  if (name === "end tick" || name === "fail tick" || name === "disconnect") return { kind: name };
   const tx: TransactionChoice =
     transaction === 9 ? "unknown" : transaction < 4 ? "none" : { open: transaction - 4 };
+  if (name === "UNWATCH" && detail % 4 !== 0) return { kind: "unwatch", watch: detail };
   const send = <Name extends OperationName>(operation: Name, request: RequestPayloads[Name]): Act => ({
     kind: "send",
     type: operationNamed(operation).number,

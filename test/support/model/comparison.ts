@@ -4,13 +4,15 @@
  * Owns a run: it gives both the same commands and compares, at the end of each tick, every message of every client, the
  * whole tree and everything else that commits change. A difference throws, with a transcript of the run.
  */
-import { getOperation } from "../../../protocol/operation.js";
-import { parsePerms } from "../../../protocol/perms.js";
-import { operationNamed } from "../../../protocol/operation.js";
+import { expect } from "vitest";
+import type { Message } from "../../../protocol/message.js";
+import { getOperation, operationNamed } from "../../../protocol/operation.js";
 import { REQUEST_CODECS } from "../../../protocol/payload.js";
+import { parsePerms } from "../../../protocol/perms.js";
 import type { Connection } from "../../../daemon/connection/connection.js";
 import { applyChanges, sameRoot } from "../../../daemon/store/diff.js";
 import type { Node } from "../../../daemon/store/node.js";
+import type { Core } from "../../../daemon/dispatch/core.js";
 import { CoreHarness, domainId, type Received } from "../core-harness.js";
 import { actOf, CLIENT_DOMIDS, type Act, type Command } from "./command.js";
 import { Model, type Expected, type ExpectedEvent, type ModelConnection } from "./model.js";
@@ -35,10 +37,15 @@ export class Comparison {
   readonly #transcript: string[] = [];
   #clientCount = 0;
   #rootBefore = this.harness.core.root;
+  /** The messages of this tick, and how both sides were before it. */
+  #sent: { readonly client: Client; readonly message: Message }[] = [];
+  #coreBefore = describeCore(this.harness.core);
+  #restoreModel: () => void;
   #seqBefore = 0;
 
   constructor(mutation?: Mutation) {
     this.model = new Model(mutation);
+    this.#restoreModel = this.model.save();
     this.#prepare();
   }
 
@@ -47,8 +54,10 @@ export class Comparison {
     for (const command of commands) {
       const act = actOf(command);
       if (act.kind === "end tick") this.endTick();
+      else if (act.kind === "fail tick") this.#failTick();
       else if (act.kind === "disconnect") this.#disconnect(command[1]);
-      else this.#send(command[1], act);
+      else if (act.kind === "unwatch") this.#unwatch(command[1], act.watch);
+      else this.#send(this.#slotFor(act, command), act);
     }
     this.endTick();
     this.#send(0, control("check"));
@@ -71,8 +80,8 @@ export class Comparison {
       if (client.twin.isClosed) this.#toCompare.delete(client);
       if (client.twin.isClosed !== client.connection.closing) this.#fail(`${client.name}: open or closed?`);
       if (this.model.watchesOf(client.twin) !== client.connection.watches.size) this.#fail(`${client.name}: watches`);
-      const open = [...client.connection.transactions.keys()].join();
-      const modelled = [...client.twin.transactions.keys()].join();
+      const open = [...client.connection.transactions.keys()].sort().join();
+      const modelled = [...client.twin.transactions.keys()].sort().join();
       if (open !== modelled) this.#fail(`${client.name}: open transactions are ${open}, must be ${modelled}`);
     }
     this.#compareStates();
@@ -85,6 +94,39 @@ export class Comparison {
     if (!sameRoot(root, core.root)) this.#fail("the tick's commits do not lead from its first to its last state");
     this.#rootBefore = core.root;
     if (this.harness.log.length > 0) this.#fail(`the core logged ${this.harness.log.join("\n")}`);
+    this.#remember();
+  }
+
+  /** Remembers this moment as the start of a tick. */
+  #remember(): void {
+    this.#sent = [];
+    this.#coreBefore = describeCore(this.harness.core);
+    this.#restoreModel = this.model.save();
+  }
+
+  /**
+   * Does what the server does when the journal refuses the tick's commits. The core must be as it was before the tick, and
+   * then answer the same messages as a model that refuses commits.
+   */
+  #failTick(): void {
+    const { core } = this.harness;
+    this.#transcript.push("        -- the tick fails and is repeated without commits");
+    core.abortTick("ENOSPC");
+    this.#restoreModel();
+    const opened = [...this.#toCompare].filter(({ connection }) => !this.#coreBefore.connections.has(connection.id));
+    const now = describeCore(core);
+    for (const client of opened) now.connections.delete(client.connection.id);
+    expect(now, `after abortTick\n${this.transcript()}`).toEqual(this.#coreBefore);
+    if (core.root !== this.#rootBefore) this.#fail("abortTick leaves another root");
+    this.model.refusal = "ENOSPC";
+    for (const { client, message } of this.#sent) {
+      core.dispatch(client.connection, message);
+      this.#log(client, message, this.model.receive(client.twin, message));
+    }
+    core.acceptCommits();
+    this.model.refusal = undefined;
+    if (core.commits.length > 0 || core.root !== this.#rootBefore) this.#fail("a refused tick changes the state");
+    this.endTick();
   }
 
   /** Domains, places where guests may write, and quotas so low that traffic meets them. */
@@ -114,7 +156,9 @@ export class Comparison {
     const known = this.#clients[slot];
     if (known !== undefined && !known.twin.isClosed) return known;
     const domid = CLIENT_DOMIDS[slot] ?? 0;
-    if (!this.model.isIntroduced(domid)) return undefined;
+    // The socket of a domain is opened when the tick that introduced it is over.
+    const wasIntroduced = domid === 0 || this.#rootBefore.domains.get(domainId(domid))?.introduction !== undefined;
+    if (!wasIntroduced || !this.model.isIntroduced(domid)) return undefined;
     const name = `client ${String(++this.#clientCount)} of dom${String(domid)}`;
     const client = { name, connection: this.harness.connect(domid), twin: this.model.connect(domid) };
     this.#clients[slot] = client;
@@ -131,6 +175,29 @@ export class Comparison {
     this.harness.disconnect(client.connection);
     this.model.disconnect(client.twin);
     this.#toCompare.delete(client);
+    this.#remember();
+  }
+
+  /**
+   * Which client sends: mostly the one that the command names; one with an open transaction where one is wanted; dom0 for
+   * most of what is dom0's alone.
+   */
+  #slotFor(act: Act & { readonly kind: "send" }, command: Command): number {
+    const [, slot, , detail] = command;
+    const operation = getOperation(act.type);
+    if (operation?.privilege === "dom0" && detail % 8 !== 0) return slot % 2 === 0 ? 0 : 4;
+    if (typeof act.tx === "string" || operation?.name === "TRANSACTION_START") return slot;
+    if ((this.#clients[slot]?.twin.transactions.size ?? 0) > 0) return slot;
+    const other = this.#clients.findIndex((client) => client !== undefined && client.twin.transactions.size > 0);
+    return other === -1 ? slot : other;
+  }
+
+  #unwatch(slot: number, number: number): void {
+    const client = this.#client(slot);
+    if (client === undefined) return;
+    const watches = [...client.connection.watches.values()];
+    const { path, token } = watches[number % watches.length] ?? { path: "/a", token: "t" };
+    this.#send(slot, { kind: "send", type: operationNamed("UNWATCH").number, payload: `${path}\0${token}\0`, tx: "none" });
   }
 
   #send(slot: number, act: Act & { readonly kind: "send" }): void {
@@ -140,9 +207,15 @@ export class Comparison {
     const open = [...client.twin.transactions.keys()];
     const chosen = typeof tx === "object" ? (open[tx.open % Math.max(1, open.length)] ?? 0) : tx === "none" ? 0 : 99_999;
     const requestId = this.harness.sendPayload(client.connection, type, payload, chosen);
-    const reply = this.model.receive(client.twin, { type, requestId, txId: chosen, payload });
+    const message = { type, requestId, txId: chosen, payload };
+    this.#sent.push({ client, message });
+    this.#log(client, message, this.model.receive(client.twin, message));
+  }
+
+  #log(client: Client, message: Message, reply: ModelReply | undefined): void {
+    const { type, requestId, txId, payload } = message;
     const name = getOperation(type)?.name ?? `type ${String(type)}`;
-    const within = chosen === 0 ? "" : ` in ${String(chosen)}`;
+    const within = txId === 0 ? "" : ` in ${String(txId)}`;
     const result = reply === undefined ? "nothing, for it is closed" : describeReply(reply);
     const number = String(requestId).padStart(6);
     this.#transcript.push(`${number}  ${client.name}${within}: ${name} ${show(payload)} must get ${result}`);
@@ -195,6 +268,26 @@ export class Comparison {
   #fail(problem: string): never {
     throw new Error(`${problem}\n\nThe run:\n${this.transcript()}\n`);
   }
+}
+
+/** All that an aborted tick must bring back, but for the root, which is compared by identity. */
+function describeCore(core: Core): { seq: number; holds: number[]; connections: Map<number, unknown> } {
+  const connections = new Map<number, unknown>();
+  for (const connection of core.connections) {
+    const { id, lastTxId, closing, waiting, watches, transactions, outbox } = connection;
+    connections.set(id, {
+      ...{ lastTxId, closing, waiting, unreadBytes: outbox.unreadBytes, unsentReplies: outbox.unsentReplies },
+      // How the maps happen to be ordered is not part of the state; the order in which watches fire is compared elsewhere.
+      watches: [...watches.values()]
+        .sort((left, right) => left.order - right.order)
+        .map(({ path, token, depth, order }) => [path, token, depth, order]),
+      transactions: [...transactions.values()]
+        .sort((left, right) => left.id - right.id)
+        .map((each) => [each.id, each.baseSeq, each.logBytes, [...each.log]]),
+    });
+  }
+  const holds = CLIENT_DOMIDS.map((domid) => core.holdMicroseconds(domainId(domid)));
+  return { seq: core.seq, holds, connections };
 }
 
 function message<Name extends "WRITE" | "SET_PERMS" | "SET_QUOTA" | "INTRODUCE">(

@@ -20,6 +20,7 @@ import {
   quotaFor,
   replaceState,
   samePermsLists,
+  textWithoutTree,
   UNKNOWN_DOMAIN,
   type ModelDomain,
   type ModelState,
@@ -53,6 +54,8 @@ interface ModelTransaction {
   readonly log: { readonly request: ModelRequest; readonly reply: ModelReply }[];
   readonly named: Set<string>;
   poisoned: boolean;
+  /** Whether it changed the perms of a special path, which fires nothing. */
+  changedSpecial: boolean;
 }
 
 /** A client. */
@@ -81,13 +84,15 @@ const FIRST_RESERVED = 0x7ff0;
 /** The model. */
 export class Model {
   readonly state = initialState();
+  /** Why nothing is committed any more, or undefined while commits are accepted. */
+  refusal: string | undefined;
   readonly #mutation: Mutation | undefined;
   readonly #connections = new Set<ModelConnection>();
-  #watches: ModelWatch<ModelConnection>[] = [];
+  /** Those that came since the last `save`. */
+  #opened: ModelConnection[] = [];
+  #watches: readonly ModelWatch<ModelConnection>[] = [];
   /** What the message at hand caused, by connection, behind the reply. */
   #caused: { readonly connection: ModelConnection; readonly expected: Expected }[] = [];
-  /** How many transactions ended in what; tells whether random traffic meets the interesting cases. */
-  readonly endings = new Map<string, number>();
 
   constructor(mutation?: Mutation) {
     this.#mutation = mutation;
@@ -96,6 +101,7 @@ export class Model {
   connect(domid: number): ModelConnection {
     const connection = { domid, transactions: new Map(), lastTxId: 0, isClosed: false, expected: [] };
     this.#connections.add(connection);
+    this.#opened.push(connection);
     return connection;
   }
 
@@ -112,6 +118,31 @@ export class Model {
 
   isIntroduced(domid: number): boolean {
     return domid === 0 || this.state.domains.get(domid)?.introduced === true;
+  }
+
+  /** Remembers this moment; the result returns to it. What is expected of the clients is forgotten then. */
+  save(): () => void {
+    const state = copyState(this.state);
+    const watches = this.#watches;
+    this.#opened = [];
+    const connections = [...this.#connections].map((connection) => ({
+      connection,
+      lastTxId: connection.lastTxId,
+      transactions: [...connection.transactions.values()].map(copyTransaction),
+    }));
+    return () => {
+      replaceState(this.state, state);
+      this.#watches = watches;
+      const opened = this.#opened.map((connection) => ({ connection, lastTxId: 0, transactions: [] }));
+      for (const { connection, lastTxId, transactions } of [...connections, ...opened]) {
+        this.#connections.add(connection);
+        connection.isClosed = false;
+        connection.lastTxId = lastTxId;
+        connection.transactions.clear();
+        for (const transaction of transactions) connection.transactions.set(transaction.id, transaction);
+      }
+      for (const connection of this.#connections) connection.expected = [];
+    };
   }
 
   /** Answers one message, and adds what everybody must get to what is expected. */
@@ -194,8 +225,7 @@ export class Model {
         if (domid === undefined || domid === 0) return failed("EINVAL");
         if (!this.isIntroduced(domid)) return failed("ENOENT");
         if (operation.name === "RELEASE") return this.#removeDomain(domid);
-        this.#setDomain(domid, { shutDown: false });
-        return OK;
+        return this.#change(() => this.#setDomain(domid, { shutDown: false }));
       }
       case "IS_DOMAIN_INTRODUCED": {
         const domid = REQUEST_CODECS.IS_DOMAIN_INTRODUCED.parse(payload)?.domid;
@@ -206,8 +236,7 @@ export class Model {
         const request = REQUEST_CODECS.SET_TARGET.parse(payload);
         if (request === undefined || request.domid === 0) return failed("EINVAL");
         if (!this.isIntroduced(request.domid) || !this.isIntroduced(request.target)) return failed("ENOENT");
-        this.#setDomain(request.domid, { target: request.target });
-        return OK;
+        return this.#change(() => this.#setDomain(request.domid, { target: request.target }));
       }
       case "GET_FEATURE": {
         const request: { readonly domid?: Domid | undefined } | undefined = REQUEST_CODECS.GET_FEATURE.parse(payload);
@@ -220,8 +249,7 @@ export class Model {
         if (request === undefined) return failed("EINVAL");
         if (this.isIntroduced(request.domid)) return failed("EBUSY");
         if (request.features !== 0 && request.features !== WATCHDEPTH) return failed("EINVAL");
-        this.#setDomain(request.domid, { features: request.features });
-        return OK;
+        return this.#change(() => this.#setDomain(request.domid, { features: request.features }));
       }
       case "GET_QUOTA":
         return this.#getQuota(payload);
@@ -241,10 +269,21 @@ export class Model {
   }
 
   #alone(connection: ModelConnection, request: ModelRequest): ModelReply {
+    return this.#change((events) =>
+      runRequest({ state: this.state, events, who: this.#who(connection), mutation: this.#mutation }, request),
+    );
+  }
+
+  /** Changes the state and fires what happened; refused as a whole where commits are refused. */
+  #change(act: (events: ModelEvent[]) => ModelReply): ModelReply {
     const before = copyState(this.state);
     const events: ModelEvent[] = [];
-    const scene = { state: this.state, events, who: this.#who(connection), mutation: this.#mutation };
-    const reply = runRequest(scene, request);
+    const reply = act(events);
+    const { refusal } = this;
+    if (refusal !== undefined && (events.length > 0 || textWithoutTree(before) !== textWithoutTree(this.state))) {
+      replaceState(this.state, before);
+      return failed(refusal);
+    }
     this.#fire(events, before);
     return reply;
   }
@@ -259,7 +298,9 @@ export class Model {
     }
     named.add(request.path);
     const scene = { state, events, who: this.#who(connection), mutation: this.#mutation };
+    const specialBefore = state.special.get(request.path);
     const reply = runRequest(scene, request);
+    if (!samePermsLists(specialBefore, state.special.get(request.path))) transaction.changedSpecial = true;
     if (typeof reply !== "string" && reply.error === "ENOSPC") transaction.poisoned = true;
     log.push({ request, reply });
     return reply;
@@ -279,6 +320,7 @@ export class Model {
       log: [],
       named: new Set(),
       poisoned: false,
+      changedSpecial: false,
     });
     return `${String(id)}\0`;
   }
@@ -291,29 +333,26 @@ export class Model {
       if (this.#mutation === "an aborted transaction fires its events") this.#fire(transaction.events, transaction.base);
       return OK;
     }
-    const reply = this.#commit(connection, transaction);
-    const ending = typeof reply === "string" ? "OK" : reply.error;
-    this.endings.set(ending, (this.endings.get(ending) ?? 0) + 1);
-    return reply;
+    return this.#commit(connection, transaction);
   }
 
   #commit(connection: ModelConnection, transaction: ModelTransaction): ModelReply {
     if (transaction.poisoned) return failed("ENOSPC");
-    const { base, state, log } = transaction;
-    const changedSpecial = [...base.special].some(([path, perms]) => !samePermsLists(perms, state.special.get(path)));
-    const idle = transaction.events.length === 0 && !changedSpecial;
+    const idle = transaction.events.length === 0 && !transaction.changedSpecial;
     if (idle && this.#mutation !== "a read-only transaction can conflict") return OK;
     const result = copyState(this.state);
     const events: ModelEvent[] = [];
     const scene = { state: result, events, who: this.#who(connection), mutation: this.#mutation };
-    for (const { request, reply } of log) {
+    for (const { request, reply } of transaction.log) {
       const now = runRequest(scene, request);
       if (!sameReplies(reply, now) && this.#mutation !== "no transaction ever conflicts") return failed("EAGAIN");
     }
-    const before = copyState(this.state);
-    replaceState(this.state, result);
-    this.#fire(events, before);
-    return OK;
+    // The requests may have nothing left to do.
+    return this.#change((happened) => {
+      replaceState(this.state, result);
+      happened.push(...events);
+      return OK;
+    });
   }
 
   #watch(connection: ModelConnection, payload: string): ModelReply {
@@ -330,7 +369,7 @@ export class Model {
     const held = this.#watches.filter(({ owner }) => owner.domid === connection.domid).length + more;
     if (isOverQuota(this.state, connection.domid, "watches", held)) return failed("ENOSPC");
     const watch = { owner: connection, path, token, depth, base: path.slice(0, parsed.relativeBase) };
-    this.#watches.push(watch);
+    this.#watches = [...this.#watches, watch];
     const event = { told: toldPath(watch, path), token, path };
     this.#caused.push({ connection, expected: { kind: "events", events: [event] } });
     return OK;
@@ -356,20 +395,22 @@ export class Model {
   #introduce(payload: string): ModelReply {
     const request = REQUEST_CODECS.INTRODUCE.parse(payload);
     if (request === undefined || request.port <= 0) return failed("EINVAL");
-    const { domid } = request;
+    const { domid, gfn, port } = request;
     if (domid === 0 || domid >= FIRST_RESERVED) return failed("EINVAL");
-    if (this.isIntroduced(domid)) {
-      for (const guest of this.#connections) if (guest.domid === domid) this.#reset(guest);
+    const isRepeated = this.isIntroduced(domid);
+    const reply = this.#change((events) => {
+      this.#setDomain(domid, { introduced: true, place: `${String(gfn)} ${String(port)}` });
+      if (!isRepeated) events.push({ kind: "special", path: "@introduceDomain", domid });
       return OK;
-    }
-    const before = copyState(this.state);
-    this.#setDomain(domid, { introduced: true });
-    this.#fire([{ kind: "special", path: "@introduceDomain", domid }], before);
-    return OK;
+    });
+    const guests = [...this.#connections].filter((guest) => guest.domid === domid);
+    if (isRepeated && reply === OK) for (const guest of guests) this.#reset(guest);
+    return reply;
   }
 
   /** Rules 7 and 8. What happens to nodes by this fires nothing: the page names `@releaseDomain` alone. */
   #removeDomain(domid: number): ModelReply {
+    if (this.refusal !== undefined) return failed(this.refusal);
     for (const guest of [...this.#connections]) if (guest.domid === domid) this.disconnect(guest);
     const { state } = this;
     const before = copyState(state);
@@ -401,11 +442,12 @@ export class Model {
     if (act !== "shutdown" && act !== "destroy") return failed("EINVAL");
     if (domid === 0 || !this.isIntroduced(domid)) return failed("ENOENT");
     if (act === "destroy") return this.#removeDomain(domid);
-    if (this.state.domains.get(domid)?.shutDown === true) return OK;
-    const before = copyState(this.state);
-    this.#setDomain(domid, { shutDown: true });
-    this.#fire([{ kind: "special", path: "@releaseDomain", domid }], before);
-    return OK;
+    return this.#change((events) => {
+      if (this.state.domains.get(domid)?.shutDown !== true) {
+        events.push({ kind: "special", path: "@releaseDomain", domid });
+      }
+      return this.#setDomain(domid, { shutDown: true });
+    });
   }
 
   #getQuota(payload: string): ModelReply {
@@ -421,21 +463,24 @@ export class Model {
     const request = REQUEST_CODECS.SET_QUOTA.parse(payload);
     if (request === undefined || !MODEL_QUOTAS.has(request.quota)) return failed("EINVAL");
     const { domid, quota, value } = request;
-    if (domid === undefined) this.state.quotas.set(quota, value);
-    else {
-      if (domid === 0 || domid >= FIRST_RESERVED) return failed("EINVAL");
-      const { quotas } = this.state.domains.get(domid) ?? UNKNOWN_DOMAIN;
-      this.#setDomain(domid, { quotas: new Map([...quotas, [quota, value]]) });
+    if (domid === undefined) {
+      return this.#change(() => {
+        if (quotaFor(this.state, -1, quota) !== value) this.state.quotas.set(quota, value);
+        return OK;
+      });
     }
-    return OK;
+    if (domid === 0 || domid >= FIRST_RESERVED) return failed("EINVAL");
+    const { quotas } = this.state.domains.get(domid) ?? UNKNOWN_DOMAIN;
+    return this.#change(() => this.#setDomain(domid, { quotas: new Map([...quotas, [quota, value]]) }));
   }
 
   #featuresOf(domid: number): number {
     return this.state.domains.get(domid)?.features ?? WATCHDEPTH;
   }
 
-  #setDomain(domid: number, part: Partial<ModelDomain>): void {
+  #setDomain(domid: number, part: Partial<ModelDomain>): ModelReply {
     this.state.domains.set(domid, { ...(this.state.domains.get(domid) ?? UNKNOWN_DOMAIN), ...part });
+    return OK;
   }
 
   #fire(events: readonly ModelEvent[], before: ModelState): void {
@@ -448,6 +493,17 @@ export class Model {
       }
     }
   }
+}
+
+function copyTransaction(transaction: ModelTransaction): ModelTransaction {
+  const { state, events, log, named } = transaction;
+  return {
+    ...transaction,
+    state: copyState(state),
+    events: events.slice(),
+    log: log.slice(),
+    named: new Set(named),
+  };
 }
 
 function byOwner(group: ModelDeliveries<ModelConnection>): Map<ModelConnection, ExpectedEvent[]> {

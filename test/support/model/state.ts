@@ -15,6 +15,8 @@ export interface ModelNode {
 /** A domain other than dom0. */
 export interface ModelDomain {
   readonly introduced: boolean;
+  /** Frame and port of the last INTRODUCE, as text. */
+  readonly place: string;
   readonly target: number | undefined;
   readonly features: number | undefined;
   readonly shutDown: boolean;
@@ -49,6 +51,7 @@ export const MODEL_QUOTAS: ReadonlyMap<string, number> = new Map([
 
 export const UNKNOWN_DOMAIN: ModelDomain = {
   introduced: false,
+  place: "",
   target: undefined,
   features: undefined,
   shutDown: false,
@@ -132,6 +135,12 @@ export function replaceState(target: ModelState, source: ModelState): void {
   replace(target.special, source.special);
   replace(target.quotas, source.quotas);
   replace(target.domains, source.domains);
+}
+
+/** Everything in a state but the tree, as text: two states are alike in that if the texts are equal. */
+export function textWithoutTree(state: ModelState): string {
+  const domains = [...state.domains].map(([domid, domain]) => [domid, { ...domain, quotas: [...domain.quotas].sort() }]);
+  return JSON.stringify([[...state.special], [...state.quotas].sort(), domains.sort()]);
 }
 
 /** Rule 2: dom0, the owner, and whose target is the owner may do all; else the first entry that matches; else the default. */

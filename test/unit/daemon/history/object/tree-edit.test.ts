@@ -47,7 +47,7 @@ describe("TreeEdit", () => {
         expect(rebuild(edit, old, now)).toBe(now);
         let copied = 0;
         for (let index = 0; index < edit.count; index++) if (edit.startOf(index) >= 0) copied += edit.lengthOf(index);
-        expect(copied).toBe([...now].filter((character) => old.includes(character)).length);
+        expect(copied).toBe(Array.from(now).filter((character) => old.includes(character)).length);
       }),
       propertyParameters(500),
     );

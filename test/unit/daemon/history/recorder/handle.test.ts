@@ -169,7 +169,7 @@ describe("startRecorder", () => {
       recorder.publish(end);
       await expect(recorder.flush()).rejects.toThrow(new RegExp(end.segment));
       expect(failures.join()).toMatch(/stopped for good/);
-      await expect(recorder.flush()).rejects.toThrow(/has failed before/);
+      await expect(recorder.flush()).rejects.toThrow(/history is not complete/);
       await expect(recorder.close()).rejects.toThrow(RecorderError);
       journal.close();
     });

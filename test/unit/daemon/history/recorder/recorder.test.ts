@@ -1,11 +1,15 @@
 /** The recorder on disks that fail and lose power. What Git makes of the result: `test/interop/git-history.test.ts`. */
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../../../../protocol/identifiers.js";
-import { hashObject, hexFromOid } from "../../../../../daemon/history/object/oid.js";
+import { serializeCommit } from "../../../../../daemon/history/object/commit-object.js";
+import { hashObject, hexFromOid, type Oid } from "../../../../../daemon/history/object/oid.js";
+import { PackBuilder } from "../../../../../daemon/history/object/pack.js";
+import { serializeTree } from "../../../../../daemon/history/object/tree-object.js";
 import { loadTip } from "../../../../../daemon/history/recorder/load-tip.js";
 import { HistoryRecorder, RecorderMismatchError } from "../../../../../daemon/history/recorder/recorder.js";
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
+import { placePack } from "../../../../../daemon/history/repository/pack-file.js";
 import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
 import type { FileSystem } from "../../../../../daemon/platform/file-system.js";
 import type { Commit } from "../../../../../daemon/store/commit.js";
@@ -202,5 +206,27 @@ describe("HistoryRecorder", () => {
     if (tip === undefined) throw new Error("no tip");
     refs.update(MAIN_REF, { expected: tip.oid, to: tip.tree });
     expect(() => open(memory)).toThrow(/not a commit/);
+  });
+
+  it("refuses a tip whose tree we would have written otherwise (recorder invariant 5)", () => {
+    const memory = diskWithRepository();
+    const builder = new PackBuilder();
+    const put = (type: "blob" | "tree" | "commit", content: string): Oid => {
+      const oid = hashObject(type, content);
+      builder.addObject(type, oid, content);
+      return oid;
+    };
+    // Two exceptions in the wrong order: the same perms, but other bytes.
+    const perms = put("blob", ". n0\nb n5\na n5\n");
+    const empty = put("blob", "");
+    const special = put("blob", "@introduceDomain n0\n@releaseDomain r0\n");
+    const tree = put("tree", serializeTree([".perms", ".special", "a", "b"], [perms, special, empty, empty]));
+    const { commits } = history(1);
+    const text = serializeCommit(commits[0] as Commit, { tree, parents: [], parentSeconds: 0, hostName: "host" });
+    const oid = put("commit", text);
+    placePack(memory, REPOSITORY, builder.finish());
+    new RefStore(memory, REPOSITORY).update(MAIN_REF, { expected: undefined, to: oid });
+    expect(loadTip(memory, REPOSITORY)?.seq).toBe(1);
+    expect(() => open(memory)).toThrow(/not what this version would have written.*\.perms/);
   });
 });
