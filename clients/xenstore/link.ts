@@ -50,6 +50,7 @@ export class Link {
   /** The watches that the daemon has accepted, in the order of their registration. */
   readonly #registered = new Set<WatchQueue>();
   #nextToken = 1;
+  #eventCount = 0;
 
   constructor(transport: Transport, options: LinkOptions) {
     this.#transport = transport;
@@ -61,7 +62,7 @@ export class Link {
     let isCurrent = false;
     const handler: SessionHandler = {
       event: (path, token) => {
-        this.#watches.get(token)?.push(path);
+        this.#watches.get(token)?.push(path, ++this.#eventCount);
       },
       ended: (cause) => {
         if (isCurrent) this.#lost(cause);

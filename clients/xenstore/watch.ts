@@ -22,6 +22,8 @@ export interface WatchEvent {
    * were taken. Read all that the watch is about again.
    */
   readonly missed: boolean;
+  /** Grows with each event of the client: merges the events of several watches in the order of their arrival. */
+  readonly order: number;
 }
 
 /** How to watch. */
@@ -86,14 +88,15 @@ export class WatchQueue implements Watch {
   }
 
   /** Takes an event from the daemon. */
-  push(path: ByteString): void {
+  push(path: ByteString, order: number): void {
     if (this.#isClosed || this.#failure !== undefined) return;
     const overflow = this.#events.length - this.#head >= this.#bufferedEventsMax;
     if (overflow) {
       this.#events = [];
       this.#head = 0;
     }
-    const event = { path: overflow ? this.path : path, token: this.token, missed: this.#missed || overflow };
+    const missed = this.#missed || overflow;
+    const event = { path: overflow ? this.path : path, token: this.token, missed, order };
     this.#missed = false;
     const waiter = this.#waiters.shift();
     if (waiter === undefined) this.#events.push(event);

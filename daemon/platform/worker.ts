@@ -10,6 +10,12 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 
 /**
+ * V8 would let the young generation of each thread grow to 48 MiB, most of it garbage. With a limit the daemon with
+ * 100,000 nodes measured a quarter less resident memory, and no more CPU time for a request.
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 6 } as const;
+
+/**
  * Starts a worker thread that runs a module.
  *
  * @param moduleUrl - the module as the built program calls it: `new URL("./recorder-worker.js", import.meta.url)`. Where
@@ -18,11 +24,11 @@ import { Worker } from "node:worker_threads";
  */
 export function startWorker(moduleUrl: URL, workerData: unknown): Worker {
   const source = sourceOf(moduleUrl);
-  if (!source.pathname.endsWith(".ts")) return new Worker(source, { workerData });
+  if (!source.pathname.endsWith(".ts")) return new Worker(source, { workerData, resourceLimits });
   // Resolved here, because a data: module cannot import packages by name.
   const tsx = import.meta.resolve("tsx/esm/api");
   const bootstrap = `import { register } from ${JSON.stringify(tsx)}; register(); await import(${JSON.stringify(source.href)});`;
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(bootstrap)}`), { workerData, execArgv: [] });
+  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(bootstrap)}`), { workerData, execArgv: [], resourceLimits });
 }
 
 /** The `.ts` source of a `.js` module that does not exist, otherwise the module itself. */

@@ -4,13 +4,10 @@
  * Owns its flags, its exit codes (0 as expected, 1 not, 2 for a bad command line, 130 interrupted) and what it takes from the
  * process: terminal and signals.
  */
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { runDemo } from "./run-demo.js";
-
-class Interruption extends Error {
-  override readonly name = "Interruption";
-}
 
 const AFTER_HELP = `
 Examples:
@@ -36,21 +33,27 @@ export function demoCommand(): Command {
 
 async function execute(life: boolean, keep: boolean): Promise<number> {
   const output = process.stdout;
-  const interrupted = new Promise<never>((_resolve, reject) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.once(signal, () => {
-        reject(new Interruption(signal));
-      });
-    }
-  });
-  // It may come before anybody waits for it.
-  interrupted.catch(() => undefined);
+  const interruption = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(name, () => {
+      interruption.abort(new Error(`interrupted by ${name}`));
+    });
+  }
+  const { signal } = interruption;
   const isTerminal = process.stdin.isTTY && output.isTTY;
   try {
-    const asExpected = await runDemo({ life, keep, output, isTerminal, waitForUser, interrupted });
+    const asExpected = await runDemo({
+      life,
+      keep,
+      output,
+      isTerminal,
+      waitForUser: () => waitForUser(signal),
+      signal,
+    });
     return asExpected ? 0 : 1;
   } catch (error) {
-    if (error instanceof Interruption) {
+    // Control-C reaches the daemon too, and its end may have been noticed first.
+    if (signal.aborted) {
       output.write("\n");
       return 130;
     }
@@ -60,15 +63,11 @@ async function execute(life: boolean, keep: boolean): Promise<number> {
 }
 
 /** Resolves when somebody presses Enter, or nobody will. */
-async function waitForUser(): Promise<void> {
-  const input = createInterface({ input: process.stdin });
-  await new Promise<void>((resolve) => {
-    input.once("line", () => {
-      resolve();
-    });
-    input.once("close", () => {
-      resolve();
-    });
+async function waitForUser(signal: AbortSignal): Promise<void> {
+  const input = createInterface({ input: process.stdin, signal });
+  // An open standard input would keep the process alive.
+  input.once("line", () => {
+    input.close();
   });
-  input.close();
+  await once(input, "close");
 }

@@ -25,6 +25,8 @@ const LAST_BOOT_PHASE = "agent";
 /** An event takes a millisecond; a machine that is busy with something else takes longer. */
 const EVENT_MILLISECONDS_MAX = 5000;
 const LOG_LINES = 20;
+/** Bytes of `sun_path` less its NUL (unix(7)). */
+const SOCKET_PATH_BYTES_MAX = 107;
 
 /** How the demo is to run. */
 export interface DemoOptions {
@@ -36,25 +38,37 @@ export interface DemoOptions {
   /** Whether `output` is a terminal; the daemon then serves until `waitForUser` resolves. */
   readonly isTerminal: boolean;
   waitForUser(): Promise<void>;
-  /** Rejects when the demo is to break off. */
-  readonly interrupted: Promise<never>;
+  /** Aborted when the demo is to break off; it rejects with the signal's reason then. */
+  readonly signal: AbortSignal;
 }
 
 /** Runs the demo; resolves to whether all went as expected, and rejects when it could not be run. */
 export async function runDemo(options: DemoOptions): Promise<boolean> {
   await checkGit();
+  checkTemporaryDirectory();
   const trace = readFixture(TRACE);
   const directory = await mkdtemp(join(tmpdir(), "xenstore-demo-"));
   let daemon: DaemonProcess | undefined;
   try {
     // Not in the race: a daemon whose start is not awaited could not be ended.
     daemon = await startDaemonProcess(directory);
-    return await Promise.race([show(options, { directory, daemon, phases: trace.phases }), options.interrupted]);
+    return await Promise.race([show(options, { directory, daemon, phases: trace.phases }), aborted(options.signal)]);
   } finally {
     await daemon?.stop();
     if (options.keep) options.output.write(`\nThe directory stays: ${directory}\n`);
     else await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+/** Rejects when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const rejectWithReason = (): void => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) rejectWithReason();
+    else signal.addEventListener("abort", rejectWithReason, { once: true });
+  });
 }
 
 interface Stage {
@@ -129,6 +143,13 @@ async function sealedTip(connect: Connect, repository: string): Promise<string> 
   if ("error" in reply)
     throw new Error(`the daemon could not write its history: CONTROL flush answered ${reply.error}`);
   return (await git(repository, ["rev-parse", "--short", "main"])).trim();
+}
+
+/** The daemon would refuse too, but it cannot say what to do about it here. */
+function checkTemporaryDirectory(): void {
+  const longest = join(tmpdir(), "xenstore-demo-123456", "run", "domains", "65535");
+  if (Buffer.byteLength(longest) <= SOCKET_PATH_BYTES_MAX) return;
+  throw new Error(`${tmpdir()} is too long a path for sockets: set TMPDIR to a shorter one, such as /tmp`);
 }
 
 async function checkGit(): Promise<void> {

@@ -17,6 +17,9 @@ export interface BenchDaemon {
   stop(): Promise<void>;
 }
 
+/** What the first line of `daemon/main.ts` gives to the installed program. */
+const NODE_FLAGS = ["--max-semi-space-size=4"];
+
 const project = new URL("../..", import.meta.url).pathname;
 
 /** Starts a daemon and waits for its sockets. */
@@ -25,7 +28,7 @@ export async function startBenchDaemon(): Promise<BenchDaemon> {
   const built = join(project, "dist/daemon/main.js");
   const isBuilt = existsSync(built);
   const program = isBuilt ? [built] : ["--import", "tsx", join(project, "daemon/main.ts")];
-  const child = spawn(process.execPath, [...program, "--dir", directory, "--log-level", "warn"], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, ...program, "--dir", directory, "--log-level", "warn"], {
     cwd: project,
     stdio: ["ignore", "pipe", "inherit"],
   });

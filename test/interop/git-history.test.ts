@@ -269,6 +269,24 @@ describe("the recorded history in Git", () => {
     expect(fsck(directory)).toBe("");
   });
 
+  it("fsck reports no dangling blob after a commit that changes the perms of both special paths and several quotas (mirror invariant 3)", () => {
+    const directory = join(temporaryDirectory(), "store.git");
+    createRepository(nodeFileSystem, directory);
+    const recorder = open(directory);
+    recorder.record(
+      commit(1, [
+        { kind: "special", path: "@introduceDomain", before: perms("n0"), after: perms("n0 r3") },
+        { kind: "special", path: "@releaseDomain", before: perms("r0"), after: perms("r0 r3") },
+        { kind: "quota", name: "nodes", before: undefined, after: 1 },
+        { kind: "quota", name: "watches", before: undefined, after: 2 },
+      ]),
+    );
+    recorder.seal();
+    expect(git(directory, "show", "main:.special")).toBe("@introduceDomain n0 r3\n@releaseDomain r0 r3\n");
+    expect(git(directory, "show", "main:.quotas")).toBe("nodes 1\nwatches 2\n");
+    expect(fsck(directory)).toBe("");
+  });
+
   it("git clone, gc and repack work, and recording goes on after them", async () => {
     await withTemporaryDirectory((base) => {
       const directory = join(base, "store.git");

@@ -7,10 +7,12 @@
  * test process.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { connectClient, type WireClient } from "./wire-client.js";
 
@@ -18,6 +20,8 @@ const project = resolve(import.meta.dirname, "..", "..");
 
 /** A daemon has this long to serve its socket. */
 const START_MILLISECONDS_MAX = 20_000;
+/** What a daemon is to log must come within this time. */
+const LOG_MILLISECONDS_MAX = 5000;
 /** Between two attempts to connect to a peer, which tells nobody when it is ready. */
 const RETRY_MILLISECONDS = 10;
 
@@ -42,6 +46,8 @@ export interface DaemonProcess {
   isRunning(): boolean;
   /** What it wrote to standard error so far. */
   stderr(): string;
+  /** Resolves when standard error holds this text. */
+  logged(text: string): Promise<void>;
   /** Connects to the privileged socket. */
   connect(): Promise<WireClient>;
   /** Connects as a guest; the domain must be introduced. */
@@ -69,6 +75,7 @@ interface Spawned {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly ended: Promise<Ended>;
+  readonly stderrStream: Readable;
   stderr(): string;
 }
 
@@ -88,7 +95,12 @@ function spawnDaemon(command: readonly string[]): Spawned {
       resolveEnd({ code, signal });
     });
   });
-  return { child, pid: child.pid ?? -1, ended, stderr: () => text };
+  return { child, pid: child.pid ?? -1, ended, stderrStream: child.stderr, stderr: () => text };
+}
+
+async function rejectAfter(message: string): Promise<never> {
+  await delay(LOG_MILLISECONDS_MAX, undefined, { ref: false });
+  throw new Error(message);
 }
 
 interface Served {
@@ -121,6 +133,11 @@ function daemonProcess(spawned: Spawned, served: Served): DaemonProcess {
     pid: spawned.pid,
     isRunning: () => running.has(spawned.child),
     stderr: () => spawned.stderr(),
+    logged: async (text) => {
+      while (!spawned.stderr().includes(text)) {
+        await Promise.race([once(spawned.stderrStream, "data"), rejectAfter(`nobody logged "${text}"`)]);
+      }
+    },
     connect: () => connectTo(socket),
     connectGuest: (domid) => connectTo(join(runDirectory, "domains", String(domid))),
     kill,
@@ -211,4 +228,29 @@ export async function startPeer(): Promise<DaemonProcess> {
     waiting = false;
   }
   return daemonProcess(spawned, { directory, runDirectory, repository: "", isTemporary: true });
+}
+
+/** The environment for a client program: all of them find a daemon by these two variables. */
+export function clientEnvironment(daemon: DaemonProcess): NodeJS.ProcessEnv {
+  return { ...process.env, XENSTORED_PATH: daemon.socket, XENSTORED_RUNDIR: daemon.runDirectory };
+}
+
+/** The daemons that client programs are tried on: ours, and a peer where one is configured, to prove the tests. */
+export function daemonsToTry(): readonly { readonly name: string; readonly start: () => Promise<DaemonProcess> }[] {
+  const ours = { name: "our daemon", start: () => startDaemon() };
+  const peer = configuredPeer();
+  return peer === undefined ? [ours] : [ours, { name: peer.command.join(" "), start: startPeer }];
+}
+
+/**
+ * Finds a program: by the environment variable `variable`, else in `PATH`, else in `~/.cache/xenstore-peers`, where the
+ * programs that Debian packages outside `PATH` are put.
+ */
+export function findProgram(name: string, variable: string): string | undefined {
+  const given = process.env[variable];
+  if (given !== undefined && given !== "") return given;
+  const directories = (process.env["PATH"] ?? "").split(":");
+  const home = process.env["HOME"];
+  if (home !== undefined) directories.push(join(home, ".cache", "xenstore-peers"));
+  return directories.map((directory) => join(directory, name)).find((path) => existsSync(path));
 }

@@ -72,6 +72,9 @@ export class Mirror {
   /** Leaves that got an empty value in the commit under way; most become directories in the same commit. */
   readonly #emptied: { readonly parent: Directory; readonly key: EntryKey }[] = [];
   #isDirectoryRemoved = false;
+  /** Whether `.special` and `.quotas` must be written anew; once for all of a commit's changes (invariant 3). */
+  #isSpecialStale = false;
+  #areQuotasStale = false;
 
   /** @param recorded - the mirror's content; before the first commit its oid is `NO_OID` */
   constructor(recorded: RecordedTree, pack: PackBuilder) {
@@ -96,7 +99,7 @@ export class Mirror {
    */
   apply(changes: readonly Change[]): Oid {
     if (this.#treeOid === NO_OID) {
-      this.#setFile(this.#top, SPECIAL_FILE, serializeSpecialFile(this.#special));
+      this.#isSpecialStale = true;
       this.#makePermsStale(this.#top);
     }
     for (const change of changes) this.#applyChange(change);
@@ -112,14 +115,14 @@ export class Mirror {
         break;
       case "special":
         this.#special = new Map(this.#special).set(change.path, change.after);
-        this.#setFile(this.#top, SPECIAL_FILE, serializeSpecialFile(this.#special));
+        this.#isSpecialStale = true;
         break;
       case "quota": {
         const quotas = new Map(this.#quotas);
         if (change.after === undefined) quotas.delete(change.name);
         else quotas.set(change.name, change.after);
         this.#quotas = quotas;
-        this.#setFile(this.#top, QUOTAS_FILE, serializeQuotasFile(quotas));
+        this.#areQuotasStale = true;
         break;
       }
       case "domain":
@@ -281,6 +284,10 @@ export class Mirror {
 
   /** Brings what was touched up to date, deepest first, so that every oid is known when its parent is hashed. */
   #finish(): void {
+    if (this.#isSpecialStale) this.#setFile(this.#top, SPECIAL_FILE, serializeSpecialFile(this.#special));
+    if (this.#areQuotasStale) this.#setFile(this.#top, QUOTAS_FILE, serializeQuotasFile(this.#quotas));
+    this.#isSpecialStale = false;
+    this.#areQuotasStale = false;
     for (let depth = this.#touched.length - 1; depth >= 0; depth--) {
       const level = this.#touched[depth] as Directory[];
       for (const directory of level) {

@@ -58,8 +58,8 @@ describe("Link", () => {
     const second = await client.watch("/b", { token: "two", depth: 3 });
     server.fire("/a", "one");
     server.fire("/b", "two");
-    expect(await first.next()).toEqual({ path: "/a", token: "one", missed: false });
-    expect(await second.next()).toEqual({ path: "/b", token: "two", missed: false });
+    expect(await first.next()).toEqual({ path: "/a", token: "one", missed: false, order: 1 });
+    expect(await second.next()).toEqual({ path: "/b", token: "two", missed: false, order: 2 });
     server.drop();
     await turn();
     await client.read("/x");
@@ -71,8 +71,8 @@ describe("Link", () => {
     ]);
     server.fire("/a", "one");
     server.fire("/a/b", "one");
-    expect(await first.next()).toEqual({ path: "/a", token: "one", missed: true });
-    expect(await first.next()).toEqual({ path: "/a/b", token: "one", missed: false });
+    expect(await first.next()).toEqual({ path: "/a", token: "one", missed: true, order: 3 });
+    expect(await first.next()).toEqual({ path: "/a/b", token: "one", missed: false, order: 4 });
     client.close();
   });
 

@@ -10,17 +10,17 @@ function queue(bufferedEventsMax?: number): { watch: WatchQueue; unwatched: stri
   return { watch, unwatched };
 }
 
-const event = (path: string, missed = false): WatchEvent => ({ path, token: "t", missed });
+const event = (path: string, missed = false): WatchEvent => ({ path, token: "t", missed, order: 0 });
 
 describe("WatchQueue", () => {
   test("hands events out in the order of their arrival, waiting or not (watch invariant 1)", async () => {
     const { watch } = queue();
-    watch.push("/a/1");
-    watch.push("/a/2");
+    watch.push("/a/1", 0);
+    watch.push("/a/2", 0);
     expect(await watch.next()).toEqual(event("/a/1"));
     const waiting = [watch.next(), watch.next(), watch.next()];
-    watch.push("/a/3");
-    watch.push("/a/4");
+    watch.push("/a/3", 0);
+    watch.push("/a/4", 0);
     expect(await Promise.all(waiting)).toEqual([event("/a/2"), event("/a/3"), event("/a/4")]);
   });
 
@@ -29,7 +29,7 @@ describe("WatchQueue", () => {
     const paths = Array.from({ length: 5000 }, (_, index) => `/a/${String(index)}`);
     const taken: string[] = [];
     for (const path of paths) {
-      watch.push(path);
+      watch.push(path, 0);
       if (taken.length % 3 !== 0) taken.push((await watch.next())?.path ?? "none");
       else if (path.endsWith("7")) taken.push((await watch.next())?.path ?? "none");
     }
@@ -39,7 +39,7 @@ describe("WatchQueue", () => {
 
   test("replaces a full buffer by one event that tells of the loss (watch invariant 2)", async () => {
     const { watch } = queue(2);
-    for (const path of ["/a/1", "/a/2", "/a/3", "/a/4"]) watch.push(path);
+    for (const path of ["/a/1", "/a/2", "/a/3", "/a/4"]) watch.push(path, 0);
     expect(await watch.next()).toEqual(event("/a", true));
     expect(await watch.next()).toEqual(event("/a/4"));
   });
@@ -47,8 +47,8 @@ describe("WatchQueue", () => {
   test("markMissed marks the next event alone", async () => {
     const { watch } = queue();
     watch.markMissed();
-    watch.push("/a");
-    watch.push("/a");
+    watch.push("/a", 0);
+    watch.push("/a", 0);
     expect([await watch.next(), await watch.next()]).toEqual([event("/a", true), event("/a")]);
   });
 
@@ -57,16 +57,16 @@ describe("WatchQueue", () => {
     const waiting = watch.next();
     await Promise.all([watch.close(), watch.close()]);
     expect(await waiting).toBeUndefined();
-    watch.push("/a");
+    watch.push("/a", 0);
     expect(await watch.next()).toBeUndefined();
     expect(unwatched).toEqual(["t"]);
   });
 
   test("a failure comes after the events that wait (watch invariant 3)", async () => {
     const { watch, unwatched } = queue();
-    watch.push("/a");
+    watch.push("/a", 0);
     watch.fail(new Error("gone"));
-    watch.push("/late");
+    watch.push("/late", 0);
     expect(await watch.next()).toEqual(event("/a"));
     await expect(watch.next()).rejects.toThrow("gone");
     await watch.close();
@@ -82,8 +82,8 @@ describe("WatchQueue", () => {
 
   test("leaving a for await loop closes the watch", async () => {
     const { watch, unwatched } = queue();
-    watch.push("/a/1");
-    watch.push("/a/2");
+    watch.push("/a/1", 0);
+    watch.push("/a/2", 0);
     const seen: string[] = [];
     for await (const each of watch) {
       seen.push(each.path);
@@ -98,7 +98,7 @@ describe("WatchQueue", () => {
     const loop = (async () => {
       for await (const each of watch) seen.push(each.path);
     })();
-    watch.push("/a/1");
+    watch.push("/a/1", 0);
     await new Promise((resolve) => setImmediate(resolve));
     watch.finish();
     await loop;

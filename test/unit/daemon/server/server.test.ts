@@ -1,0 +1,575 @@
+/**
+ * The server's tick loop, with sockets in memory and a journal that records when it is written.
+ */
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Domid } from "../../../../protocol/identifiers.js";
+import { serializeHeader, serializeMessage } from "../../../../protocol/message.js";
+import { operationNamed, type OperationName } from "../../../../protocol/operation.js";
+import type { RequestPayloads } from "../../../../protocol/payload.js";
+import { Core } from "../../../../daemon/dispatch/core.js";
+import type { Commit } from "../../../../daemon/store/commit.js";
+import { emptyRoot } from "../../../../daemon/store/root.js";
+import {
+  MESSAGES_PER_TICK,
+  Server,
+  UNREAD_BYTES_DROPPED,
+  UNREAD_BYTES_PAUSED,
+} from "../../../../daemon/server/server.js";
+import { payloadOf, type Received } from "../../../support/core-harness.js";
+import { MemoryListener, type MemoryClient } from "./memory-listener.js";
+
+const SOCKET = "/run/socket";
+
+/** What happened, in order: writes to sockets, to the journal, and the log. */
+let happened: string[];
+let listener: MemoryListener;
+let core: Core;
+let server: Server;
+/** What the journal throws next, one for each append. */
+let journalErrors: (Error | undefined)[];
+let journaled: Commit[];
+let now: number;
+let flushes: { resolve: () => void; reject: (error: Error) => void }[];
+
+beforeEach(async () => {
+  happened = [];
+  journalErrors = [];
+  journaled = [];
+  flushes = [];
+  now = 1_000_000_000;
+  const record = (what: string) => void happened.push(what);
+  listener = new MemoryListener(record);
+  core = new Core(emptyRoot(), 0 as Commit["seq"], {
+    log: (level, message) => void record(`core ${level} ${message}`),
+    describeHistory: () => {
+      throw new Error("a faulty port");
+    },
+    describeMemory: () => "",
+    setAccessLog: () => {},
+  });
+  const append = (commits: readonly Commit[]) => {
+    const error = journalErrors.shift();
+    record(error === undefined ? `journal ${String(commits.length)}` : "journal fails");
+    if (error !== undefined) throw error;
+    journaled.push(...commits);
+    return { segment: "0.journal", offset: journaled.length, seq: core.seq };
+  };
+  server = new Server(
+    {
+      core,
+      journal: { append },
+      listener,
+      clock: { nowMicroseconds: () => now, monotonicMilliseconds: () => now / 1000 },
+      log: { log: (level, key) => void record(`log ${level} ${key}`), flush: () => {} },
+      journalWritten: ({ seq }) => void record(`published ${String(seq)}`),
+      flushHistory: async () => new Promise((resolve, reject) => flushes.push({ resolve, reject })),
+      accessLog: () => undefined,
+    },
+    { socket: SOCKET, domains: "/run/domains" },
+  );
+  await server.start();
+  happened.length = 0;
+});
+
+/** Lets the event loop turn often enough that everything that can happen has happened. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 60; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** One turn of the event loop. */
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+let requestCount = 0;
+
+function request<Name extends OperationName>(name: Name, body: RequestPayloads[Name], txId = 0): string {
+  return serializeMessage({
+    type: operationNamed(name).number,
+    requestId: ++requestCount,
+    txId,
+    payload: payloadOf(name, body),
+  });
+}
+
+const read = (path = "/") => request("READ", { path });
+const write = (path: string, value = "v") => request("WRITE", { path, value });
+const watch = (path: string, token = "t") => request("WATCH", { path, token });
+const introduce = (domid: number) => request("INTRODUCE", { domid: domid as Domid, gfn: 1, port: 1 });
+
+function kinds(received: readonly Received[]): string[] {
+  return received.map((each) =>
+    each.kind === "reply" ? each.operation : each.kind === "error" ? each.error : `event ${each.path}`,
+  );
+}
+
+/** Introduces a domain and connects to its socket. */
+async function guest(domid: number): Promise<MemoryClient> {
+  const dom0 = listener.connect(SOCKET);
+  dom0.send(introduce(domid));
+  await settle();
+  dom0.disconnect();
+  await settle();
+  return listener.connect(`/run/domains/${String(domid)}`, `guest ${String(domid)}`);
+}
+
+describe("Server", () => {
+  test("gives a new store /tool/xenstored as its first commit, which is in the journal", () => {
+    expect(core.seq).toBe(1);
+    expect(journaled.map(({ requests }) => requests.map(({ subject }) => subject))).toEqual([["/tool/xenstored"]]);
+    expect(core.connections.size).toBe(0);
+  });
+
+  test("answers nothing before the tick's commits are in the journal (server invariant 1)", async () => {
+    const [writer, reader] = [listener.connect(SOCKET, "writer"), listener.connect(SOCKET, "reader")];
+    writer.send(watch("/a"));
+    await settle();
+    happened.length = 0;
+    writer.send(write("/a") + write("/b"));
+    reader.send(read("/a"));
+    expect(happened).toEqual([]);
+    await settle();
+    expect(happened).toEqual(["journal 2", "published 3", "write writer", "write reader"]);
+    expect(kinds(writer.take())).toEqual(["WATCH", "event /a", "WRITE", "event /a", "WRITE"]);
+    expect(kinds(reader.take())).toEqual(["READ"]);
+  });
+
+  test("writes a journal that has nothing to tell not at all, and each socket once in a tick", async () => {
+    const client = listener.connect(SOCKET, "client");
+    client.send(read() + read());
+    client.send(read());
+    await settle();
+    expect(happened).toEqual(["write client"]);
+    expect(client.take()).toHaveLength(3);
+  });
+
+  test("takes messages that are cut at any byte", async () => {
+    const client = listener.connect(SOCKET);
+    for (const byte of write("/a") + read("/a")) client.send(byte);
+    await settle();
+    expect(kinds(client.take())).toEqual(["WRITE", "READ"]);
+  });
+
+  test("gives each connection MESSAGES_PER_TICK messages in a tick, in turns", async () => {
+    const [greedy, modest] = [listener.connect(SOCKET, "greedy"), listener.connect(SOCKET, "modest")];
+    greedy.send(Array.from({ length: 1000 }, () => read()).join(""));
+    modest.send(read());
+    const counts: [number, number][] = [];
+    for (let tick = 0; tick < 12; tick++) {
+      await turn();
+      const got: [number, number] = [greedy.take().length, modest.take().length];
+      if (got[0] + got[1] > 0) counts.push(got);
+    }
+    expect(counts[0]?.[1], "the modest client waits for the greedy one").toBe(1);
+    for (const [messages] of counts) expect(messages).toBeLessThanOrEqual(MESSAGES_PER_TICK);
+    expect(counts.reduce((sum, [messages]) => sum + messages, 0)).toBe(1000);
+  });
+
+  test("gives a connection no more than MESSAGES_PER_TICK in a tick when its messages come in many chunks", async () => {
+    const client = listener.connect(SOCKET);
+    for (let chunk = 0; chunk < 20; chunk++) client.send(Array.from({ length: 200 }, () => read()).join(""));
+    await turn();
+    expect(client.take().length).toBeLessThanOrEqual(MESSAGES_PER_TICK);
+    await settle();
+    expect(client.take().length).toBeGreaterThan(4000 - 2 * MESSAGES_PER_TICK);
+  });
+
+  test("stops reading from a client whose messages wait, and goes on afterwards", async () => {
+    const client = listener.connect(SOCKET);
+    client.send(Array.from({ length: 600 }, () => read()).join(""));
+    expect(client.isPaused).toBe(true);
+    await settle();
+    expect(client.isPaused).toBe(false);
+    expect(client.take()).toHaveLength(600);
+  });
+
+  test("forgets a client that goes, with its watches and transactions", async () => {
+    const client = listener.connect(SOCKET);
+    client.send(watch("/a") + request("TRANSACTION_START", {}) + request("WRITE", { path: "/x", value: "" }, 1));
+    await settle();
+    expect(core.connections.size).toBe(1);
+    client.disconnect();
+    await settle();
+    expect([core.connections.size, server.sessionCount]).toEqual([0, 0]);
+    const other = listener.connect(SOCKET);
+    other.send(read("/x") + write("/a") + request("CONTROL", { command: "check", parameters: [] }));
+    await settle();
+    expect(kinds(other.take())).toEqual(["ENOENT", "WRITE", "CONTROL"]);
+  });
+
+  test("survives a client that goes within the tick in which it asked", async () => {
+    const [client, other] = [listener.connect(SOCKET, "client"), listener.connect(SOCKET, "other")];
+    client.send(write("/a"));
+    client.disconnect();
+    other.send(read("/a"));
+    await settle();
+    expect(happened).toEqual(["journal 1", "published 2", "write other"]);
+    expect(kinds(other.take())).toEqual(["READ"]);
+    expect(server.sessionCount).toBe(1);
+  });
+
+  test("answers a client that has closed its sending side, then closes", async () => {
+    const client = listener.connect(SOCKET);
+    client.send(write("/a"));
+    client.end();
+    await settle();
+    expect(kinds(client.take())).toEqual(["WRITE"]);
+    expect([client.isClosed, server.sessionCount]).toEqual([true, 0]);
+  });
+
+  test("answers a thousand messages of a client that has closed its sending side", async () => {
+    const client = listener.connect(SOCKET);
+    client.send(Array.from({ length: 1000 }, () => read()).join(""));
+    client.end();
+    await settle();
+    expect(client.take()).toHaveLength(1000);
+    expect(client.isClosed).toBe(true);
+  });
+
+  test("stop answers the tick at hand and closes every socket", async () => {
+    const client = listener.connect(SOCKET, "client");
+    client.send(write("/a"));
+    server.stop();
+    expect(kinds(client.take())).toEqual(["WRITE"]);
+    expect(listener.sockets.size).toBe(0);
+    client.send(read());
+    await settle();
+    expect(client.take()).toEqual([]);
+    server.stop();
+  });
+});
+
+describe("Server and a client that breaks the rules", () => {
+  test("closes it after its earlier replies, and touches no other (XSA-420)", async () => {
+    const [bad, good] = [listener.connect(SOCKET, "bad"), listener.connect(SOCKET, "good")];
+    bad.send(write("/a") + read("/a") + serializeHeader(2, 1, 0, 4097) + read("/a"));
+    good.send(read());
+    await settle();
+    expect(kinds(bad.take())).toEqual(["WRITE", "READ"]);
+    expect(bad.isClosed).toBe(true);
+    expect(happened.filter((each) => /bad/.test(each))).toEqual(["write bad", "close bad"]);
+    good.send(read());
+    await settle();
+    expect(kinds(good.take())).toEqual(["READ", "READ"]);
+    expect([good.isClosed, server.sessionCount]).toEqual([false, 1]);
+  });
+
+  test("closes it also when its broken message comes behind more than one tick's share", async () => {
+    const bad = listener.connect(SOCKET);
+    bad.send(Array.from({ length: 600 }, () => read()).join("") + serializeHeader(2, 1, 0, 0xffff_ffff));
+    await settle();
+    expect(bad.take()).toHaveLength(600);
+    expect(bad.isClosed).toBe(true);
+  });
+
+  test("answers EIO to the one request whose handler throws, and logs it", async () => {
+    const client = listener.connect(SOCKET);
+    client.send(write("/a") + request("CONTROL", { command: "history", parameters: [] }) + read("/a"));
+    await settle();
+    expect(kinds(client.take())).toEqual(["WRITE", "EIO", "READ"]);
+    expect(happened.filter((each) => each.startsWith("core error")).join()).toMatch(/history.*a faulty port/s);
+    expect(core.seq).toBe(2);
+  });
+});
+
+describe("Server and a journal that fails", () => {
+  const noSpace = () => Object.assign(new Error("no space"), { code: "ENOSPC" });
+
+  test("answers ENOSPC to what would commit, and the rest as if nothing had been committed (server invariant 2)", async () => {
+    const [client, watcher] = [listener.connect(SOCKET, "client"), listener.connect(SOCKET, "watcher")];
+    watcher.send(watch("/a"));
+    client.send(write("/a", "old"));
+    await settle();
+    watcher.take();
+    client.take();
+    journalErrors = [noSpace()];
+    client.send(write("/a", "new") + read("/a") + request("MKDIR", { path: "/a" }));
+    await settle();
+    const [refused, value, made] = client.take();
+    expect(kinds([refused, made] as Received[])).toEqual(["ENOSPC", "MKDIR"]);
+    expect(value).toMatchObject({ payload: "old" });
+    expect(watcher.take()).toEqual([]);
+    expect(core.seq).toBe(2);
+  });
+
+  test("takes the next commits when the journal works again, with the next seq", async () => {
+    const client = listener.connect(SOCKET);
+    journalErrors = [noSpace()];
+    client.send(write("/a"));
+    await settle();
+    client.send(write("/b"));
+    await settle();
+    expect(kinds(client.take())).toEqual(["ENOSPC", "WRITE"]);
+    expect(journaled.map(({ seq }) => seq)).toEqual([1, 2]);
+    expect(journaled.at(-1)?.requests[0]?.subject).toBe("/b");
+  });
+
+  test("names the reason as the wire can: ENOSPC and EROFS as they are, also as a cause, all else EIO", async () => {
+    const client = listener.connect(SOCKET);
+    const coded = (code: string) => Object.assign(new Error(code), { code });
+    journalErrors = [
+      coded("EROFS"),
+      new Error("append failed", { cause: noSpace() }),
+      coded("EMFILE"),
+      new Error("no code"),
+    ];
+    for (const path of ["/1", "/2", "/3", "/4", "/5"]) {
+      client.send(write(path));
+      await settle();
+    }
+    expect(kinds(client.take())).toEqual(["EROFS", "ENOSPC", "EIO", "EIO", "WRITE"]);
+  });
+
+  test("goes on answering a guest whose RELEASE was refused", async () => {
+    const client = await guest(5);
+    const dom0 = listener.connect(SOCKET);
+    journalErrors = [noSpace()];
+    dom0.send(request("RELEASE", { domid: 5 as Domid }));
+    client.send(request("IS_DOMAIN_INTRODUCED", { domid: 0 as Domid }) + request("GET_DOMAIN_PATH", { domid: 5 as Domid }));
+    await settle();
+    expect(kinds(dom0.take())).toEqual(["ENOSPC"]);
+    expect(kinds(client.take())).toEqual(["EACCES", "GET_DOMAIN_PATH"]);
+    expect(client.isClosed).toBe(false);
+    expect(listener.sockets.has("/run/domains/5")).toBe(true);
+  });
+
+  test("opens no socket for a domain whose INTRODUCE was refused", async () => {
+    const dom0 = listener.connect(SOCKET);
+    journalErrors = [noSpace()];
+    dom0.send(introduce(6));
+    await settle();
+    expect(kinds(dom0.take())).toEqual(["ENOSPC"]);
+    expect(listener.sockets.has("/run/domains/6")).toBe(false);
+  });
+});
+
+describe("Server and domains", () => {
+  test("binds a domain's socket at INTRODUCE, after the journal, and unbinds it at RELEASE", async () => {
+    const dom0 = listener.connect(SOCKET, "dom0");
+    dom0.send(introduce(5));
+    await settle();
+    expect(happened).toEqual(["journal 1", "published 2", "listen /run/domains/5", "write dom0"]);
+    const client = listener.connect("/run/domains/5", "guest");
+    client.send(request("RELEASE", { domid: 5 as Domid }) + request("GET_DOMAIN_PATH", { domid: 5 as Domid }));
+    await settle();
+    expect(kinds(client.take())).toEqual(["EACCES", "GET_DOMAIN_PATH"]);
+    dom0.send(request("RELEASE", { domid: 5 as Domid }));
+    await settle();
+    expect(client.isClosed).toBe(true);
+    expect(listener.sockets.has("/run/domains/5")).toBe(false);
+    expect(server.sessionCount).toBe(1);
+  });
+
+  test("takes RELEASE while the guest's requests are handled (XSA-425)", async () => {
+    const client = await guest(5);
+    const dom0 = listener.connect(SOCKET);
+    client.send(request("TRANSACTION_START", {}) + watch("/a"));
+    dom0.send(request("RELEASE", { domid: 5 as Domid }));
+    client.send(read() + request("TRANSACTION_END", { commit: true }, 1));
+    await settle();
+    expect(kinds(dom0.take())).toEqual(["RELEASE"]);
+    dom0.send(introduce(5) + request("CONTROL", { command: "check", parameters: [] }));
+    await settle();
+    expect(kinds(dom0.take())).toEqual(["INTRODUCE", "CONTROL"]);
+    const next = listener.connect("/run/domains/5");
+    next.send(request("TRANSACTION_START", {}));
+    await settle();
+    expect(kinds(next.take())).toEqual(["TRANSACTION_START"]);
+  });
+
+  test("takes at most as many messages of a guest in a tick as its quota of outstanding requests", async () => {
+    const client = await guest(5);
+    client.send(Array.from({ length: 100 }, () => request("GET_DOMAIN_PATH", { domid: 5 as Domid })).join(""));
+    expect(client.isPaused).toBe(true);
+    for (let tick = 0; tick < 3; tick++) {
+      await turn();
+      expect(client.take().length).toBeLessThanOrEqual(20);
+    }
+    await settle();
+    expect(kinds(client.take()).every((kind) => kind === "GET_DOMAIN_PATH")).toBe(true);
+    expect(client.isPaused).toBe(false);
+  });
+
+  test("dispatches nothing more for a guest that leaves 20 replies unread, and goes on when it reads", async () => {
+    const client = await guest(5);
+    client.room = 0;
+    const paths = (count: number) =>
+      Array.from({ length: count }, () => request("GET_DOMAIN_PATH", { domid: 5 as Domid })).join("");
+    client.send(paths(1));
+    await settle();
+    client.send(paths(60));
+    await settle();
+    expect(client.isPaused).toBe(true);
+    const queued = [...core.connections].find(({ domid }) => domid === 5)?.outbox.unsentReplies ?? 0;
+    expect(queued).toBe(20);
+    client.read();
+    await settle();
+    expect(client.take()).toHaveLength(61);
+    expect(client.isPaused).toBe(false);
+  });
+});
+
+describe("Server and a client that does not read", () => {
+  const big = "x".repeat(4000);
+  const reads = (count: number) => Array.from({ length: count }, () => read("/big")).join("");
+
+  /** A client with this much room, after /big was written. */
+  async function slowClient(room: number): Promise<MemoryClient> {
+    const client = listener.connect(SOCKET, "slow");
+    client.send(write("/big", big));
+    await settle();
+    client.take();
+    client.room = room;
+    return client;
+  }
+
+  test("keeps the order of what the socket does not take at once", async () => {
+    const client = await slowClient(10);
+    client.send(read("/big") + write("/n", "1"));
+    await settle();
+    client.send(read("/n") + write("/n", "2"));
+    await settle();
+    client.send(read("/n"));
+    await settle();
+    client.read(5);
+    await settle();
+    client.read();
+    await settle();
+    const values = client.take().map((each) => (each.kind === "reply" ? each.payload.slice(0, 1) : each.kind));
+    expect(values).toEqual(["x", "O", "1", "O", "2"]);
+  });
+
+  test("stops reading from dom0 above UNREAD_BYTES_PAUSED, others are answered, and goes on below it", async () => {
+    const client = await slowClient(0);
+    const other = listener.connect(SOCKET);
+    for (let chunk = 0; chunk < 10; chunk++) client.send(reads(100));
+    await settle();
+    expect(client.isPaused).toBe(true);
+    const unread = [...core.connections].map(({ outbox }) => outbox.unreadBytes);
+    expect(Math.max(...unread)).toBeGreaterThan(UNREAD_BYTES_PAUSED);
+    expect(Math.max(...unread)).toBeLessThan(UNREAD_BYTES_PAUSED + 5000);
+    other.send(read());
+    await settle();
+    expect(kinds(other.take())).toEqual(["READ"]);
+    client.read();
+    await settle();
+    expect(client.take()).toHaveLength(1000);
+    expect(client.isPaused).toBe(false);
+  });
+
+  test("closes dom0's client above UNREAD_BYTES_DROPPED, which events alone can make", async () => {
+    const client = await slowClient(0);
+    const watches = 128;
+    client.send(Array.from({ length: watches }, (_, index) => watch("/big", `${String(index)} ${"t".repeat(3900)}`)).join(""));
+    await settle();
+    const writer = listener.connect(SOCKET, "writer");
+    // Distinct paths, so that no event is collapsed into another.
+    const writes = Math.ceil(UNREAD_BYTES_DROPPED / (watches * 3900)) + 1;
+    for (let path = 0; path < writes; path++) writer.send(write(`/big/${String(path)}`));
+    await settle();
+    expect(client.isClosed).toBe(true);
+    expect(happened).toContain("log warn unread");
+    await settle();
+    expect(server.sessionCount).toBe(1);
+    writer.send(read());
+    await settle();
+    expect(kinds(writer.take()).at(-1)).toBe("READ");
+  });
+
+  test("collapses equal events that wait, and drops a guest's events above its memory quota", async () => {
+    const client = await guest(5);
+    const dom0 = listener.connect(SOCKET);
+    dom0.send(write("/local/domain/5") + request("SET_QUOTA", { domid: 5 as Domid, quota: "memory", value: 2000 }));
+    dom0.send(request("SET_PERMS", { path: "/local/domain/5", perms: [{ access: 1, domid: 5 as Domid }] }));
+    client.send(watch("/local/domain/5"));
+    await settle();
+    client.take();
+    client.room = 0;
+    dom0.send(write("/local/domain/5"));
+    await settle();
+    for (let repeat = 0; repeat < 50; repeat++) dom0.send(write("/local/domain/5"));
+    await settle();
+    const [connection] = [...core.connections].filter(({ domid }) => domid === 5);
+    expect(connection?.outbox.counters).toEqual({ collapsedEvents: 49, droppedEvents: 0 });
+    for (let path = 0; path < 100; path++) dom0.send(write(`/local/domain/5/${String(path)}`));
+    await settle();
+    expect(connection?.outbox.unreadBytes).toBeLessThanOrEqual(2000);
+    expect(connection?.outbox.counters.droppedEvents).toBeGreaterThan(40);
+    client.read();
+    await settle();
+    const events = client.take();
+    expect(events.length).toBeGreaterThan(10);
+    expect(new Set(kinds(events).slice(1)).size).toBe(events.length - 1);
+  });
+});
+
+describe("Server and CONTROL flush", () => {
+  const flush = () => request("CONTROL", { command: "flush", parameters: [] });
+
+  test("answers when the history is sealed, and keeps the client's order", async () => {
+    const [client, other] = [listener.connect(SOCKET, "client"), listener.connect(SOCKET, "other")];
+    client.send(write("/a") + flush() + read("/a"));
+    client.send(write("/a", "w"));
+    await settle();
+    other.send(read("/a"));
+    await settle();
+    expect(kinds(client.take())).toEqual(["WRITE"]);
+    expect(other.take()).toMatchObject([{ payload: "v" }]);
+    expect(flushes).toHaveLength(1);
+    flushes[0]?.resolve();
+    await settle();
+    expect(client.take()).toMatchObject([{ payload: "OK\0" }, { payload: "v" }, { payload: "OK\0" }]);
+    expect(client.isPaused).toBe(false);
+  });
+
+  test("answers EIO when the history cannot be sealed", async () => {
+    const client = listener.connect(SOCKET);
+    client.send(flush());
+    await settle();
+    flushes[0]?.reject(new Error("no disk"));
+    await settle();
+    expect(kinds(client.take())).toEqual(["EIO"]);
+  });
+
+  test("lets a client go that waits", async () => {
+    const client = listener.connect(SOCKET);
+    client.send(flush());
+    await settle();
+    client.disconnect();
+    flushes[0]?.resolve();
+    await settle();
+    expect(server.sessionCount).toBe(0);
+  });
+});
+
+describe("Server and fairness (XSA-206)", () => {
+  test("lets dom0's read-modify-write commit in at most 10 tries beside a guest that writes without pause", async () => {
+    const client = await guest(5);
+    const dom0 = listener.connect(SOCKET);
+    dom0.send(write("/hot"));
+    dom0.send(request("SET_PERMS", { path: "/hot", perms: [{ access: 0, domid: 5 as Domid }] }));
+    await settle();
+    dom0.take();
+    let written = 0;
+    const writeHot = () => {
+      client.send(request("WRITE", { path: "/hot", value: String(written++) }));
+    };
+    let tries = 0;
+    for (let done = false; !done && tries < 20; tries++) {
+      dom0.send(request("TRANSACTION_START", {}));
+      await settle();
+      const [start] = dom0.take();
+      const txId = start?.kind === "reply" ? Number(start.payload.slice(0, -1)) : 0;
+      dom0.send(request("READ", { path: "/hot" }, txId));
+      await settle();
+      writeHot();
+      await settle();
+      dom0.send(request("WRITE", { path: "/hot", value: "dom0" }, txId) + request("TRANSACTION_END", { commit: true }, txId));
+      await settle();
+      done = kinds(dom0.take()).at(-1) === "TRANSACTION_END";
+      now += 1000;
+    }
+    expect(tries).toBeGreaterThan(1);
+    expect(tries).toBeLessThanOrEqual(10);
+  });
+});
