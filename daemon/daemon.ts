@@ -156,11 +156,9 @@ function recover({ fileSystem, logger }: DaemonPorts, config: DaemonConfig, repo
     durability: config.durability,
   });
   if (cut !== undefined) {
-    logger.warn("an unfinished end of the journal was removed; nothing in it was acknowledged under this durability", {
-      file: cut.file,
-      offset: cut.offset,
-      bytes: cut.bytes,
-    });
+    // After the death of the daemon this is a batch that was never answered; after a power cut it may hold more.
+    const { file, offset, bytes, reason } = cut;
+    logger.warn("the journal did not end in a whole line: the rest was removed", { file, offset, bytes, reason });
   }
   let root = tip?.root ?? emptyRoot();
   for (const commit of recovered) root = applyChanges(root, commit.changes, commit.seq);

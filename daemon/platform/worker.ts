@@ -28,7 +28,11 @@ export function startWorker(moduleUrl: URL, workerData: unknown): Worker {
   // Resolved here, because a data: module cannot import packages by name.
   const tsx = import.meta.resolve("tsx/esm/api");
   const bootstrap = `import { register } from ${JSON.stringify(tsx)}; register(); await import(${JSON.stringify(source.href)});`;
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(bootstrap)}`), { workerData, execArgv: [], resourceLimits });
+  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(bootstrap)}`), {
+    workerData,
+    execArgv: [],
+    resourceLimits,
+  });
 }
 
 /** The `.ts` source of a `.js` module that does not exist, otherwise the module itself. */
