@@ -38,10 +38,7 @@ function onPath(
 }
 
 const COMMANDS: ReadonlyMap<string, ScriptCommand> = new Map<string, ScriptCommand>([
-  [
-    "read",
-    onPath("read PATH", async (transaction, path) => ({ kind: "value", value: await transaction.read(path) })),
-  ],
+  ["read", onPath("read PATH", async (transaction, path) => ({ kind: "value", value: await transaction.read(path) }))],
   [
     "write",
     {

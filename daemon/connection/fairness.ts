@@ -44,9 +44,13 @@ export class Fairness {
     return Math.max(1, since + REGAIN_MICROSECONDS - nowMicroseconds);
   }
 
-  /** Forgets a domain that is gone. */
-  forget(domid: Domid): void {
+  /** Forgets a domain that is gone; returns the inverse. */
+  forget(domid: Domid): () => void {
+    const old = this.#credits.get(domid);
     this.#credits.delete(domid);
+    return () => {
+      if (old !== undefined) this.#credits.set(domid, old);
+    };
   }
 
   /** The credit now, with what was regained; a clock that stepped back gives nothing and takes nothing. */

@@ -204,7 +204,7 @@ function removeDomain(
   draft.events.push({ kind: "special", path: RELEASE_DOMAIN, domid });
   const outcome = commitAct(state, connection, draft, act);
   if (outcome !== OK) return outcome;
-  state.fairness.forget(domid);
+  state.undo.push(state.fairness.forget(domid));
   state.effects.push({ kind: "close-domain-socket", domid });
   return OK;
 }

@@ -212,6 +212,7 @@ export class CoreState {
       commit: commit?.seq,
       culprit,
     });
+    this.undo.push(() => this.conflicts.pop());
     if (this.conflicts.length > CONFLICTS_MAX) this.conflicts.shift();
   }
 }

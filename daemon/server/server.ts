@@ -62,6 +62,9 @@ interface Session {
   readonly connection: Connection;
   readonly stream: Stream;
   readonly parser: MessageParser;
+  /** The tick that `dispatched` counts messages of. */
+  tick: number;
+  dispatched: number;
   /** Whether the kernel takes no more, and `drain` is due. */
   draining: boolean;
   paused: boolean;
@@ -84,6 +87,8 @@ export class Server {
   /** What was dispatched in this tick, to be dispatched again if it must be. */
   #inputs: { readonly connection: Connection; readonly message: Message }[] = [];
   #inTick = false;
+  /** Counts the ticks. */
+  #tick = 0;
   #scheduled = false;
   #stopped = false;
   /** What was answered late in this tick, to be answered again if the tick is undone. */
@@ -148,6 +153,8 @@ export class Server {
       connection,
       stream,
       parser,
+      tick: this.#tick,
+      dispatched: 0,
       draining: false,
       paused: false,
       broken: false,
@@ -185,16 +192,15 @@ export class Server {
   /** Dispatches what has arrived, up to the session's share of the tick. */
   #run(session: Session): void {
     const { connection, parser } = session;
-    let left = this.#share(connection);
     let waiting = false;
-    while (!session.closed && !connection.closing) {
-      if (left === 0 || !this.#mayDispatch(session)) {
+    while (!session.closed) {
+      if (!this.#mayDispatch(session)) {
         waiting = parser.pendingBytes > 0;
         break;
       }
       const message = parser.next();
       if (message === undefined) break;
-      left--;
+      session.dispatched++;
       this.#ports.accessLog()?.(connection, message);
       this.#inputs.push({ connection, message });
       this.#ports.core.dispatch(connection, message);
@@ -214,7 +220,12 @@ export class Server {
 
   #mayDispatch(session: Session): boolean {
     const { connection } = session;
-    if (connection.waiting || this.#isFull(session)) return false;
+    if (session.tick !== this.#tick) {
+      session.tick = this.#tick;
+      session.dispatched = 0;
+    }
+    if (session.dispatched >= this.#share(connection)) return false;
+    if (connection.closing || connection.waiting || this.#isFull(session)) return false;
     return connection.domid === 0 || this.#ports.core.holdMicroseconds(connection.domid) === 0;
   }
 
@@ -239,6 +250,7 @@ export class Server {
 
   #beginTick(): void {
     this.#inTick = true;
+    this.#tick++;
     this.#ports.core.beginTick(this.#ports.clock.nowMicroseconds() as Microseconds);
     this.#schedule();
   }
@@ -270,7 +282,7 @@ export class Server {
     let soonest = Infinity;
     for (const session of this.#ready) {
       const { connection } = session;
-      if (connection.waiting || this.#isFull(session)) continue;
+      if (connection.closing || connection.waiting || this.#isFull(session)) continue;
       soonest = Math.min(soonest, connection.domid === 0 ? 0 : this.#ports.core.holdMicroseconds(connection.domid));
     }
     if (soonest === 0) this.#schedule();

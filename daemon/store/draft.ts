@@ -6,7 +6,7 @@
  */
 import type { Domid, Path, Seq } from "../../protocol/identifiers.js";
 import type { SpecialPath } from "../../protocol/path.js";
-import type { Perms } from "../../protocol/perms.js";
+import { samePerms, type Perms } from "../../protocol/perms.js";
 import { countOwners } from "./accounts.js";
 import type { NodeState } from "./commit.js";
 import { withEntry } from "./diff.js";
@@ -79,6 +79,8 @@ export class Draft {
   }
 
   setSpecial(path: SpecialPath, perms: Perms): void {
+    const old = this.root.special.get(path);
+    if (old !== undefined && samePerms(old, perms)) return;
     this.root = { ...this.root, special: withEntry(this.root.special, path, perms) };
   }
 

@@ -117,15 +117,15 @@ export class Transaction {
     const repeated = !mutating && this.#readsLogged.has(key);
     const entryBytes = ENTRY_BYTES + request.path.length + (request.operation === "WRITE" ? request.value.length : 0);
     if (!repeated && this.#logBytes + entryBytes > LOG_BYTES_MAX) return this.#refuse();
-    const reply = executeTreeRequest(this.#draft, request, { requester, nodesOwned: this.#nodesOwned });
+    const kept = repeated ? request : keepable(request);
+    const reply = executeTreeRequest(this.#draft, kept, { requester, nodesOwned: this.#nodesOwned });
     if (reply.kind === "error" && reply.error === "ENOSPC") this.#poison = "ENOSPC";
     if (repeated) return reply;
-    const kept = keepable(request);
     this.#paths.add(kept.path);
     this.#log.push({ request: kept, reply });
     this.#logBytes += entryBytes;
     if (mutating) this.#readsLogged.clear();
-    else this.#readsLogged.add(key);
+    else this.#readsLogged.add(flattenBytes(key));
     return reply;
   }
 

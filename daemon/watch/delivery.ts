@@ -15,7 +15,7 @@ import type { StoreEvent } from "../store/event.js";
 import { getChild, type Node } from "../store/node.js";
 import { accessOf, type Requester } from "../store/permission.js";
 import { getNode, type Root } from "../store/root.js";
-import type { Watch, WatchPlace, WatchTable } from "./watch-table.js";
+import { sortByOrder, type Watch, type WatchPlace, type WatchTable } from "./watch-table.js";
 
 /** An event for one watch. */
 export interface Delivery<Owner> {
@@ -95,7 +95,7 @@ function visitRemoved<Owner>(
   }
   for (let index = parentsFirst.length - 1; index > 0; index--) {
     const { path, place } = parentsFirst[index] as Visit;
-    for (const watch of place.watches) tell(watch, path);
+    for (const watch of sortByOrder([...place.watches])) tell(watch, path);
   }
 }
 
@@ -113,8 +113,7 @@ function deliverSpecial<Owner>(
   const perms = transition.after.special.get(event.path);
   const withDomid = `${event.path}/${String(event.domid)}`;
   const candidates = [...table.matchSpecial(event.path), ...table.matchSpecial(withDomid)];
-  candidates.sort((left, right) => left.order - right.order);
-  for (const watch of candidates) {
+  for (const watch of sortByOrder(candidates)) {
     if (perms === undefined || (accessOf(requesterOf(watch.owner), perms) & READ) === 0) continue;
     if (watch.path === withDomid) deliveries.push({ watch, path: withDomid, special: true });
     else if (watch.depth === undefined) deliveries.push({ watch, path: event.path, special: true });

@@ -89,24 +89,25 @@ export class WatchTable<Owner> {
     const names = splitPath(path);
     const watches: Watch<Owner>[] = [];
     let place: WatchPlace<Owner> | undefined = this.#top;
-    let placesWithWatches = 0;
     for (let level = 0; ; level++) {
-      const before = watches.length;
       const distance = names.length - level;
       for (const watch of place.watches) {
         if (watch.depth === undefined || watch.depth >= distance) watches.push(watch);
       }
-      if (watches.length > before) placesWithWatches++;
       if (level === names.length) break;
       place = place.below.get(names[level] as string);
       if (place === undefined) break;
     }
-    if (placesWithWatches > 1) watches.sort((left, right) => left.order - right.order);
-    return { watches, place };
+    return { watches: sortByOrder(watches), place };
   }
 
   /** The watches whose path is exactly this special path. */
   matchSpecial(path: string): Watch<Owner>[] {
     return [...(this.#special.get(path) ?? [])];
   }
+}
+
+/** Sorts watches by their registration, in place; a watch that an undone removal brought back is out of order in its set. */
+export function sortByOrder<Owner>(watches: Watch<Owner>[]): Watch<Owner>[] {
+  return watches.sort((left, right) => left.order - right.order);
 }

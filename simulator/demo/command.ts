@@ -39,6 +39,10 @@ async function execute(life: boolean, keep: boolean): Promise<number> {
       interruption.abort(new Error(`interrupted by ${name}`));
     });
   }
+  // Whoever read the output has gone; without a listener, the process would end and leave the daemon behind.
+  output.on("error", (error) => {
+    interruption.abort(error);
+  });
   const { signal } = interruption;
   const isTerminal = process.stdin.isTTY && output.isTTY;
   try {

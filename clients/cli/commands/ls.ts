@@ -42,13 +42,14 @@ export function addLs(program: Command, context: CliContext): void {
     });
 }
 
-function styleOf(options: LsOptions, { io, hasColours }: CliContext): ListingStyle {
-  const columns = io.columns === undefined ? WIDTH : io.columns - MARGIN;
+function styleOf(options: LsOptions, context: CliContext): ListingStyle {
+  const { columns } = context.io;
+  const narrow = columns === undefined ? WIDTH : columns - MARGIN;
   return {
     fullPaths: options.full === true,
     perms: options.perms === true,
-    width: options.wide === true ? Infinity : columns,
-    colours: hasColours(),
+    width: options.wide === true ? Infinity : narrow,
+    colours: context.hasColours(),
   };
 }
 
@@ -60,7 +61,7 @@ async function list(
   context: CliContext,
 ): Promise<XenstoreError | undefined> {
   const style = styleOf(options, context);
-  const reading = { client, perms: options.perms === true, refused: undefined };
+  const reading: Reading = { client, perms: options.perms === true, refused: undefined };
   const nodes: ListedNode[] = [];
   let text = "";
   for (const path of paths) {
@@ -160,14 +161,14 @@ function load({ client, perms }: Reading, path: ByteString, name: ByteString): L
   };
 }
 
-/** Requests are made ahead of their use, so their refusals wait as values; a lost connection is an error at once. */
-async function refusalAsValue<T>(reply: Promise<T>): Promise<T | XenstoreError> {
-  try {
-    return await reply;
-  } catch (error) {
+/** Requests are made ahead of their use: a refusal waits as a value, and an error that nobody comes to see is no accident. */
+function refusalAsValue<T>(reply: Promise<T>): Promise<T | XenstoreError> {
+  const settled = reply.catch((error: unknown) => {
     if (isXenstoreError(error)) return error;
     throw error;
-  }
+  });
+  settled.catch(() => undefined);
+  return settled;
 }
 
 function isGone(value: unknown): boolean {

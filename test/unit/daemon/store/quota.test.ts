@@ -4,7 +4,8 @@
  */
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Connection } from "../../../../daemon/connection/connection.js";
-import { defaultQuota, exceedsQuota, isQuotaName, QUOTA_DEFAULTS, QUOTA_NAMES, quotaOf } from "../../../../daemon/store/quota.js";
+import { defaultQuota, exceedsQuota, quotaOf } from "../../../../daemon/store/quota-limit.js";
+import { isQuotaName, QUOTA_DEFAULTS, QUOTA_NAMES } from "../../../../daemon/store/quota.js";
 import { emptyRoot, NO_RECORD } from "../../../../daemon/store/root.js";
 import { parsePerms, type Perms } from "../../../../protocol/perms.js";
 import { CoreHarness, domainId } from "../../../support/core-harness.js";

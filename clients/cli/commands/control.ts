@@ -1,0 +1,25 @@
+/**
+ * `xs control`: commands to the daemon itself, as `xenstore-control` sends them.
+ */
+import type { Command } from "commander";
+import { bytesFromText, textFromBytes } from "../../../protocol/bytes.js";
+import { examples, type CliContext } from "../context.js";
+import { jsonLine } from "../format.js";
+
+/** Adds `xs control`. */
+export function addControl(program: Command, context: CliContext): void {
+  program
+    .command("control")
+    .summary("send a command to the daemon")
+    .description("Sends COMMAND to the daemon and prints its answer. `xs control help` lists the commands it has.")
+    .argument("<command>", "what to do")
+    .argument("[parameter...]", "what the command takes")
+    .addHelpText("after", examples(["xs control help", "xs control flush", "xs control domain destroy 5"]))
+    .action(async (command: string, parameters: string[]) => {
+      const reply = await context.withClient((client) =>
+        client.control(bytesFromText(command), ...parameters.map(bytesFromText)),
+      );
+      if (context.isJson()) await context.io.out(jsonLine({ reply: textFromBytes(reply) }));
+      else if (reply !== "") await context.io.out(reply.endsWith("\n") ? reply : `${reply}\n`);
+    });
+}

@@ -1,0 +1,41 @@
+/**
+ * `xs read`: values of nodes.
+ */
+import { Option, type Command } from "commander";
+import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
+import { examples, type CliContext } from "../context.js";
+import { escapeValue } from "../escape.js";
+import { jsonArray, valueJson } from "../format.js";
+import { together } from "./together.js";
+
+interface ReadOptions {
+  readonly prefix?: boolean;
+  readonly raw?: boolean;
+}
+
+/** Adds `xs read`. */
+export function addRead(program: Command, context: CliContext): void {
+  program
+    .command("read")
+    .summary("print the values of nodes")
+    .description("Prints the value of each PATH on a line of its own. Several are read in one transaction.")
+    .argument("<path...>", "nodes to read")
+    .addOption(new Option("-p, --prefix", "print the path before each value"))
+    .addOption(new Option("-R, --raw", "print bytes as they are, and no line feed after them"))
+    .addHelpText("after", examples(["xs read /local/domain/5/name", "xs read -R /local/domain/5/data > file"]))
+    .action(async (paths: string[], options: ReadOptions) => {
+      const nodes = paths.map(bytesFromText);
+      const values = await context.withClient((client) =>
+        together(client, nodes.length, (tree) => Promise.all(nodes.map((path) => tree.read(path)))),
+      );
+      if (context.isJson()) {
+        await context.io.out(jsonArray(values.map((value, index) => ({ path: nodes[index], ...valueJson(value) }))));
+        return;
+      }
+      await context.io.out(values.map((value, index) => line(nodes[index] ?? "", value, options)).join(""));
+    });
+}
+
+function line(path: ByteString, value: ByteString, { prefix, raw }: ReadOptions): ByteString {
+  return (prefix === true ? `${path}: ` : "") + (raw === true ? value : `${escapeValue(value)}\n`);
+}

@@ -1,0 +1,94 @@
+/**
+ * The program `xs`: its commands, its global options, and how its errors are shown.
+ *
+ * Owns the list of commands. A new one is a file in `commands/` with an `AddCommand`, and a line here.
+ */
+import { Command, CommanderError, Option } from "commander";
+import { packageVersion } from "../../daemon/platform/package-version.js";
+import { textFromBytes } from "../../protocol/bytes.js";
+import { isXenstoreError, messageOf } from "../xenstore/errors.js";
+import { addChmod } from "./commands/chmod.js";
+import { addControl } from "./commands/control.js";
+import { addExists } from "./commands/exists.js";
+import { addList } from "./commands/list.js";
+import { addLs } from "./commands/ls.js";
+import { addMkdir } from "./commands/mkdir.js";
+import { addPerms } from "./commands/perms.js";
+import { addRead } from "./commands/read.js";
+import { addRm } from "./commands/rm.js";
+import { addTxn } from "./commands/txn.js";
+import { addWatch } from "./commands/watch.js";
+import { addWrite } from "./commands/write.js";
+import { createContext, examples, type AddCommand, type GlobalOptions } from "./context.js";
+import { ExitError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./exit.js";
+import type { CliIo } from "./io.js";
+
+/** The commands, in the order of the help. */
+const COMMANDS: readonly AddCommand[] = [
+  addLs,
+  addRead,
+  addWrite,
+  addList,
+  addExists,
+  addMkdir,
+  addRm,
+  addPerms,
+  addChmod,
+  addWatch,
+  addTxn,
+  addControl,
+];
+
+const HELP = `
+The daemon is the one on --socket; else on $XENSTORED_PATH, on $XENSTORED_RUNDIR/socket, on ./.xenstore/run/socket if
+that exists, or on /run/xenstored/socket. The socket of a guest (RUN/domains/DOMID) gives that guest's view.
+
+Exit codes: 0 done; 1 the daemon refused or could not be reached, or the answer is no; 2 a bad command line or script;
+130 ended by Ctrl-C. With --json errors are JSON too, on standard error.
+${examples(["xs ls /local/domain", "xs write /a/b hello && xs read /a/b", "xs watch / & xs rm /a", "xs help txn"])}`;
+
+function createProgram(io: CliIo): Command {
+  const program = new Command("xs")
+    .description("Talks to a XenStore daemon: any xenstored.")
+    .version(packageVersion(import.meta.url))
+    .addOption(new Option("--socket <path>", "the daemon's socket"))
+    .addOption(new Option("--json", "print results, and errors, as JSON"))
+    .addHelpText("after", HELP)
+    .configureOutput({
+      writeOut: (text) => void io.out(text),
+      writeErr: (text) => {
+        io.err(text);
+      },
+    })
+    .exitOverride();
+  const context = createContext(io, () => program.opts<GlobalOptions>());
+  for (const add of COMMANDS) add(program, context);
+  return program;
+}
+
+/** Runs the program with the words after its name; resolves to the exit code. */
+export async function runProgram(words: readonly string[], io: CliIo): Promise<number> {
+  const program = createProgram(io);
+  try {
+    await program.parseAsync(words, { from: "user" });
+    return EXIT_OK;
+  } catch (error) {
+    // Commander has said what it has to say.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    const { json = false } = program.opts<GlobalOptions>();
+    const message = messageOf(error);
+    if (message !== "") io.err(json ? `${JSON.stringify({ error: errorJson(error) })}\n` : `xs: ${message}\n`);
+    return error instanceof ExitError ? error.exitCode : EXIT_FAILURE;
+  }
+}
+
+/** An error as JSON: the message, and what a script can decide by, where there is that. */
+function errorJson(error: unknown): object {
+  const message = messageOf(error);
+  const refused = error instanceof ExitError && error.cause !== undefined ? error.cause : error;
+  if (isXenstoreError(refused)) {
+    const { code, operation, subject } = refused;
+    return { message, code, operation, subject: textFromBytes(subject) };
+  }
+  return refused instanceof Error && "code" in refused ? { message, code: refused.code } : { message };
+}

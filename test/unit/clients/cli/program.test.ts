@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { ConnectError } from "../../../../clients/xenstore/errors.js";
+import { jsonOf, programHarness, success } from "./program-harness.js";
+
+const manifest = JSON.parse(readFileSync(new URL("../../../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+const COMMANDS = ["ls", "read", "write", "list", "exists", "mkdir", "rm", "perms", "chmod", "watch", "txn", "control"];
+
+describe("runProgram", () => {
+  test("--version is the package's", async () => {
+    const { run } = await programHarness();
+    expect(await run(["--version"])).toEqual(success(`${manifest.version}\n`));
+  });
+
+  test("--help lists every command, with examples", async () => {
+    const { run } = await programHarness();
+    const { code, out, err } = await run(["--help"]);
+    expect([code, err]).toEqual([0, ""]);
+    for (const command of COMMANDS) expect(out).toMatch(new RegExp(`^  ${command} `, "m"));
+    expect(out).toContain("Examples:\n  xs ls");
+  });
+
+  test.each(COMMANDS)("%s --help has examples", async (command) => {
+    const { run } = await programHarness();
+    const { code, out } = await run([command, "--help"]);
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`Examples:\n.*${command}`));
+  });
+
+  test.each([
+    [["frob"], "unknown command 'frob'"],
+    [["reed", "/a"], "Did you mean read"],
+    [["read"], "missing required argument"],
+    [["ls", "--bogus"], "unknown option '--bogus'"],
+    [["watch", "-n", "x", "/"], "It is a number, such as 10."],
+    [["txn", "extra"], "too many arguments"],
+    [["write", "/a"], "there is no value for /a"],
+    [["write", "/a", "1", "/b"], "there is no value for /b"],
+    [["chmod", "/a", "z9"], 'bad permissions "z9"'],
+  ])("%j is a bad command line (code 2)", async (words, message) => {
+    const { run } = await programHarness();
+    const { code, out, err } = await run(words);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toContain(message);
+  });
+
+  test("without a command it shows the help, as an error", async () => {
+    const { run } = await programHarness();
+    const { code, out, err } = await run([]);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toContain("Usage: xs");
+  });
+
+  test("a refusal is code 1 with one line", async () => {
+    const { run } = await programHarness();
+    expect(await run(["read", "/nope"])).toEqual({
+      code: 1,
+      out: "",
+      err: "xs: READ /nope: does not exist (ENOENT)\n",
+    });
+  });
+
+  test("--json makes errors JSON, before and after the command", async () => {
+    const { run } = await programHarness();
+    for (const words of [
+      ["--json", "read", "/nope"],
+      ["read", "--json", "/nope"],
+    ]) {
+      const { code, out, err } = await run(words);
+      expect([code, out]).toEqual([1, ""]);
+      expect(JSON.parse(err)).toEqual({
+        error: { message: "READ /nope: does not exist (ENOENT)", code: "ENOENT", operation: "READ", subject: "/nope" },
+      });
+    }
+  });
+
+  test("a daemon that cannot be reached is code 1, and names the socket", async () => {
+    const { run } = await programHarness();
+    const transport = (path: string) => ({
+      name: path,
+      open: () => Promise.reject(new ConnectError(`cannot connect to ${path}`, "ENOENT")),
+    });
+    const plain = await run(["--socket", "/x/socket", "ls"], { transport });
+    expect(plain).toEqual({ code: 1, out: "", err: "xs: cannot connect to /x/socket\n" });
+    const json = await run(["ls", "--json"], { transport, environment: { XENSTORED_PATH: "/y/socket" } });
+    expect(JSON.parse(json.err)).toEqual({ error: { message: "cannot connect to /y/socket", code: "ENOENT" } });
+  });
+
+  test("a daemon that goes away is code 1", async () => {
+    const { start, store } = await programHarness();
+    const { result } = start(["watch", "/"], {
+      onOutput: () => {
+        store.drop();
+      },
+    });
+    const { code, err } = await result;
+    expect(code).toBe(1);
+    expect(err).toContain("the connection to memory was lost");
+  });
+
+  test("messages show paths as text", async () => {
+    const { run } = await programHarness();
+    const { err } = await run(["read", "/ż"]);
+    expect(err).toBe("xs: READ /ż: invalid request (EINVAL)\n");
+    expect(jsonOf((await run(["exists", "--json", "/a"])).out)).toEqual([{ path: "/a", exists: false }]);
+  });
+});

@@ -1,0 +1,132 @@
+/**
+ * The store: commits, books, rewinding, and the memory of what changed.
+ */
+import { describe, expect, test } from "vitest";
+import { Draft } from "../../../../daemon/store/draft.js";
+import { emptyRoot, getNode, isEmptyRecord, NO_RECORD } from "../../../../daemon/store/root.js";
+import { Store, type CommitDetails } from "../../../../daemon/store/store.js";
+import type { Domid, Microseconds, Path, Seq } from "../../../../protocol/identifiers.js";
+import { parsePerms, serializePerms, type Perms } from "../../../../protocol/perms.js";
+
+const path = (text: string) => text as Path;
+const perms = (...texts: string[]) => parsePerms(texts) as Perms;
+const details: CommitDetails = {
+  time: 5 as Microseconds,
+  origin: { domid: 0 as Domid, connection: "socket-1", transaction: undefined },
+  base: 0 as Seq,
+  requests: [],
+  requestsOmitted: 0,
+};
+
+function write(store: Store, at: string, owner = "n0"): void {
+  const draft = new Draft(store.root, (store.seq + 1) as Seq);
+  draft.set(path(at), { value: String(store.seq), perms: perms(owner) });
+  store.commit(draft, details);
+}
+
+describe("Store", () => {
+  test("counts commits up and tells what each changed", () => {
+    const store = new Store(emptyRoot(), 41 as Seq);
+    const draft = new Draft(store.root, 42 as Seq);
+    draft.set(path("/a"), { value: "v", perms: perms("n5") });
+    const commit = store.commit(draft, details);
+    expect(commit).toEqual({
+      seq: 42,
+      ...details,
+      changes: [{ kind: "node", path: "/a", before: undefined, after: { value: "v", perms: perms("n5") } }],
+    });
+    expect([store.seq, store.root]).toEqual([42, draft.root]);
+    expect([store.accounts.nodesOwned(5 as Domid), store.accounts.nodeCount]).toEqual([1, 2]);
+  });
+
+  test("refuses a draft of another root, which would lose what was committed meanwhile", () => {
+    const store = new Store(emptyRoot(), 0 as Seq);
+    const stale = new Draft(store.root, 1 as Seq);
+    write(store, "/a");
+    expect(() => store.commit(stale, details)).toThrow(/another root/);
+  });
+
+  test("returns to a mark with books that fit (store invariants 1 and 2)", () => {
+    const store = new Store(emptyRoot(), 0 as Seq);
+    write(store, "/a", "n5");
+    const mark = store.mark();
+    const { root } = store;
+    write(store, "/a/b", "n5");
+    write(store, "/c", "n6");
+    store.rewind(mark);
+    expect(store.root).toBe(root);
+    expect(store.seq).toBe(1);
+    expect(store.accounts.verify(root)).toEqual([]);
+    expect(store.accounts.nodesOwned(5 as Domid)).toBe(1);
+    expect(store.findCommitTouching("/c", 0 as Seq)).toBeUndefined();
+    expect(store.findCommitTouching("/a", 0 as Seq)?.seq).toBe(1);
+  });
+
+  test("finds the last commit at, above or below a path, after a base", () => {
+    const store = new Store(emptyRoot(), 0 as Seq);
+    for (const each of ["/a", "/a/b", "/ab", "/c"]) write(store, each);
+    const find = (at: string, base: number) => store.findCommitTouching(at, base as Seq)?.seq;
+    expect([find("/a", 0), find("/a/b", 0), find("/a/b/c", 0), find("/ab", 0)]).toEqual([2, 2, 2, 3]);
+    expect([find("/a", 2), find("/", 0), find("/d", 0)]).toEqual([undefined, 4, undefined]);
+  });
+
+  test("remembers a bounded number of changed paths", () => {
+    const store = new Store(emptyRoot(), 0 as Seq);
+    for (let commit = 0; commit < 40_000; commit++) write(store, `/${String(commit % 100)}`);
+    expect(store.findCommitTouching("/1", 39_000 as Seq)).toBeDefined();
+    expect(store.findCommitTouching("/none", 0 as Seq)).toBeUndefined();
+    const known = Array.from({ length: 40 }, (_, index) => store.findCommitTouching("/99", (index * 1000) as Seq)?.seq);
+    expect(known.every((seq) => seq === 40_000)).toBe(true);
+  });
+});
+
+describe("Draft", () => {
+  test("charges owners for what they gain and lose, and gives it back on rewind", () => {
+    const draft = new Draft(emptyRoot(), 1 as Seq);
+    const charges = () => [5, 6, 0].map((domid) => draft.chargeOf(domid as Domid));
+    draft.set(path("/a"), { value: "", perms: perms("n5") });
+    draft.set(path("/a/b"), { value: "", perms: perms("n6") });
+    draft.set(path("/a/c"), { value: "", perms: perms("n0") });
+    expect(charges()).toEqual([1, 1, 0]);
+    const mark = draft.mark();
+    draft.set(path("/a"), { value: "", perms: perms("n6") });
+    expect(charges()).toEqual([0, 2, 0]);
+    draft.remove(path("/a"));
+    expect(charges()).toEqual([0, 0, 0]);
+    draft.rewind(mark);
+    expect(charges()).toEqual([1, 1, 0]);
+    expect(draft.get(path("/a/b"))?.perms[0].domid).toBe(6);
+  });
+
+  test("throws for what no request may do: a node without a parent, a removal of what is not there or of /", () => {
+    const draft = new Draft(emptyRoot(), 1 as Seq);
+    expect(() => draft.set(path("/a/b"), { value: "", perms: perms("n0") })).toThrow(/parent of \/a\/b/);
+    expect(() => draft.remove(path("/a"))).toThrow(/\/a cannot be removed/);
+    expect(() => draft.remove(path("/"))).toThrow(/cannot be removed/);
+  });
+
+  test("keeps no record that says nothing, and leaves a root alone that is set to what it is", () => {
+    const draft = new Draft(emptyRoot(), 1 as Seq);
+    draft.setDomain(5 as Domid, { ...NO_RECORD, shutdown: true });
+    expect(draft.root.domains.size).toBe(1);
+    draft.setDomain(5 as Domid, NO_RECORD);
+    expect(draft.root.domains.size).toBe(0);
+    const equal = new Draft(emptyRoot(), 1 as Seq);
+    equal.setSpecial("@releaseDomain", perms("r0"));
+    expect(equal.isEmpty, "an equal list on a special path is no change, and fires nothing").toBe(true);
+    equal.setSpecial("@releaseDomain", perms("n0"));
+    expect(equal.isEmpty).toBe(false);
+  });
+});
+
+describe("emptyRoot", () => {
+  test("is / alone, dom0's, with the special paths' perms", () => {
+    const root = emptyRoot();
+    expect(getNode(root, path("/"))).toMatchObject({ value: "", names: [], modified: 0 });
+    expect([...root.special].map(([at, list]) => `${at} ${serializePerms(list)}`)).toEqual([
+      "@introduceDomain n0",
+      "@releaseDomain r0",
+    ]);
+    expect([root.quotas.size, root.domains.size, isEmptyRecord(NO_RECORD)]).toEqual([0, 0, true]);
+  });
+});
