@@ -5,7 +5,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { packageVersion } from "../../daemon/platform/package-version.js";
-import { textFromBytes } from "../../protocol/bytes.js";
+import { bytesFromText, textFromBytes } from "../../protocol/bytes.js";
 import { isXenstoreError, messageOf } from "../xenstore/errors.js";
 import { addChmod } from "./commands/chmod.js";
 import { addControl } from "./commands/control.js";
@@ -55,7 +55,7 @@ function createProgram(io: CliIo): Command {
     .addOption(new Option("--json", "print results, and errors, as JSON"))
     .addHelpText("after", HELP)
     .configureOutput({
-      writeOut: (text) => void io.out(text),
+      writeOut: (text) => void io.out(bytesFromText(text)),
       writeErr: (text) => {
         io.err(text);
       },

@@ -15,9 +15,9 @@ import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
 import { serializeHeader, type Message } from "../../protocol/message.js";
 import { ERROR, operationNamed, WATCH_EVENT, type OperationName } from "../../protocol/operation.js";
-import { MessageParser } from "../../protocol/parser.js";
 import { watchEvent } from "../../protocol/payload.js";
 import { ConnectionLostError, ProtocolError, XenstoreError } from "./errors.js";
+import { ReplyParser } from "./reply-parser.js";
 import type { Transport, TransportConnection } from "./transport.js";
 
 /** What a session tells its owner. */
@@ -62,7 +62,7 @@ export async function openSession(transport: Transport, handler: SessionHandler)
 export class Session {
   readonly #name: string;
   readonly #handler: SessionHandler;
-  readonly #parser = new MessageParser();
+  readonly #parser = new ReplyParser();
   readonly #pending = new Map<number, Pending>();
   #connection: TransportConnection | undefined;
   /** The id of the next request, unless that id is under way. Open to tests, which cannot wait for 2^32 requests. */

@@ -23,7 +23,7 @@ export type Call = <Name extends OperationName>(operation: Name, request: Reques
 const DIRECTORY_ATTEMPTS_MAX = 100;
 
 /** Reads a reply; throws when it is not what the operation answers. */
-export function parseReply<T>(codec: Pick<PayloadCodec<T>, "parse">, operation: OperationName, payload: ByteString): T {
+function parseReply<T>(codec: Pick<PayloadCodec<T>, "parse">, operation: OperationName, payload: ByteString): T {
   const reply = codec.parse(payload);
   if (reply === undefined) throw new ProtocolError(`the daemon's reply to ${operation} is malformed`);
   return reply;

@@ -45,7 +45,7 @@ export function commitAct(
 }
 
 /** Whether a domain is introduced; dom0 always is. */
-export function isIntroduced(state: CoreState, domid: Domid): boolean {
+function isIntroduced(state: CoreState, domid: Domid): boolean {
   return domid === 0 || state.store.root.domains.get(domid)?.introduction !== undefined;
 }
 

@@ -73,7 +73,9 @@ describe("diffRoots and applyChanges", () => {
         for (const [path, node] of now) {
           const was = old.get(path);
           const differs = was?.value !== node.value || !samePerms(was.perms, node.perms);
-          expect(changes.get(path)?.after, path).toEqual(differs ? { value: node.value, perms: node.perms } : undefined);
+          expect(changes.get(path)?.after, path).toEqual(
+            differs ? { value: node.value, perms: node.perms } : undefined,
+          );
         }
         for (const [path, change] of changes) {
           const was = old.get(path);
@@ -95,7 +97,9 @@ describe("diffRoots and applyChanges", () => {
 });
 
 function sortedText(changes: readonly Change[]): string[] {
-  return changes.map((change) => JSON.stringify(change, (_, value: unknown) => (value instanceof Map ? [...value] : value))).sort();
+  return changes
+    .map((change) => JSON.stringify(change, (_, value: unknown) => (value instanceof Map ? [...value] : value)))
+    .sort();
 }
 
 const PERMS = parsePerms(["n0"]) as Perms;
@@ -136,7 +140,11 @@ describe("applyChanges", () => {
       1,
     );
     const path = joinPath(["a", "b"]);
-    const written = applyChanges(before, [{ kind: "node", path, before: undefined, after: { value: "2", perms: PERMS } }], SEQ);
+    const written = applyChanges(
+      before,
+      [{ kind: "node", path, before: undefined, after: { value: "2", perms: PERMS } }],
+      SEQ,
+    );
     const stamps = (root: Root) => [...nodesOf(root)].map(([at, node]) => `${at} ${String(node.modified)}`).sort();
     expect(stamps(written)).toEqual(["/ 1", "/a 1", "/a/b 7", "/c 1"]);
     const removed = applyChanges(before, [{ kind: "node", path, before: undefined, after: undefined }], SEQ);

@@ -50,6 +50,12 @@ export function payloadOf<Name extends OperationName>(name: Name, request: Reque
   return REQUEST_CODECS[name].serialize(request);
 }
 
+/** The payload of an answer. Throws when it is an error. */
+export function payloadOfAnswer(answer: Answer): ByteString {
+  if (typeof answer !== "string") throw new Error(answer.error);
+  return answer;
+}
+
 /** Decodes a stream of output. Throws when it holds anything but whole messages. */
 export function parseOutput(output: ByteString): Received[] {
   const parser = new MessageParser();
@@ -173,10 +179,7 @@ export class CoreHarness {
 
   /** Opens a transaction; returns its id. */
   startTransaction(connection: Connection): number {
-    const answer = this.ask(connection, "TRANSACTION_START", {});
-    const text = typeof answer === "string" ? stringReply.parse(answer) : undefined;
-    if (text === undefined) throw new Error(`no transaction: ${JSON.stringify(answer)}`);
-    return Number(text);
+    return Number(stringReply.parse(payloadOfAnswer(this.ask(connection, "TRANSACTION_START", {}))));
   }
 
   /** Takes what a client has received since the last call, replies left out. */

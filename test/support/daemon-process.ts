@@ -20,6 +20,8 @@ const project = resolve(import.meta.dirname, "..", "..");
 
 /** A daemon has this long to serve its socket. */
 const START_MILLISECONDS_MAX = 20_000;
+/** A daemon that has not ended by itself in this time is killed. */
+const STOP_MILLISECONDS_MAX = 15_000;
 /** What a daemon is to log must come within this time. */
 const LOG_MILLISECONDS_MAX = 5000;
 /** Between two attempts to connect to a peer, which tells nobody when it is ready. */
@@ -52,7 +54,7 @@ export interface DaemonProcess {
   connect(): Promise<WireClient>;
   /** Connects as a guest; the domain must be introduced. */
   connectGuest(domid: number): Promise<WireClient>;
-  /** Ends the process, closes the clients, and keeps the directory. */
+  /** Ends the process and the clients, and keeps the directory; the result tells whether it had to be killed. */
   kill(signal?: NodeJS.Signals): Promise<Ended>;
   /** Ends the process and removes its directory, unless that was given at the start. */
   stop(): Promise<Ended>;
@@ -121,8 +123,11 @@ function daemonProcess(spawned: Spawned, served: Served): DaemonProcess {
   };
   const kill = async (signal: NodeJS.Signals = "SIGTERM"): Promise<Ended> => {
     spawned.child.kill(signal);
-    const ended = await spawned.ended;
     for (const client of clients) client.destroy();
+    // Ours ends by itself within this time; a peer may be in no state to.
+    const late = setTimeout(() => spawned.child.kill("SIGKILL"), STOP_MILLISECONDS_MAX);
+    const ended = await spawned.ended;
+    clearTimeout(late);
     return ended;
   };
   return {

@@ -53,7 +53,19 @@ const PATHS = [
 /** So many of the paths are used by runs with a subject. */
 const FEW_PATHS = 9;
 
-const BAD_PATHS = ["", "//", "/a/", "/a//b", "/a b", "@a", "/\u00e9", `/${"x".repeat(3072)}`, "a/", "@ ", "y".repeat(2049)];
+const BAD_PATHS = [
+  "",
+  "//",
+  "/a/",
+  "/a//b",
+  "/a b",
+  "@a",
+  "/\u00e9",
+  `/${"x".repeat(3072)}`,
+  "a/",
+  "@ ",
+  "y".repeat(2049),
+];
 const SPECIAL_PATHS = ["@releaseDomain", "@introduceDomain", "@releaseDomain/1", "@releaseDomain/2"] as const;
 const VALUES = ["", "v", "w", "0123456789", "01234567890123456789012345", "\0\u00ff"] as const;
 const DOMIDS = [1, 2, 3, 0, 7] as const;
@@ -126,14 +138,9 @@ const SUBJECTS: readonly (readonly string[] | undefined)[] = [
     "RESET_WATCHES",
     "INTRODUCE",
   ]),
-  ["end tick", "WRITE", "SET_PERMS", "special WATCH", "special SET_PERMS", "INTRODUCE", "RELEASE", "SET_TARGET"].concat([
-    "shut down",
-    "destroy",
-    "RESUME",
-    "SET_FEATURE",
-    "READ",
-    "WATCH",
-  ]),
+  ["end tick", "WRITE", "SET_PERMS", "special WATCH", "special SET_PERMS", "INTRODUCE", "RELEASE", "SET_TARGET"].concat(
+    ["shut down", "destroy", "RESUME", "SET_FEATURE", "READ", "WATCH"],
+  ),
 ];
 
 /** How a run is made. */
@@ -169,8 +176,7 @@ function pick<T>(from: readonly T[], number: number): T {
 export function actOf(command: Command): Act {
   const [name, , pathNumber, detail, transaction] = command;
   if (name === "end tick" || name === "fail tick" || name === "disconnect") return { kind: name };
-  const tx: TransactionChoice =
-    transaction === 9 ? "unknown" : transaction < 4 ? "none" : { open: transaction - 4 };
+  const tx: TransactionChoice = transaction === 9 ? "unknown" : transaction < 4 ? "none" : { open: transaction - 4 };
   if (name === "UNWATCH" && detail % 4 !== 0) return { kind: "unwatch", watch: detail };
   const send = <Name extends OperationName>(operation: Name, request: RequestPayloads[Name]): Act => ({
     kind: "send",
@@ -252,7 +258,9 @@ function otherAct(
     case "SET_QUOTA": {
       const quota = pick(QUOTAS, pathNumber);
       const value = quota === "node-size" ? (detail % 4) * 16 : detail % 6;
-      return detail < 20 ? send(name, { quota, value }) : send(name, { domid: pick([1, 2, 3], detail) as Domid, quota, value });
+      return detail < 20
+        ? send(name, { quota, value })
+        : send(name, { domid: pick([1, 2, 3], detail) as Domid, quota, value });
     }
     case "check":
       return send("CONTROL", { command: "check", parameters: [] });
@@ -263,9 +271,15 @@ function otherAct(
         parameters: [name === "destroy" ? "destroy" : "shutdown", String(domid)],
       });
     case "bad path":
-      return raw(pick([2, 1, 3, 11, 12, 13, 4, 14], detail), `${pick(BAD_PATHS, pathNumber)}\0${detail % 8 === 6 ? "t\0" : detail % 8 === 7 ? "n1\0" : ""}`);
+      return raw(
+        pick([2, 1, 3, 11, 12, 13, 4, 14], detail),
+        `${pick(BAD_PATHS, pathNumber)}\0${detail % 8 === 6 ? "t\0" : detail % 8 === 7 ? "n1\0" : ""}`,
+      );
     case "bad payload":
-      return raw(detail % 30, pick(["", "\0", "/a", "/a\0b\0c\0d\0", "x\0y\0", "\0\0", "/a\0n1", "/a\0x1\0"], pathNumber));
+      return raw(
+        detail % 30,
+        pick(["", "\0", "/a", "/a\0b\0c\0d\0", "x\0y\0", "\0\0", "/a\0n1", "/a\0x1\0"], pathNumber),
+      );
     default:
       throw new Error(`${name} is no action`);
   }

@@ -6,14 +6,14 @@
  */
 import { expect } from "vitest";
 import type { Message } from "../../../protocol/message.js";
-import { getOperation, operationNamed } from "../../../protocol/operation.js";
-import { REQUEST_CODECS } from "../../../protocol/payload.js";
+import { getOperation, operationNamed, type OperationName } from "../../../protocol/operation.js";
+import type { RequestPayloads } from "../../../protocol/payload.js";
 import { parsePerms } from "../../../protocol/perms.js";
 import type { Connection } from "../../../daemon/connection/connection.js";
 import { applyChanges, sameRoot } from "../../../daemon/store/diff.js";
 import type { Node } from "../../../daemon/store/node.js";
 import type { Core } from "../../../daemon/dispatch/core.js";
-import { CoreHarness, domainId, type Received } from "../core-harness.js";
+import { CoreHarness, domainId, payloadOf, type Received } from "../core-harness.js";
 import { actOf, CLIENT_DOMIDS, type Act, type Command } from "./command.js";
 import { Model, type Expected, type ExpectedEvent, type ModelConnection } from "./model.js";
 import { isWithin, samePermsLists, UNKNOWN_DOMAIN, type Mutation } from "./state.js";
@@ -60,7 +60,7 @@ export class Comparison {
       else this.#send(this.#slotFor(act, command), act);
     }
     this.endTick();
-    this.#send(0, control("check"));
+    this.#send(0, message("CONTROL", { command: "check", parameters: [] }));
     this.endTick();
   }
 
@@ -170,7 +170,6 @@ export class Comparison {
     const client = this.#clients[slot];
     if (client === undefined || client.twin.isClosed) return;
     this.endTick();
-    if (client.twin.isClosed) return;
     this.#transcript.push(`${client.name} disconnects`);
     this.harness.disconnect(client.connection);
     this.model.disconnect(client.twin);
@@ -197,7 +196,12 @@ export class Comparison {
     if (client === undefined) return;
     const watches = [...client.connection.watches.values()];
     const { path, token } = watches[number % watches.length] ?? { path: "/a", token: "t" };
-    this.#send(slot, { kind: "send", type: operationNamed("UNWATCH").number, payload: `${path}\0${token}\0`, tx: "none" });
+    this.#send(slot, {
+      kind: "send",
+      type: operationNamed("UNWATCH").number,
+      payload: `${path}\0${token}\0`,
+      tx: "none",
+    });
   }
 
   #send(slot: number, act: Act & { readonly kind: "send" }): void {
@@ -205,7 +209,8 @@ export class Comparison {
     if (client === undefined) return;
     const { type, payload, tx } = act;
     const open = [...client.twin.transactions.keys()];
-    const chosen = typeof tx === "object" ? (open[tx.open % Math.max(1, open.length)] ?? 0) : tx === "none" ? 0 : 99_999;
+    const chosen =
+      typeof tx === "object" ? (open[tx.open % Math.max(1, open.length)] ?? 0) : tx === "none" ? 0 : 99_999;
     const requestId = this.harness.sendPayload(client.connection, type, payload, chosen);
     const message = { type, requestId, txId: chosen, payload };
     this.#sent.push({ client, message });
@@ -241,7 +246,8 @@ export class Comparison {
         pending.push({ path: `${path === "/" ? "" : path}/${String(node.names[index])}`, node: child });
       });
     }
-    if (count !== tree.size) this.#fail(`${String(count)} nodes are there, must be ${[...tree.keys()].sort().join(" ")}`);
+    if (count !== tree.size)
+      this.#fail(`${String(count)} nodes are there, must be ${[...tree.keys()].sort().join(" ")}`);
     for (const [path, perms] of root.special) {
       if (!samePermsLists(perms, special.get(path))) this.#fail(`perms of ${path} are ${JSON.stringify(perms)}`);
     }
@@ -290,16 +296,12 @@ function describeCore(core: Core): { seq: number; holds: number[]; connections: 
   return { seq: core.seq, holds, connections };
 }
 
-function message<Name extends "WRITE" | "SET_PERMS" | "SET_QUOTA" | "INTRODUCE">(
+/** A request of the preparation. */
+function message<Name extends OperationName>(
   operation: Name,
-  request: Parameters<(typeof REQUEST_CODECS)[Name]["serialize"]>[0],
+  request: RequestPayloads[Name],
 ): Act & { readonly kind: "send" } {
-  const serialize = REQUEST_CODECS[operation].serialize as (value: typeof request) => string;
-  return { kind: "send", type: operationNamed(operation).number, payload: serialize(request), tx: "none" };
-}
-
-function control(command: string): Act & { readonly kind: "send" } {
-  return { kind: "send", type: operationNamed("CONTROL").number, payload: `${command}\0`, tx: "none" };
+  return { kind: "send", type: operationNamed(operation).number, payload: payloadOf(operation, request), tx: "none" };
 }
 
 function show(text: string): string {
@@ -355,11 +357,14 @@ function areEvents(expected: readonly ExpectedEvent[], got: readonly Received[])
 function areRemovals(expected: readonly ExpectedEvent[], got: readonly Received[]): boolean {
   const left = [...expected];
   for (const each of got) {
-    const index = left.findIndex((event) => each.kind === "event" && each.path === event.told && each.token === event.token);
+    const index = left.findIndex(
+      (event) => each.kind === "event" && each.path === event.told && each.token === event.token,
+    );
     const event = left[index];
     if (event === undefined) return false;
     const tooEarly = left.some(
-      (other, place) => (other.path !== event.path && isWithin(other.path, event.path)) || (other.path === event.path && place < index),
+      (other, place) =>
+        (other.path !== event.path && isWithin(other.path, event.path)) || (other.path === event.path && place < index),
     );
     if (tooEarly) return false;
     left.splice(index, 1);

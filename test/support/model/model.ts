@@ -32,7 +32,13 @@ import { tell, toldPath, type ModelDeliveries, type ModelWatch } from "./watch-e
 
 /** What a client must get next. */
 export type Expected =
-  | { readonly kind: "reply"; readonly operation: string; readonly requestId: number; readonly txId: number; readonly reply: ModelReply }
+  | {
+      readonly kind: "reply";
+      readonly operation: string;
+      readonly requestId: number;
+      readonly txId: number;
+      readonly reply: ModelReply;
+    }
   /** Events in this order. */
   | { readonly kind: "events"; readonly events: readonly ExpectedEvent[] }
   /** Events in any order in which children precede parents, and those of one path stand in this order. */
@@ -330,7 +336,8 @@ export class Model {
     if (payload !== "T\0" && payload !== "F\0") return failed("EINVAL");
     connection.transactions.delete(transaction.id);
     if (payload === "F\0") {
-      if (this.#mutation === "an aborted transaction fires its events") this.#fire(transaction.events, transaction.base);
+      if (this.#mutation === "an aborted transaction fires its events")
+        this.#fire(transaction.events, transaction.base);
       return OK;
     }
     return this.#commit(connection, transaction);
@@ -364,7 +371,8 @@ export class Model {
     const { path } = parsed;
     const { token, depth } = request;
     const isOwn = (watch: ModelWatch<ModelConnection>): boolean => watch.owner === connection;
-    if (this.#watches.some((each) => isOwn(each) && each.path === path && each.token === token)) return failed("EEXIST");
+    if (this.#watches.some((each) => isOwn(each) && each.path === path && each.token === token))
+      return failed("EEXIST");
     const more = this.#mutation === "watches: one more than the quota is allowed" ? 0 : 1;
     const held = this.#watches.filter(({ owner }) => owner.domid === connection.domid).length + more;
     if (isOverQuota(this.state, connection.domid, "watches", held)) return failed("ENOSPC");
@@ -417,10 +425,12 @@ export class Model {
     const owned = [...state.tree].filter(([path, { perms }]) => path !== ROOT_PATH && ownerOf(perms) === domid);
     for (const [top] of owned) {
       const whole = this.#mutation !== "a release forgets the domain's subtrees";
-      for (const path of [...state.tree.keys()]) if (path === top || (whole && isWithin(path, top))) state.tree.delete(path);
+      for (const path of [...state.tree.keys()])
+        if (path === top || (whole && isWithin(path, top))) state.tree.delete(path);
     }
     if (this.#mutation !== "entries for a released domain stay") {
-      for (const [path, node] of state.tree) state.tree.set(path, { value: node.value, perms: without(node.perms, domid) });
+      for (const [path, node] of state.tree)
+        state.tree.set(path, { value: node.value, perms: without(node.perms, domid) });
     }
     for (const [path, perms] of state.special) state.special.set(path, without(perms, domid));
     for (const [other, domain] of state.domains) {
@@ -562,4 +572,3 @@ function parseTreeRequest(
   const path = request === undefined ? undefined : absolute(request.path);
   return path === undefined ? undefined : { operation, path };
 }
-

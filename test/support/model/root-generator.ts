@@ -6,7 +6,7 @@
 import * as fc from "fast-check";
 import type { Domid, Path, Seq } from "../../../protocol/identifiers.js";
 import { joinPath, parentPath, SPECIAL_PATHS, type SpecialPath } from "../../../protocol/path.js";
-import { parsePerms, serializePerms, type Perms } from "../../../protocol/perms.js";
+import { serializePerms, type Perms } from "../../../protocol/perms.js";
 import { withEntry } from "../../../daemon/store/diff.js";
 import { removeNode, setNode } from "../../../daemon/store/edit.js";
 import type { Node } from "../../../daemon/store/node.js";
@@ -27,14 +27,14 @@ const NAMES = ["a", "b", "a-b", "a0", "A", "__proto__", "constructor", "toString
 const name = fc.constantFrom(...NAMES);
 const path: fc.Arbitrary<Path> = fc.array(name, { minLength: 1, maxLength: 4 }).map(joinPath);
 const domid = fc.integer({ min: 1, max: 4 }) as fc.Arbitrary<Domid>;
-/** Made anew for each use, so that nothing can rely on lists being shared. */
+/** Lists that are not interned, so that nothing can rely on equal lists being one object. */
+const entry = fc.record({
+  access: fc.integer({ min: 0, max: 3 }),
+  domid: fc.integer({ min: 0, max: 4 }) as fc.Arbitrary<Domid>,
+});
 const perms: fc.Arbitrary<Perms> = fc
-  .array(fc.tuple(fc.constantFrom("n", "r", "w", "b"), fc.integer({ min: 0, max: 4 })), { minLength: 1, maxLength: 3 })
-  .map((entries) => {
-    const list = parsePerms(entries.map(([letter, number]) => `${letter}${String(number)}`));
-    if (list === undefined) throw new Error("bad perms");
-    return list;
-  });
+  .tuple(entry, fc.array(entry, { maxLength: 2 }))
+  .map(([owner, others]): Perms => [owner, ...others]);
 const small = fc.integer({ min: 0, max: 2 });
 const quotas = fc
   .array(fc.tuple(fc.constantFrom(...QUOTA_NAMES), small), { maxLength: 2 })
@@ -50,9 +50,15 @@ const record: fc.Arbitrary<DomainRecord> = fc.record({
 /** Makes edits: mostly of nodes. */
 export const edits: fc.Arbitrary<Edit[]> = fc.array(
   fc.oneof(
-    { weight: 8, arbitrary: fc.record({ kind: fc.constant("set"), path, value: fc.constantFrom("", "v", "w"), perms }) },
+    {
+      weight: 8,
+      arbitrary: fc.record({ kind: fc.constant("set"), path, value: fc.constantFrom("", "v", "w"), perms }),
+    },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("remove"), path }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("special"), path: fc.constantFrom(...SPECIAL_PATHS), perms }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant("special"), path: fc.constantFrom(...SPECIAL_PATHS), perms }),
+    },
     {
       weight: 1,
       arbitrary: fc.record({
@@ -64,7 +70,7 @@ export const edits: fc.Arbitrary<Edit[]> = fc.array(
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("domain"), domid, record }) },
   ),
   { maxLength: 40 },
-) as fc.Arbitrary<Edit[]>;
+);
 
 /** Edits a root; a set creates missing parents, and what cannot be done is left out. */
 export function editRoot(root: Root, list: readonly Edit[], seq: number): Root {
@@ -127,7 +133,9 @@ export function nodesOf(root: Root): Map<Path, Node> {
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { names, node } = next;
     found.set(joinPath(names), node);
-    node.children.forEach((child, index) => pending.push({ names: [...names, String(node.names[index])], node: child }));
+    node.children.forEach((child, index) =>
+      pending.push({ names: [...names, String(node.names[index])], node: child }),
+    );
   }
   return found;
 }

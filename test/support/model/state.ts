@@ -139,7 +139,10 @@ export function replaceState(target: ModelState, source: ModelState): void {
 
 /** Everything in a state but the tree, as text: two states are alike in that if the texts are equal. */
 export function textWithoutTree(state: ModelState): string {
-  const domains = [...state.domains].map(([domid, domain]) => [domid, { ...domain, quotas: [...domain.quotas].sort() }]);
+  const domains = [...state.domains].map(([domid, domain]) => [
+    domid,
+    { ...domain, quotas: [...domain.quotas].sort() },
+  ]);
   return JSON.stringify([[...state.special], [...state.quotas].sort(), domains.sort()]);
 }
 

@@ -142,7 +142,9 @@ function create(scene: Scene, path: string, value: string): ModelReply {
   if (parent === undefined) throw new Error("no ancestor");
   const [owner, ...others] = parent.perms;
   const owned = who.domid !== 0 && mutation !== "a node's creator does not become its owner";
-  const perms = owned ? makePerms({ access: owner.access, domid: who.domid as typeof owner.domid }, others) : parent.perms;
+  const perms = owned
+    ? makePerms({ access: owner.access, domid: who.domid as typeof owner.domid }, others)
+    : parent.perms;
   const added = new Map(missing.map((each) => [each, { value: each === path ? value : "", perms }]));
   const less = mutation === "nodes: one less than the quota is allowed" ? 1 : 0;
   const nodes = nodesOwnedBy(state, who.domid) + missing.length + less;

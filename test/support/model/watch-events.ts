@@ -3,15 +3,7 @@
  *
  * Owns the watches' rules, by brute force over all watches.
  */
-import {
-  above,
-  canRead,
-  isWithin,
-  levelOf,
-  type ModelState,
-  type Mutation,
-  type Who,
-} from "./state.js";
+import { above, canRead, isWithin, levelOf, type ModelState, type Mutation, type Who } from "./state.js";
 import type { ModelEvent } from "./tree-request.js";
 
 /** A watch. */
@@ -107,7 +99,8 @@ function tellSpecial<Owner>(
   for (const watch of watches) {
     if (!canRead(after.special.get(event.path), whoOf(watch.owner))) continue;
     if (watch.path === withDomid) deliveries.push({ watch, path: withDomid });
-    else if (watch.path === event.path) deliveries.push({ watch, path: watch.depth === undefined ? event.path : withDomid });
+    else if (watch.path === event.path)
+      deliveries.push({ watch, path: watch.depth === undefined ? event.path : withDomid });
   }
   return deliveries;
 }

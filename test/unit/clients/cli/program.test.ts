@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { bytesFromText } from "../../../../protocol/bytes.js";
 import { ConnectError } from "../../../../clients/xenstore/errors.js";
 import { jsonOf, programHarness, success } from "./program-harness.js";
 
@@ -21,6 +22,11 @@ describe("runProgram", () => {
     expect([code, err]).toEqual([0, ""]);
     for (const command of COMMANDS) expect(out).toMatch(new RegExp(`^  ${command} `, "m"));
     expect(out).toContain("Examples:\n  xs ls");
+  });
+
+  test("the help is written as UTF-8", async () => {
+    const { run } = await programHarness();
+    expect((await run(["txn", "--help"])).out).toContain(bytesFromText("'…' is taken as it is"));
   });
 
   test.each(COMMANDS)("%s --help has examples", async (command) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { serializeMessage, serializeWatchEvent } from "../../../../protocol/message.js";
+import { serializeHeader, serializeMessage, serializeWatchEvent } from "../../../../protocol/message.js";
 import { operationNamed } from "../../../../protocol/operation.js";
 import { ConnectionLostError, ProtocolError } from "../../../../clients/xenstore/errors.js";
 import { openSession, withoutNul, type Session } from "../../../../clients/xenstore/session.js";
@@ -143,7 +143,7 @@ describe("Session", () => {
     ["a reply to no request", serializeMessage({ type: READ, requestId: 77, txId: 0, payload: "" }), "request 77"],
     ["a reply of another type", serializeMessage({ type: 1, requestId: 1, txId: 0, payload: "" }), "type 1 to READ"],
     ["a bad watch event", serializeMessage({ type: 15, requestId: 0, txId: 0, payload: "x" }), "malformed watch event"],
-    ["a payload over 4096", "\x02\0\0\0\x01\0\0\0\0\0\0\0\x01\x10\0\0", "payload of 4097 bytes"],
+    ["a length that makes no sense", serializeHeader(READ, 1, 0, 0xffff_ffff), "payload of 4294967295 bytes"],
   ])("ends the session on %s", async (_name, bytes, message) => {
     const server = scriptedServer(() => "later");
     const { session, ended } = await open(server);

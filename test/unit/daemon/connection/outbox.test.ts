@@ -50,7 +50,12 @@ describe("Outbox", () => {
     settle();
     expect([outbox.hasBacklog, outbox.unreadBytes, outbox.unsentReplies]).toEqual([true, 3, 3]);
     expect(outbox.takeBacklog()).toBe("123");
-    expect([outbox.hasBacklog, outbox.unreadBytes, outbox.unsentReplies, outbox.takeBacklog()]).toEqual([false, 0, 0, ""]);
+    expect([outbox.hasBacklog, outbox.unreadBytes, outbox.unsentReplies, outbox.takeBacklog()]).toEqual([
+      false,
+      0,
+      0,
+      "",
+    ]);
   });
 
   test("collapses an event equal to one that waits, while the socket takes nothing (invariant 3)", () => {

@@ -6,7 +6,7 @@ import type { Connection } from "../../../../daemon/connection/connection.js";
 import { CREDIT_MAX } from "../../../../daemon/connection/fairness.js";
 import { OPERATIONS } from "../../../../protocol/operation.js";
 import { parsePerms, type Perms } from "../../../../protocol/perms.js";
-import { CoreHarness, domainId, type Received } from "../../../support/core-harness.js";
+import { CoreHarness, domainId, type Received, payloadOfAnswer } from "../../../support/core-harness.js";
 
 const OK = "OK\0";
 let harness: CoreHarness;
@@ -26,9 +26,12 @@ const control = (...words: string[]) =>
   harness.ask(dom0, "CONTROL", { command: words[0] ?? "", parameters: words.slice(1) });
 
 describe("Core.dispatch", () => {
-  test.each([15, 16, 20, 27, 99, 0xffff_ffff])("answers ENOSYS to type %d, before anything else is looked at", (type) => {
-    expect(harness.askPayload(guest, type, "", 77)).toEqual({ error: "ENOSYS" });
-  });
+  test.each([15, 16, 20, 27, 99, 0xffff_ffff])(
+    "answers ENOSYS to type %d, before anything else is looked at",
+    (type) => {
+      expect(harness.askPayload(guest, type, "", 77)).toEqual({ error: "ENOSYS" });
+    },
+  );
 
   test("answers EACCES to a guest's privileged request before the transaction and the arguments are looked at", () => {
     for (const { number, privilege } of OPERATIONS) {
@@ -57,7 +60,19 @@ describe("Core.dispatch", () => {
   });
 
   test("gives exactly one reply to every operation with any payload, and never fails (the common rule of the XSAs)", () => {
-    const payloads = ["", "\0", "\0\0", "/", "/\0", "/\0\0", "T\0", "1\0", "1\x001\x001\0", "check\0", "\u00ff".repeat(4096)];
+    const payloads = [
+      "",
+      "\0",
+      "\0\0",
+      "/",
+      "/\0",
+      "/\0\0",
+      "T\0",
+      "1\0",
+      "1\x001\x001\0",
+      "check\0",
+      "\u00ff".repeat(4096),
+    ];
     const [busy, other] = [harness.connect(0), harness.connect(1)];
     // The guest first: what dom0 sends may release it.
     for (const connection of [other, busy]) {
@@ -192,7 +207,7 @@ describe("Core.abortTick", () => {
       harness.core.dispatch(dom0, { type: 7, requestId: 900, txId, payload: "T\0" });
     });
     expect(received.get(dom0)).toEqual([{ kind: "error", requestId: 900, txId, error: "EAGAIN" }]);
-    expect(String(control("conflicts")).match(/transaction 1 /g)).toHaveLength(1);
+    expect(payloadOfAnswer(control("conflicts")).match(/transaction 1 /g)).toHaveLength(1);
   });
 
   test("keeps the credit of a guest whose release was refused", () => {

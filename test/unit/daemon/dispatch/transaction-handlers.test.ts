@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Connection } from "../../../../daemon/connection/connection.js";
 import { REQUEST_RECORDS_MAX } from "../../../../daemon/store/commit.js";
 import { parsePerms, type Perms } from "../../../../protocol/perms.js";
-import { CoreHarness, domainId } from "../../../support/core-harness.js";
+import { CoreHarness, domainId, payloadOfAnswer } from "../../../support/core-harness.js";
 
 const OK = "OK\0";
 const EAGAIN = { error: "EAGAIN" };
@@ -227,7 +227,7 @@ describe("CONTROL conflicts", () => {
       write(other, `/${String(conflict)}`);
       end(dom0, txId);
     }
-    const text = String(harness.ask(dom0, "CONTROL", { command: "conflicts", parameters: [] }));
+    const text = payloadOfAnswer(harness.ask(dom0, "CONTROL", { command: "conflicts", parameters: [] }));
     expect(text).toMatch(/^socket-1 transaction 300 /);
     expect(text.length).toBeLessThanOrEqual(4096);
   });

@@ -37,10 +37,12 @@ beforeEach(async () => {
   journaled = [];
   flushes = [];
   now = 1_000_000_000;
-  const record = (what: string) => void happened.push(what);
+  const record = (what: string): void => {
+    happened.push(what);
+  };
   listener = new MemoryListener(record);
   core = new Core(emptyRoot(), 0 as Commit["seq"], {
-    log: (level, message) => void record(`core ${level} ${message}`),
+    log: (level, message) => record(`core ${level} ${message}`),
     describeHistory: () => {
       throw new Error("a faulty port");
     },
@@ -60,8 +62,8 @@ beforeEach(async () => {
       journal: { append },
       listener,
       clock: { nowMicroseconds: () => now, monotonicMilliseconds: () => now / 1000 },
-      log: { log: (level, key) => void record(`log ${level} ${key}`), flush: () => {} },
-      journalWritten: ({ seq }) => void record(`published ${String(seq)}`),
+      log: { log: (level, key) => record(`log ${level} ${key}`), flush: () => {} },
+      journalWritten: ({ seq }) => record(`published ${String(seq)}`),
       flushHistory: async () => new Promise((resolve, reject) => flushes.push({ resolve, reject })),
       accessLog: () => undefined,
     },
@@ -325,7 +327,9 @@ describe("Server and a journal that fails", () => {
     const dom0 = listener.connect(SOCKET);
     journalErrors = [noSpace()];
     dom0.send(request("RELEASE", { domid: 5 as Domid }));
-    client.send(request("IS_DOMAIN_INTRODUCED", { domid: 0 as Domid }) + request("GET_DOMAIN_PATH", { domid: 5 as Domid }));
+    client.send(
+      request("IS_DOMAIN_INTRODUCED", { domid: 0 as Domid }) + request("GET_DOMAIN_PATH", { domid: 5 as Domid }),
+    );
     await settle();
     expect(kinds(dom0.take())).toEqual(["ENOSPC"]);
     expect(kinds(client.take())).toEqual(["EACCES", "GET_DOMAIN_PATH"]);
@@ -460,7 +464,9 @@ describe("Server and a client that does not read", () => {
   test("closes dom0's client above UNREAD_BYTES_DROPPED, which events alone can make", async () => {
     const client = await slowClient(0);
     const watches = 128;
-    client.send(Array.from({ length: watches }, (_, index) => watch("/big", `${String(index)} ${"t".repeat(3900)}`)).join(""));
+    client.send(
+      Array.from({ length: watches }, (_, index) => watch("/big", `${String(index)} ${"t".repeat(3900)}`)).join(""),
+    );
     await settle();
     const writer = listener.connect(SOCKET, "writer");
     // Distinct paths, so that no event is collapsed into another.
@@ -564,7 +570,9 @@ describe("Server and fairness (XSA-206)", () => {
       await settle();
       writeHot();
       await settle();
-      dom0.send(request("WRITE", { path: "/hot", value: "dom0" }, txId) + request("TRANSACTION_END", { commit: true }, txId));
+      dom0.send(
+        request("WRITE", { path: "/hot", value: "dom0" }, txId) + request("TRANSACTION_END", { commit: true }, txId),
+      );
       await settle();
       done = kinds(dom0.take()).at(-1) === "TRANSACTION_END";
       now += 1000;

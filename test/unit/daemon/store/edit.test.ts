@@ -15,11 +15,14 @@ const path = (text: string) => text as Path;
 
 /** Sets paths one after the other; the seq counts them. */
 function build(...paths: string[]): Node {
-  return paths.reduce<Node>((top, each, index) => {
-    const next = setNode(top, path(each), state(each), seq(index + 1));
-    if (next === undefined) throw new Error(each);
-    return next;
-  }, leaf("", PERMS, seq(0)));
+  return paths.reduce<Node>(
+    (top, each, index) => {
+      const next = setNode(top, path(each), state(each), seq(index + 1));
+      if (next === undefined) throw new Error(each);
+      return next;
+    },
+    leaf("", PERMS, seq(0)),
+  );
 }
 
 describe("setNode", () => {

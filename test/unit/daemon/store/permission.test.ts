@@ -47,7 +47,13 @@ describe("accessOf", () => {
 
 describe("requesterFor", () => {
   test("knows the target of a guest and none of dom0", () => {
-    const record = { introduction: undefined, target: domainId(3), features: undefined, shutdown: false, quotas: new Map() };
+    const record = {
+      introduction: undefined,
+      target: domainId(3),
+      features: undefined,
+      shutdown: false,
+      quotas: new Map(),
+    };
     const root = { ...emptyRoot(), domains: new Map([[domainId(2), record]]) };
     expect(requesterFor(root, domainId(2))).toEqual({ domid: 2, target: 3 });
     expect(requesterFor(root, domainId(4))).toEqual({ domid: 4, target: undefined });

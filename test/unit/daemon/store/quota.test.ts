@@ -28,13 +28,23 @@ describe("quotas", () => {
 
   test("are a domain's own, else the changed default, else the built-in one", () => {
     const record = { ...NO_RECORD, quotas: new Map([["nodes", 3] as const]) };
-    const root = { ...emptyRoot(), quotas: new Map([["nodes", 7] as const]), domains: new Map([[domainId(1), record]]) };
+    const root = {
+      ...emptyRoot(),
+      quotas: new Map([["nodes", 7] as const]),
+      domains: new Map([[domainId(1), record]]),
+    };
     expect([quotaOf(root, domainId(1), "nodes"), quotaOf(root, domainId(2), "nodes")]).toEqual([3, 7]);
     expect([defaultQuota(root, "nodes"), defaultQuota(root, "watches")]).toEqual([7, 128]);
   });
 
   test("allow N, no more; 0 allows everything; dom0 is exempt", () => {
-    const root = { ...emptyRoot(), quotas: new Map([["nodes", 7], ["watches", 0]] as const) };
+    const root = {
+      ...emptyRoot(),
+      quotas: new Map([
+        ["nodes", 7],
+        ["watches", 0],
+      ] as const),
+    };
     expect(exceedsQuota(root, domainId(1), "nodes", 7)).toBe(false);
     expect(exceedsQuota(root, domainId(1), "nodes", 8)).toBe(true);
     expect(exceedsQuota(root, domainId(1), "watches", 1_000_000)).toBe(false);
@@ -116,7 +126,9 @@ describe("a guest", () => {
     const txId = harness.startTransaction(guest);
     expect(harness.ask(dom0, "WRITE", { path: "/g/x/y", value: "" })).toBe(OK);
     expect(write("/g/a", "", txId)).toBe(OK);
-    expect(harness.ask(guest, "TRANSACTION_END", { commit: true }, txId), "its replay is refused").toEqual({ error: "EAGAIN" });
+    expect(harness.ask(guest, "TRANSACTION_END", { commit: true }, txId), "its replay is refused").toEqual({
+      error: "EAGAIN",
+    });
   });
 
   test("has as many watches as its quota allows, on all its connections", () => {
@@ -179,9 +191,21 @@ describe("a guest", () => {
   test("has no limit where the quota is 0", () => {
     for (const quota of QUOTA_NAMES) setQuota(quota, 0);
     const txId = harness.startTransaction(guest);
-    for (let index = 0; index < 1200; index++) harness.send(guest, "WRITE", { path: `/g/${String(index)}`, value: "" }, txId);
+    for (let index = 0; index < 1200; index++)
+      harness.send(guest, "WRITE", { path: `/g/${String(index)}`, value: "" }, txId);
     expect(harness.ask(guest, "TRANSACTION_END", { commit: true }, txId)).toBe(OK);
-    expect(harness.ask(guest, "SET_PERMS", { path: "/g", perms: list("n1", ..."r".repeat(20).split("").map((letter) => `${letter}0`)) })).toBe(OK);
+    expect(
+      harness.ask(guest, "SET_PERMS", {
+        path: "/g",
+        perms: list(
+          "n1",
+          ..."r"
+            .repeat(20)
+            .split("")
+            .map((letter) => `${letter}0`),
+        ),
+      }),
+    ).toBe(OK);
   });
 
   test("gets everything back when it is destroyed (XSA-483)", () => {
@@ -190,6 +214,8 @@ describe("a guest", () => {
     harness.ask(dom0, "RELEASE", { domid: domainId(1) });
     harness.ask(dom0, "INTRODUCE", { domid: domainId(1), gfn: 1, port: 1 });
     expect(harness.ask(dom0, "GET_QUOTA", { domid: domainId(1), quota: "nodes" })).toBe("1000\0");
-    expect(harness.ask(dom0, "CONTROL", { command: "quota", parameters: ["1"] })).toMatch(/nodes held: 0\nwatches held: 0/);
+    expect(harness.ask(dom0, "CONTROL", { command: "quota", parameters: ["1"] })).toMatch(
+      /nodes held: 0\nwatches held: 0/,
+    );
   });
 });

@@ -28,7 +28,12 @@ function heapGrowth(name: OperationName, payload: (number: string) => string, in
   const txId = inTransaction ? harness.startTransaction(dom0) : 0;
   const { number: type } = operationNamed(name);
   const send = (index: number): void => {
-    const message = serializeMessage({ type, requestId: index, txId, payload: payload(String(index).padStart(20, "0")) });
+    const message = serializeMessage({
+      type,
+      requestId: index,
+      txId,
+      payload: payload(String(index).padStart(20, "0")),
+    });
     const parser = new MessageParser();
     parser.push(Buffer.from(message.padEnd(CHUNK_BYTES, "x"), "latin1").toString("latin1"));
     const parsed = parser.next();

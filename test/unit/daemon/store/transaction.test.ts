@@ -49,7 +49,8 @@ describe("Transaction's log", () => {
   test("tells DIRECTORY_PART of different offsets apart, and operations on one path", () => {
     const { harness, dom0, txId, transaction } = open();
     for (const offset of [0, 5, 0]) harness.ask(dom0, "DIRECTORY_PART", { path: "/", offset }, txId);
-    for (const operation of ["READ", "DIRECTORY", "GET_PERMS"] as const) harness.ask(dom0, operation, { path: "/" }, txId);
+    for (const operation of ["READ", "DIRECTORY", "GET_PERMS"] as const)
+      harness.ask(dom0, operation, { path: "/" }, txId);
     expect(transaction.log.map(({ request }) => request.operation)).toEqual([
       "DIRECTORY_PART",
       "DIRECTORY_PART",

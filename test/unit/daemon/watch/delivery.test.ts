@@ -98,7 +98,9 @@ describe("deliveriesOf", () => {
       error: "EEXIST",
     });
     expect(harness.ask(guest, "UNWATCH", { path: "/local/domain/1/a", token: "t" })).toBe("OK\0");
-    expect(reportedPath({ owner: 0, path: "/x/y", token: "", depth: undefined, relativeBase: 3, order: 0 }, "/x/y/z")).toBe("y/z");
+    expect(
+      reportedPath({ owner: 0, path: "/x/y", token: "", depth: undefined, relativeBase: 3, order: 0 }, "/x/y/z"),
+    ).toBe("y/z");
   });
 
   test("tells special events to watches of the special path, of one domain, and with depth 1 with the domain", () => {
@@ -111,7 +113,10 @@ describe("deliveriesOf", () => {
     harness.ask(dom0, "INTRODUCE", { domid: domainId(1), gfn: 1, port: 1 });
     expect([told(), told(deep)]).toEqual([[], []]);
     const control = (act: string) => harness.ask(dom0, "CONTROL", { command: "domain", parameters: [act, "1"] });
-    const expected = [["@releaseDomain @releaseDomain", "@releaseDomain/1 @releaseDomain/1"], ["@releaseDomain/1 @releaseDomain"]];
+    const expected = [
+      ["@releaseDomain @releaseDomain", "@releaseDomain/1 @releaseDomain/1"],
+      ["@releaseDomain/1 @releaseDomain"],
+    ];
     control("shutdown");
     expect([told(), told(deep)]).toEqual(expected);
     control("shutdown");
@@ -127,7 +132,8 @@ describe("deliveriesOf", () => {
     for (const domid of [1, 2]) harness.ask(dom0, "INTRODUCE", { domid: domainId(domid), gfn: 1, port: 1 });
     harness.ask(dom0, "SET_TARGET", { domid: domainId(2), target: domainId(1) });
     watch("@releaseDomain", 1);
-    for (const domid of ["1", "2"]) harness.send(dom0, "CONTROL", { command: "domain", parameters: ["destroy", domid] });
+    for (const domid of ["1", "2"])
+      harness.send(dom0, "CONTROL", { command: "domain", parameters: ["destroy", domid] });
     harness.endTick();
     expect(told()).toEqual(["@releaseDomain/1 @releaseDomain", "@releaseDomain/2 @releaseDomain"]);
     expect(harness.ask(dom0, "CONTROL", { command: "check", parameters: [] })).toBe("OK\0");

@@ -17,9 +17,12 @@ function watchOn(path: string, depth?: number): Watch<string> {
 describe("WatchTable", () => {
   test("finds the watches of a node and of its ancestors, in the order of their registration", () => {
     const names = fc.array(fc.constantFrom("a", "b", "__proto__", "constructor"), { maxLength: 4 });
-    const watches = fc.array(fc.record({ names, depth: fc.option(fc.nat(3), { nil: undefined }), gone: fc.boolean() }), {
-      maxLength: 30,
-    });
+    const watches = fc.array(
+      fc.record({ names, depth: fc.option(fc.nat(3), { nil: undefined }), gone: fc.boolean() }),
+      {
+        maxLength: 30,
+      },
+    );
     fc.assert(
       fc.property(watches, names, (list, at) => {
         const table = new WatchTable<string>();
