@@ -60,6 +60,7 @@ function createProgram(io: CliIo): Command {
         io.err(text);
       },
     })
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride();
   const context = createContext(io, () => program.opts<GlobalOptions>());
   for (const add of COMMANDS) add(program, context);

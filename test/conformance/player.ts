@@ -188,6 +188,7 @@ class Play {
     expected: Expected & { kind: "reply" | "error" },
     message: Message,
   ): void {
+    if (isEvent(message)) throw new Mismatch(`got ${describeMessage(message)}`);
     const pending = player.pending.shift();
     if (pending === undefined) throw new Mismatch(`there is no request without an answer: ${describeMessage(message)}`);
     const { requestId, txId } = pending;

@@ -122,41 +122,73 @@ describe("playTranscript accepts", () => {
 });
 
 describe("playTranscript refuses", () => {
-  const cases: readonly (readonly [claim: string, behaviour: Behaviour, message: string, source?: string])[] = [
-    ["another value", (message) => serializeMessage({ ...message, payload: "y" }), "test:3: A< READ x"],
-    ["an error", (message) => serializeError(message.requestId, 0, "ENOENT"), "got ERROR"],
-    ["another type", (message) => serializeMessage({ ...message, type: 1, payload: "x" }), "got DIRECTORY"],
-    ["another request id", (message) => serializeMessage({ ...message, requestId: 99, payload: "x" }), "is due"],
-    ["another transaction id", (message) => serializeMessage({ ...message, txId: 5, payload: "x" }), "is due"],
-    ["a second reply", (message, socket) => readX(message, socket).repeat(2), "nothing was to come"],
-    [
-      "an event that nobody expects",
-      (message, socket) => readX(message, socket) + serializeWatchEvent("/a", "t"),
-      "nothing was to come",
-    ],
-    ["an end of the connection", (_message, socket) => (socket.destroy(), ""), "the connection was closed"],
-    ["an answer instead of an end", readX, "got READ", "== t\nA> READ /a\nA< closed\n"],
-    ["an answer that no line expects", readX, "nothing was to come", "== t\nA> READ /a\n"],
-    [
-      "more words",
-      (message) => serializeMessage({ ...message, payload: "a\0b\0" }),
-      "got DIRECTORY",
-      "== t\nA> DIRECTORY /a\nA< DIRECTORY a\n",
-    ],
-    [
-      "a NUL that is missing",
-      (message) => serializeMessage({ ...message, payload: "a" }),
-      "got DIRECTORY",
-      "== t\nA> DIRECTORY /a\nA< DIRECTORY a\n",
-    ],
-    [
-      "another value of a variable",
-      (message) => serializeMessage({ ...message, payload: String(message.requestId) }),
-      "got READ",
-      "== t\nA> READ /a\nA< READ $v\nA> READ /a\nA< READ $v\n",
-    ],
+  interface Case {
+    readonly claim: string;
+    readonly message: string;
+    readonly behaviour: Behaviour;
+    readonly source?: string;
+  }
+  const answer =
+    (change: (message: Message) => Partial<Message>): Behaviour =>
+    (message) =>
+      serializeMessage({ ...message, payload: "x", ...change(message) });
+  const directory = "== t\nA> DIRECTORY /a\nA< DIRECTORY a\n";
+  const cases: readonly Case[] = [
+    { claim: "another value", message: "test:3: A< READ x", behaviour: answer(() => ({ payload: "y" })) },
+    { claim: "an error", message: "got ERROR", behaviour: ({ requestId }) => serializeError(requestId, 0, "ENOENT") },
+    { claim: "another type", message: "got DIRECTORY", behaviour: answer(() => ({ type: 1 })) },
+    { claim: "another request id", message: "is due", behaviour: answer(() => ({ requestId: 99 })) },
+    { claim: "another transaction id", message: "is due", behaviour: answer(() => ({ txId: 5 })) },
+    {
+      claim: "a second reply",
+      message: "nothing was to come",
+      behaviour: (message, socket) => readX(message, socket).repeat(2),
+    },
+    {
+      claim: "an event that nobody expects",
+      message: "nothing was to come",
+      behaviour: (message, socket) => readX(message, socket) + serializeWatchEvent("/a", "t"),
+    },
+    {
+      claim: "an end of the connection",
+      message: "the connection was closed",
+      behaviour: (_message, socket) => {
+        socket.destroy();
+        return "";
+      },
+    },
+    {
+      claim: "an answer instead of an end",
+      message: "got READ",
+      behaviour: readX,
+      source: "== t\nA> READ /a\nA< closed\n",
+    },
+    {
+      claim: "an answer that no line expects",
+      message: "nothing was to come",
+      behaviour: readX,
+      source: "== t\nA> READ /a\n",
+    },
+    {
+      claim: "more words",
+      message: "got DIRECTORY",
+      behaviour: answer(() => ({ payload: "a\0b\0" })),
+      source: directory,
+    },
+    {
+      claim: "a NUL that is missing",
+      message: "got DIRECTORY",
+      behaviour: answer(() => ({ payload: "a" })),
+      source: directory,
+    },
+    {
+      claim: "another value of a variable",
+      message: "got READ",
+      behaviour: answer(({ requestId }) => ({ payload: String(requestId) })),
+      source: "== t\nA> READ /a\nA< READ $v\nA> READ /a\nA< READ $v\n",
+    },
   ];
-  test.each(cases)("%s", async (_claim, behaviour, message, source = READ) => {
+  test.each(cases)("$claim", async ({ behaviour, message, source = READ }) => {
     await expect(play(source, behaviour)).rejects.toThrow(message);
   });
 });

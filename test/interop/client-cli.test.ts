@@ -12,7 +12,10 @@ import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import type { DaemonProcess } from "../support/daemon-process.js";
 import { targets } from "./client-targets.js";
 
-const hasTools = spawnSync("xenstore-ls", ["-h"]).error === undefined;
+const runTool = (name: string, words: readonly string[], environment = process.env) =>
+  spawnSync(`xenstore-${name}`, words, { env: environment, encoding: "latin1" });
+
+const hasTools = runTool("ls", ["-h"]).error === undefined;
 
 interface Ran {
   readonly code: number | null;
@@ -44,8 +47,7 @@ describe.each(targets)("xs and the xenstore-* tools on $name", ({ isMissing, sta
     };
     const xs = (...words: string[]): Promise<Ran> => xsWithInput("", ...words);
     const tool = async (name: string, ...words: string[]): Promise<Ran> => {
-      const environment = { ...process.env, XENSTORED_PATH: daemon.socket };
-      const { status, stdout } = spawnSync(`xenstore-${name}`, words, { env: environment, encoding: "latin1" });
+      const { status, stdout } = runTool(name, words, { ...process.env, XENSTORED_PATH: daemon.socket });
       return { code: status, out: stdout };
     };
     /** Runs both; what they print and how they end must be equal. */

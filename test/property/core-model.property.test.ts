@@ -16,7 +16,7 @@ const RUNS = 1200;
 const COMMANDS_MAX = 220;
 
 /** A wrong model is found out within so many runs. */
-const MUTANT_RUNS = 400;
+const MUTANT_RUNS = 1000;
 
 const runs = runArbitrary({ commandsMax: COMMANDS_MAX, withFailures: false });
 

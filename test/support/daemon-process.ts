@@ -168,7 +168,7 @@ async function withinStartTime<T>(what: string, spawned: Spawned, ready: Promise
 }
 
 /** Our daemon's command line, without its flags. */
-export function daemonCommand(): readonly string[] {
+function daemonCommand(): readonly string[] {
   const given = process.env["XENSTORED_TNG_COMMAND"]?.trim();
   if (given !== undefined && given !== "") return given.split(/\s+/);
   return [process.execPath, "--import", "tsx", join(project, "daemon", "main.ts")];

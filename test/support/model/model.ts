@@ -538,7 +538,7 @@ function without(perms: Perms, domid: number): Perms {
 }
 
 /** Whether two replies are the same. */
-export function sameReplies(left: ModelReply, right: ModelReply): boolean {
+function sameReplies(left: ModelReply, right: ModelReply): boolean {
   if (typeof left === "string" || typeof right === "string") return left === right;
   return left.error === right.error;
 }

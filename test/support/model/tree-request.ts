@@ -52,7 +52,7 @@ const OK = "OK\0";
 const failed = (error: string): ModelReply => ({ error });
 
 /** The text of a permission list with a NUL behind each entry. */
-export function permsText(perms: Perms): string {
+function permsText(perms: Perms): string {
   return perms.map(({ access, domid }) => `${"nrwb".charAt(access)}${String(domid)}\0`).join("");
 }
 
