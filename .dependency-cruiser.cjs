@@ -38,7 +38,7 @@ const layers = [
     ["protocol", "daemon/connection", "daemon/dispatch", "daemon/journal", "daemon/platform"],
     ["node-ipc"],
   ],
-  ["clients/xenstore", ["protocol"], ["node-ipc"]],
+  ["clients/xenstore", ["protocol"], []],
   ["clients/cli", ["protocol", "clients/xenstore", "daemon/history/query", "daemon/platform"], ["commander"]],
   ["simulator", ["protocol", "clients/xenstore", "daemon/daemon.ts", "daemon/platform"], ["commander"]],
   // The files that stand directly in daemon/ put the daemon together: the process entry, its options, the wiring.

@@ -319,18 +319,27 @@ export class Server {
   #writeJournal(): void {
     const { core, journal } = this.#ports;
     if (core.commits.length === 0) return;
+    let position: JournalPosition;
     try {
-      this.#ports.journalWritten(journal.append(core.commits));
+      position = journal.append(core.commits);
     } catch (error) {
-      const name = errorNameOf(error);
-      const count = String(core.commits.length);
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#ports.log.log("error", "journal", `${count} commits refused with ${name}: ${reason}`);
-      core.abortTick(name);
-      for (const { waiting, outcome } of this.#lateAnswers) core.answer(waiting, outcome);
-      for (const { connection, message } of this.#inputs) this.#ports.core.dispatch(connection, message);
-      core.acceptCommits();
+      this.#refuseCommits(error);
+      return;
     }
+    this.#ports.journalWritten(position);
+  }
+
+  /** Undoes the tick and dispatches its messages again, this time without commits. */
+  #refuseCommits(error: unknown): void {
+    const { core, log } = this.#ports;
+    const name = errorNameOf(error);
+    const count = String(core.commits.length);
+    const reason = error instanceof Error ? error.message : String(error);
+    log.log("error", "journal", `${count} commits refused with ${name}: ${reason}`);
+    core.abortTick(name);
+    for (const { waiting, outcome } of this.#lateAnswers) core.answer(waiting, outcome);
+    for (const { connection, message } of this.#inputs) core.dispatch(connection, message);
+    core.acceptCommits();
   }
 
   #carryOut(effect: Effect): void {

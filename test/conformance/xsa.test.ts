@@ -224,6 +224,11 @@ describe("advisories", () => {
     await guest.must("MKDIR", ["g"], { txId });
     await guest.must("TRANSACTION_END", ["T"], { txId });
     expect(await held(domid, "nodes")).toBe(8);
+    const over = await start(guest);
+    for (const path of ["x", "y"]) await guest.must("MKDIR", [path], { txId: over });
+    expect(await guest.ask("MKDIR", ["z"], { txId: over })).toBe("ENOSPC");
+    expect(await guest.ask("TRANSACTION_END", ["T"], { txId: over })).toBe("ENOSPC");
+    expect(await held(domid, "nodes")).toBe(8);
     for (const path of ["h/i/j", "k/l/m/n"]) expect(await guest.ask("WRITE", [path, "x"])).toBe("ENOSPC");
     await guest.must("MKDIR", ["h/i"]);
     expect(await guest.ask("MKDIR", ["o"])).toBe("ENOSPC");
