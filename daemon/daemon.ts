@@ -19,6 +19,7 @@ import type { FileSystem } from "./platform/file-system.js";
 import type { Listener } from "./platform/listener.js";
 import { limitRate, type Logger, type RateLimitedLog } from "./platform/log.js";
 import { describeMemory } from "./platform/memory.js";
+import { makePrivateDirectory } from "./platform/private-directory.js";
 import { getOperation } from "../protocol/operation.js";
 import { Server } from "./server/server.js";
 import { checkSocketPath, isServed } from "./server/socket-path.js";
@@ -65,8 +66,13 @@ export async function assemble(ports: DaemonPorts, config: DaemonConfig): Promis
   const socket = join(config.runDirectory, "socket");
   checkSocketPath(socket);
   checkSocketPath(join(domains, "65535"));
-  for (const directory of [config.stateDirectory, config.runDirectory, domains]) fileSystem.makeDirectory(directory);
-  const lock = lockDirectory(config.stateDirectory);
+  for (const directory of [config.stateDirectory, config.runDirectory, domains]) makePrivateDirectory(directory);
+  const locks = [...new Set([config.stateDirectory, config.runDirectory])].map((directory) => lockDirectory(directory));
+  const lock: DirectoryLock = {
+    release: () => {
+      for (const each of locks) each.release();
+    },
+  };
   try {
     if (await isServed(socket)) {
       throw new Error(`another daemon serves ${socket}: stop it first, or choose another --run directory`);
@@ -106,7 +112,7 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
   const core = new Core(
     root,
     seq,
-    corePorts(ports, recorder, (enabled) => (isAccessLogged = enabled)),
+    corePorts(log, recorder, (enabled) => (isAccessLogged = enabled)),
   );
   const server = new Server(
     {
@@ -176,11 +182,7 @@ function watchRecorder(recorder: Recorder, journal: Journal, log: RateLimitedLog
     }
   });
   recorder.onFailure((error) => {
-    log.log(
-      "error",
-      "recorder",
-      `the history is not written any more (the journal keeps everything): ${error.message}`,
-    );
+    log.log("error", "recorder", `${error.message} (the journal keeps what the history lacks)`);
   });
 }
 
@@ -202,10 +204,10 @@ async function closeRecorder(recorder: Recorder, log: RateLimitedLog): Promise<v
   }
 }
 
-function corePorts({ logger }: DaemonPorts, recorder: Recorder, setAccessLog: (on: boolean) => void): CorePorts {
+function corePorts(log: RateLimitedLog, recorder: Recorder, setAccessLog: (on: boolean) => void): CorePorts {
   return {
-    log: (level, message) => {
-      logger.log(level, message);
+    log: (level, key, message) => {
+      log.log(level, key, message);
     },
     describeHistory: () => {
       const { tip, sealedSeq, recordedSeq, publishedSeq } = recorder.status();

@@ -10,7 +10,7 @@
 import { hostname } from "node:os";
 import { assemble } from "./daemon.js";
 import { parseDaemonOptions } from "./options.js";
-import { createLogger, fileSink, standardErrorSink } from "./platform/log.js";
+import { createLogger, fileSink, limitRate, standardErrorSink, type LogSink } from "./platform/log.js";
 import { createNodeClock } from "./platform/node-clock.js";
 import { nodeFileSystem } from "./platform/node-file-system.js";
 import { packageVersion } from "./platform/package-version.js";
@@ -21,23 +21,44 @@ async function main(): Promise<void> {
   process.umask(0o077);
   const options = parseDaemonOptions(process.argv.slice(2), process.env, packageVersion(import.meta.url));
   const clock = createNodeClock();
-  const sink = options.logFile === undefined ? standardErrorSink() : fileSink(options.logFile);
-  const logger = createLogger({ level: options.logLevel, sink, clock });
-  const ports = { fileSystem: nodeFileSystem, clock, listener: nodeIpcListener(), logger };
+  const logger = createLogger({ level: options.logLevel, sink: logSink(options.logFile), clock });
+  const limited = limitRate(logger, clock);
+  const listener = nodeIpcListener((problem) => {
+    limited.log("error", "accept", problem);
+  });
+  const ports = { fileSystem: nodeFileSystem, clock, listener, logger };
   const daemon = await assemble(ports, { ...options, hostName: hostname() });
+  // Nobody needs to read the two lines.
+  process.stdout.on("error", () => undefined);
   process.stdout.write(`wire socket: ${daemon.socket}\nGit repository: ${daemon.repository}\n`);
   const stop = (signal: NodeJS.Signals): void => {
     logger.info("stopping", { signal });
-    void daemon.stop().then(() => {
-      logger.info("stopped");
-      process.exit(0);
-    });
+    daemon.stop().then(
+      () => {
+        logger.info("stopped");
+        process.exit(0);
+      },
+      (error: unknown) => {
+        logger.error(`the stop failed; the journal keeps what was acknowledged: ${String(error)}`);
+        process.exit(1);
+      },
+    );
   };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
   process.on("SIGHUP", () => {
     logger.reopen();
   });
+}
+
+function logSink(file: string | undefined): LogSink {
+  if (file === undefined) return standardErrorSink();
+  try {
+    return fileSink(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`the log file ${file} cannot be opened: ${reason}`, { cause: error });
+  }
 }
 
 main().catch((error: unknown) => {

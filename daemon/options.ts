@@ -37,7 +37,7 @@ Examples:
   XENSTORED_PATH=.xenstore/run/socket xenstore-write /hello world
   git -C .xenstore/state/store.git log -p`;
 
-/** Parses the command line; ends the process for \`--help\`, \`--version\` and mistakes. */
+/** Parses the command line; ends the process for `--help`, `--version` and mistakes. */
 export function parseDaemonOptions(
   argv: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,

@@ -5,7 +5,7 @@
  * the parser *broken* for good, since there is no way to find the next header (the daemon then closes the connection:
  * XSA-420).
  */
-import type { ByteString } from "./bytes.js";
+import { flattenBytes, type ByteString } from "./bytes.js";
 import { XENSTORE_HEADER_SIZE, XENSTORE_PAYLOAD_MAX } from "./limits.js";
 import { parseUint32, type Message } from "./message.js";
 
@@ -42,22 +42,33 @@ export class MessageParser {
   next(): Message | undefined {
     const chunk = this.#chunk;
     const offset = this.#offset;
-    if (this.#broken !== undefined || chunk.length - offset < XENSTORE_HEADER_SIZE) return undefined;
+    if (chunk.length - offset < XENSTORE_HEADER_SIZE) return this.#awaitMore();
     const length = parseUint32(chunk, offset + 12);
     if (length > XENSTORE_PAYLOAD_MAX) {
       this.#broken = length;
-      this.#chunk = "";
-      this.#offset = 0;
+      this.#keep("");
       return undefined;
     }
     const end = offset + XENSTORE_HEADER_SIZE + length;
-    if (chunk.length < end) return undefined;
-    this.#offset = end;
+    if (chunk.length < end) return this.#awaitMore();
+    if (end === chunk.length) this.#keep("");
+    else this.#offset = end;
     return {
       type: parseUint32(chunk, offset),
       requestId: parseUint32(chunk, offset + 4),
       txId: parseUint32(chunk, offset + 8),
       payload: chunk.slice(offset + XENSTORE_HEADER_SIZE, end),
     };
+  }
+
+  /** Keeps the beginning of a message, without the chunk that it is the end of: an idle connection may wait long. */
+  #awaitMore(): undefined {
+    if (this.#offset > 0) this.#keep(flattenBytes(this.#chunk.slice(this.#offset)));
+    return undefined;
+  }
+
+  #keep(rest: ByteString): void {
+    this.#chunk = rest;
+    this.#offset = 0;
   }
 }

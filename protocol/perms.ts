@@ -48,7 +48,7 @@ export function parsePerms(texts: readonly ByteString[]): Perms | undefined {
     entries.push(entry);
   }
   const [owner, ...others] = entries;
-  return owner === undefined ? undefined : internPerms([owner, ...others]);
+  return owner === undefined ? undefined : [owner, ...others];
 }
 
 /** Formats a list with `separator` between the entries, such as `n0 r5`. */
@@ -57,15 +57,18 @@ export function serializePerms(perms: Perms, separator = " "): string {
   return perms.map(serializePermission).join(separator);
 }
 
-/** Most distinct lists that are remembered; what guests can make the daemon remember must have a bound. */
+/** Most distinct lists that are remembered, and most entries of one; what guests can make us remember has a bound. */
 const INTERNED_MAX = 8192;
+const INTERNED_ENTRIES_MAX = 8;
 const interned = new Map<string, Perms>();
 
 /**
  * Returns a list equal to `perms`, the same object for equal lists as far as memory allows. Interning saves memory and
- * makes `samePerms` quick; nothing may depend on it.
+ * makes `samePerms` quick; nothing may depend on it. For lists that enter the store: what a request merely names is not
+ * worth remembering.
  */
 export function internPerms(perms: Perms): Perms {
+  if (perms.length > INTERNED_ENTRIES_MAX) return perms;
   const key = serializePerms(perms);
   const known = interned.get(key);
   if (known !== undefined) return known;

@@ -30,10 +30,13 @@ export class Outbox {
   #backlog: ByteString[] = [];
   #backlogBytes = 0;
   readonly #waitingEvents = new Set<ByteString>();
+  #tickEventBytes = 0;
+  #waitingEventBytes = 0;
 
-  /** Bytes produced and not yet taken by the kernel. */
+  /** Bytes that are held because the client has not read: output, and the copies of events that may be collapsed. */
   get unreadBytes(): number {
-    return this.#tick.length + this.#backlogBytes + this.socketBytes;
+    const events = this.#tickEventBytes + this.#waitingEventBytes;
+    return this.#tick.length + this.#backlogBytes + events + this.socketBytes;
   }
 
   /** Replies that the socket has not been given. */
@@ -58,16 +61,19 @@ export class Outbox {
    * @param bytesMax - unread bytes above which it is dropped and counted
    */
   addEvent(message: ByteString, options: { readonly collapsible: boolean; readonly bytesMax: number }): void {
-    if (this.unreadBytes + message.length > options.bytesMax) {
+    const remembered = options.collapsible && (this.hasBacklog || this.socketBytes > 0);
+    if (remembered && (this.#waitingEvents.has(message) || this.#tickEvents.has(message))) {
+      this.counters.collapsedEvents++;
+      return;
+    }
+    const bytes = remembered ? 2 * message.length : message.length;
+    if (this.unreadBytes + bytes > options.bytesMax) {
       this.counters.droppedEvents++;
       return;
     }
-    if (options.collapsible && (this.hasBacklog || this.socketBytes > 0)) {
-      if (this.#waitingEvents.has(message) || this.#tickEvents.has(message)) {
-        this.counters.collapsedEvents++;
-        return;
-      }
+    if (remembered) {
       this.#tickEvents.add(flattenBytes(message));
+      this.#tickEventBytes += message.length;
     }
     this.#tick += message;
   }
@@ -77,6 +83,7 @@ export class Outbox {
     this.#tick = "";
     this.#tickReplies = 0;
     this.#tickEvents.clear();
+    this.#tickEventBytes = 0;
   }
 
   /** Releases what this tick produced to a socket that takes it all; the caller sees that there is no backlog. */
@@ -93,6 +100,7 @@ export class Outbox {
     this.#backlogBytes += this.#tick.length;
     this.#replies += this.#tickReplies;
     for (const event of this.#tickEvents) this.#waitingEvents.add(event);
+    this.#waitingEventBytes += this.#tickEventBytes;
     this.discardTick();
   }
 
@@ -103,6 +111,7 @@ export class Outbox {
     this.#backlogBytes = 0;
     this.#replies = 0;
     this.#waitingEvents.clear();
+    this.#waitingEventBytes = 0;
     return output;
   }
 }

@@ -65,7 +65,7 @@ function check({ state }: Call): Outcome {
   if (watches !== state.watches.count) {
     problems.push(`${String(watches)} watches on connections, ${String(state.watches.count)} in the table`);
   }
-  for (const problem of problems) state.ports.log("error", `check: ${problem}`);
+  for (const problem of problems) state.ports.log("error", problem, `check: ${problem}`);
   return problems.length === 0 ? OK : text(problems.map((problem) => `${problem}\n`).join(""));
 }
 
@@ -117,9 +117,13 @@ function memoryReport({ state }: Call): Outcome {
   let transactions = 0;
   let logBytes = 0;
   let outboxBytes = 0;
+  let droppedEvents = 0;
+  let collapsedEvents = 0;
   for (const connection of state.connections) {
     transactions += connection.transactions.size;
     outboxBytes += connection.outbox.unreadBytes;
+    droppedEvents += connection.outbox.counters.droppedEvents;
+    collapsedEvents += connection.outbox.counters.collapsedEvents;
     for (const transaction of connection.transactions.values()) logBytes += transaction.logBytes;
   }
   const counts: readonly (readonly [string, number])[] = [
@@ -130,6 +134,8 @@ function memoryReport({ state }: Call): Outcome {
     ["transactions", transactions],
     ["transaction log bytes", logBytes],
     ["unread output bytes", outboxBytes],
+    ["events dropped for clients that are connected", droppedEvents],
+    ["events collapsed for clients that are connected", collapsedEvents],
   ];
   const lines = counts.map(([name, count]) => `${name}: ${String(count)}\n`).join("");
   return text(`${lines}${state.ports.describeMemory()}`);
@@ -137,7 +143,8 @@ function memoryReport({ state }: Call): Outcome {
 
 function print({ state }: Call, parameters: readonly string[]): Outcome {
   if (parameters.length !== 1) return fail("EINVAL");
-  state.ports.log("info", `control: ${textFromBytes(parameters[0] ?? "")}`);
+  const line = `control: ${textFromBytes(parameters[0] ?? "")}`;
+  state.ports.log("info", line, line);
   return OK;
 }
 

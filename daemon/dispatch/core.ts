@@ -16,7 +16,7 @@
 import type { ByteString } from "../../protocol/bytes.js";
 import { serializeError, serializeHeader, type Message } from "../../protocol/message.js";
 import type { ErrorName } from "../../protocol/errno.js";
-import type { Domid, Microseconds, Seq } from "../../protocol/identifiers.js";
+import type { Domid, Microseconds, Seq, TxId } from "../../protocol/identifiers.js";
 import { getOperation, type OperationName, type TableOperation } from "../../protocol/operation.js";
 import { Connection } from "../connection/connection.js";
 import type { Commit } from "../store/commit.js";
@@ -107,6 +107,22 @@ export class Core {
     return this.#state.connections;
   }
 
+  /** Bytes that a domain's clients have left unread, and replies that wait for their sockets. */
+  unreadOf(domid: Domid): { readonly bytes: number; readonly replies: number } {
+    let bytes = 0;
+    let replies = 0;
+    for (const { outbox } of this.#state.connectionsOf(domid)) {
+      bytes += outbox.unreadBytes;
+      replies += outbox.unsentReplies;
+    }
+    return { bytes, replies };
+  }
+
+  /** How many connections a domain has. */
+  connectionCount(domid: Domid): number {
+    return this.#state.connectionCount(domid);
+  }
+
   /** How much output and how many requests a guest may have under way; 0 is unlimited. */
   guestLimits(domid: Domid): { readonly memoryBytes: number; readonly outstanding: number } {
     const { root } = this.#state.store;
@@ -122,7 +138,7 @@ export class Core {
     const id = this.#state.nextConnectionId();
     const numbered = domid === 0 ? `socket-${String(id)}` : `domain-${String(domid)}-${String(id)}`;
     const connection = new Connection(id, name ?? numbered, domid);
-    this.#state.connections.add(connection);
+    this.#state.addConnection(connection);
     return connection;
   }
 
@@ -131,7 +147,7 @@ export class Core {
     this.#state.resetConnection(connection);
     this.#state.undo.clear();
     connection.closing = true;
-    this.#state.connections.delete(connection);
+    this.#state.dropConnection(connection);
   }
 
   /** Starts a tick; all of its commits carry this time. */
@@ -162,7 +178,7 @@ export class Core {
       state.commits.length = commitCount;
       state.effects.length = effectCount;
       state.deliveries = [];
-      state.ports.log("error", describeFailure(connection, message, error));
+      state.ports.log("error", connection.name, describeFailure(connection, message, error));
       outcome = fail("EIO");
     }
     if (outcome !== DEFERRED) this.#reply(connection, message, outcome);
@@ -195,6 +211,7 @@ export class Core {
   endTick(): TickOutput {
     const { effects, dirty } = this.#state;
     this.#state.undo.clear();
+    this.#state.store.settle();
     this.#forgetTick();
     this.#tickStart = this.#state.store.mark();
     return { effects, dirty };
@@ -212,7 +229,7 @@ export class Core {
     if (operation.privilege === "dom0" && connection.domid !== 0) return fail("EACCES");
     let transaction: Transaction | undefined;
     if (message.txId !== 0 && operation.transaction !== "ignored") {
-      transaction = connection.transactions.get(message.txId as Parameters<typeof connection.transactions.get>[0]);
+      transaction = connection.transactions.get(message.txId as TxId);
       if (transaction === undefined) return fail("ENOENT");
     }
     const handler = HANDLERS[operation.name];

@@ -174,7 +174,7 @@ export function destroyDomain(state: CoreState, connection: Connection, domid: D
 /**
  * Removes a domain: its nodes with all below them, its entries in every permission list, its hold on other domains, its
  * record; then `@releaseDomain` fires once. All in one commit, so that nothing of it survives a restart (XSA-322). Its own
- * watches go first, so that it is told nothing of its own end; removed nodes fire nothing, as in C.
+ * watches go first, so that it is told nothing of its own end; others are told of the removed nodes, as in C.
  */
 function removeDomain(
   state: CoreState,
@@ -192,7 +192,7 @@ function removeDomain(
     state.effects.push({ kind: "close-connection", connection: guest });
   }
   const draft = draftOf(state);
-  for (const path of state.store.accounts.mentions(domid)) removeMentions(draft, path, domid);
+  for (const path of [...state.store.accounts.mentions(domid)].sort()) removeMentions(draft, path, domid);
   for (const [path, perms] of draft.root.special) {
     const kept = disowned(domid, perms);
     if (kept !== perms) draft.setSpecial(path, kept);
@@ -213,8 +213,9 @@ function removeDomain(
 function removeMentions(draft: Draft, path: Path, domid: Domid): void {
   const node = draft.get(path);
   if (node === undefined) return;
-  if (node.perms[0].domid === domid && path !== ROOT_PATH) draft.remove(path);
-  else draft.set(path, { value: node.value, perms: disowned(domid, node.perms) });
+  if (node.perms[0].domid === domid && path !== ROOT_PATH) {
+    draft.events.push({ kind: "removed", path, node: draft.remove(path) });
+  } else draft.set(path, { value: node.value, perms: disowned(domid, node.perms) });
 }
 
 /** The list without the domain: its entries go, and what it owned becomes dom0's alone. */

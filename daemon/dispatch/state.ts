@@ -2,7 +2,8 @@
  * The mutable state of the core, and the few ways in which handlers change it.
  *
  * Owns what one branch of the store is at a moment: store, watches, connections, credits; and what the current tick has
- * produced: commits, effects, connections with output. Every change of mutable state pushes its inverse to the undo log.
+ * produced: commits, effects, connections with output. Every change that a later request could notice pushes its inverse
+ * to the undo log.
  */
 import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
@@ -56,8 +57,8 @@ export interface Conflict {
 
 /** What the core asks of the daemon around it; all calls are quick and cannot fail. */
 export interface CorePorts {
-  /** Writes a line for the operator. */
-  log(level: "error" | "warn" | "info", message: string): void;
+  /** Writes a line for the operator; lines with one key are limited in rate. */
+  log(level: "error" | "warn" | "info", key: string, message: string): void;
   /** CONTROL `history`: tip, seq and lag, as lines of text. */
   describeHistory(): string;
   /** CONTROL `memreport`: the process's memory, as lines of text. */
@@ -99,7 +100,8 @@ export class CoreState {
   dirty = new Set<Connection>();
   /** Events of the request at hand, sent behind its reply. */
   deliveries: Delivery<Connection>[] = [];
-  #connectionCount = 0;
+  readonly #byDomid = new Map<Domid, Set<Connection>>();
+  #lastConnectionId = 0;
   #watchOrder = 0;
 
   constructor(root: Root, seq: Seq, ports: CorePorts) {
@@ -108,16 +110,34 @@ export class CoreState {
   }
 
   nextConnectionId(): number {
-    return ++this.#connectionCount;
+    return ++this.#lastConnectionId;
   }
 
   nextWatchOrder(): number {
     return ++this.#watchOrder;
   }
 
+  addConnection(connection: Connection): void {
+    this.connections.add(connection);
+    const peers = this.#byDomid.get(connection.domid);
+    if (peers === undefined) this.#byDomid.set(connection.domid, new Set([connection]));
+    else peers.add(connection);
+  }
+
+  dropConnection(connection: Connection): void {
+    this.connections.delete(connection);
+    const peers = this.#byDomid.get(connection.domid);
+    peers?.delete(connection);
+    if (peers?.size === 0) this.#byDomid.delete(connection.domid);
+  }
+
+  connectionCount(domid: Domid): number {
+    return this.#byDomid.get(domid)?.size ?? 0;
+  }
+
   /** The connections that speak for a domain. */
   *connectionsOf(domid: Domid): Iterable<Connection> {
-    for (const connection of this.connections) if (connection.domid === domid && !connection.closing) yield connection;
+    for (const connection of this.#byDomid.get(domid) ?? []) if (!connection.closing) yield connection;
   }
 
   requesterOf(connection: Connection): Requester {
@@ -153,9 +173,16 @@ export class CoreState {
     const { owner: connection, token } = watch;
     if (connection.closing || path.length + token.length + 2 > XENSTORE_PAYLOAD_MAX) return;
     const quota = connection.domid === 0 ? 0 : quotaOf(this.store.root, connection.domid, "memory");
-    const bytesMax = quota === 0 ? Infinity : quota;
+    const bytesMax = quota === 0 ? Infinity : quota - this.#unreadByPeers(connection);
     connection.outbox.addEvent(serializeWatchEvent(path, token), { collapsible: !special, bytesMax });
     this.dirty.add(connection);
+  }
+
+  /** What the other connections of the same domain have left unread: the quota is the domain's. */
+  #unreadByPeers(connection: Connection): number {
+    let bytes = 0;
+    for (const peer of this.connectionsOf(connection.domid)) if (peer !== connection) bytes += peer.outbox.unreadBytes;
+    return bytes;
   }
 
   addWatch(connection: Connection, watch: Watch<Connection>): void {

@@ -16,12 +16,20 @@ import { checkSocketPath } from "./socket-path.js";
 /** More than the file limit can be, so that the limit is the kernel's. */
 const CONNECTIONS_MAX = 1_000_000;
 
-/** A listener whose sockets are node-ipc's. */
-export function nodeIpcListener(): Listener {
-  return { listen };
+/**
+ * A listener whose sockets are node-ipc's.
+ *
+ * @param report - told, in words for people, when a socket that listens cannot accept (no file descriptor is free, say)
+ */
+export function nodeIpcListener(report: (problem: string) => void): Listener {
+  return { listen: (path, accept) => listen(path, accept, report) };
 }
 
-function listen(path: string, accept: (stream: Stream) => StreamHandler): ListeningSocket {
+function listen(
+  path: string,
+  accept: (stream: Stream) => StreamHandler,
+  report: (problem: string) => void,
+): ListeningSocket {
   checkSocketPath(path);
   rmSync(path, { force: true });
   const ipc = new IPCModule();
@@ -37,17 +45,28 @@ function listen(path: string, accept: (stream: Stream) => StreamHandler): Listen
   const listening = new Promise<void>((resolve, reject) => {
     settled = resolve;
     ipc.serve(path, resolve);
-    // After a successful start the only errors are those of single connections, which their owners learn by `closed`.
     ipc.server.on("error", (error) => {
-      reject(new Error(`cannot listen on ${path}: ${error instanceof Error ? error.message : String(error)}`));
+      const reason = error instanceof Error ? error.message : String(error);
+      reject(new Error(`cannot listen on ${path}: ${reason}`));
     });
   });
   ipc.server.on("connect", (socket) => {
+    // node-ipc keeps a list of its own, from which each closing takes, and destroys, the first socket that is not
+    // readable; that can be another one, which only closed its sending side. So neither list nor handler stays.
+    ipc.server.sockets.pop();
+    socket.removeAllListeners("close");
     open.add(socket);
     socket.once("close", () => open.delete(socket));
     takeOver(socket, accept);
   });
   ipc.server.start();
+  // node-ipc's own `error` event carries the errors of single connections too, which their owners learn by `closed`.
+  const { server } = ipc.server;
+  if (server !== false) {
+    server.on("error", (error) => {
+      report(`${path} cannot accept a connection: ${error.message}`);
+    });
+  }
   return {
     listening,
     close() {

@@ -7,7 +7,8 @@
  * 2. If the journal refuses them, the tick is undone and its messages are dispatched again with commits refused.
  * 3. What waits for one client is bounded: past the limits its socket is not read and nothing of it is dispatched; a
  *    privileged client that leaves `UNREAD_BYTES_DROPPED` unread is closed. Others are not affected.
- * 4. Connections come and go between ticks only.
+ * 4. A connection is dropped between ticks only, so that a tick that is undone cannot revive it; it may come at any time.
+ * 5. With nothing to do there are no turns: a turn is scheduled by what arrives, and by sessions that can go on.
  *
  * One tick: chunks arrive → parse and dispatch, at most `MESSAGES_PER_TICK` for each connection → (setImmediate) clients
  * that have more waiting get their turn → journal → effects → one write for each socket.
@@ -33,6 +34,17 @@ export const MESSAGES_PER_TICK = 256;
 export const UNREAD_BYTES_PAUSED: number = 1024 * 1024;
 /** Unread output above which a privileged client is closed. */
 export const UNREAD_BYTES_DROPPED: number = 64 * 1024 * 1024;
+
+/** Most connections of one guest; a guest of a hypervisor has one. */
+export const GUEST_CONNECTIONS_MAX = 64;
+
+/** Who is told about a stream that was not taken up. */
+const REFUSED: StreamHandler = {
+  data: () => undefined,
+  drain: () => undefined,
+  ended: () => undefined,
+  closed: () => undefined,
+};
 
 /** What the server works with. */
 export interface ServerPorts {
@@ -146,6 +158,16 @@ export class Server {
   }
 
   #accept(stream: Stream, domid: Domid): StreamHandler {
+    if (domid !== 0 && this.#ports.core.connectionCount(domid) >= GUEST_CONNECTIONS_MAX) {
+      const most = String(GUEST_CONNECTIONS_MAX);
+      this.#ports.log.log(
+        "warn",
+        `connections of ${String(domid)}`,
+        `domain ${String(domid)} may have ${most} connections`,
+      );
+      stream.close();
+      return REFUSED;
+    }
     // A connection may be accepted during a tick; taking it up changes nothing that a tick can undo.
     const connection = this.#ports.core.connect(domid);
     const parser = new MessageParser();
@@ -186,6 +208,7 @@ export class Server {
     if (session.closed || session.broken || this.#stopped) return;
     session.parser.push(chunk);
     if (!this.#inTick) this.#beginTick();
+    this.#schedule();
     this.#run(session);
   }
 
@@ -232,11 +255,12 @@ export class Server {
   /** Whether the client has left so much unread that nothing more is done for it. */
   #isFull(session: Session): boolean {
     const { connection, draining } = session;
-    const { outbox } = connection;
-    if (connection.domid === 0) return outbox.unreadBytes > UNREAD_BYTES_PAUSED;
-    const { memoryBytes, outstanding } = this.#ports.core.guestLimits(connection.domid);
-    if (memoryBytes !== 0 && outbox.unreadBytes > memoryBytes) return true;
-    return draining && outstanding !== 0 && outbox.unsentReplies >= outstanding;
+    const { core } = this.#ports;
+    if (connection.domid === 0) return connection.outbox.unreadBytes > UNREAD_BYTES_PAUSED;
+    const { memoryBytes, outstanding } = core.guestLimits(connection.domid);
+    const unread = core.unreadOf(connection.domid);
+    if (memoryBytes !== 0 && unread.bytes > memoryBytes) return true;
+    return draining && outstanding !== 0 && unread.replies >= outstanding;
   }
 
   /** Stops reading from a client that has messages waiting or output unread, and goes on when it has not. */
@@ -252,7 +276,6 @@ export class Server {
     this.#inTick = true;
     this.#tick++;
     this.#ports.core.beginTick(this.#ports.clock.nowMicroseconds() as Microseconds);
-    this.#schedule();
   }
 
   #schedule(): void {
@@ -267,7 +290,10 @@ export class Server {
 
   /** Gives the waiting sessions their turn, oldest first, and ends the tick. */
   #turn(): void {
-    if (!this.#inTick) this.#beginTick();
+    if (!this.#inTick) {
+      if (this.#ready.size === 0) return;
+      this.#beginTick();
+    }
     const waiting = [...this.#ready];
     for (const session of waiting) {
       this.#ready.delete(session);

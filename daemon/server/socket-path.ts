@@ -17,10 +17,16 @@ export function checkSocketPath(path: string): void {
   );
 }
 
-/** Whether a process accepts connections on `path`. A file that nobody answers on, or none, is free. */
+/**
+ * Whether a process accepts connections on `path`. A socket that nobody answers on is free, and so is a path with nothing.
+ *
+ * @throws an error for people when something other than a socket is there
+ */
 export async function isServed(path: string): Promise<boolean> {
   const status = statSync(path, { throwIfNoEntry: false });
-  if (status?.isSocket() !== true) return false;
+  if (status === undefined) return false;
+  if (!status.isSocket())
+    throw new Error(`${path} exists and is no socket: remove it, or choose another --run directory`);
   return new Promise((resolve, reject) => {
     const probe = createConnection(path);
     probe.once("connect", () => {

@@ -79,6 +79,24 @@ export class Accounts {
     }
   }
 
+  /** Takes back what `apply` did with the same arguments. */
+  revert(before: Root, changes: readonly Change[]): void {
+    for (const change of changes.toReversed()) {
+      if (change.kind !== "node") continue;
+      const { path, after } = change;
+      if (after === undefined) {
+        const removed = getNode(before, path);
+        if (removed !== undefined) this.#addSubtree(path, removed);
+      } else if (change.before === undefined) {
+        this.#nodeCount--;
+        this.#remove(path, after.perms);
+      } else if (change.before.perms !== after.perms) {
+        this.#remove(path, after.perms);
+        this.#add(path, change.before.perms);
+      }
+    }
+  }
+
   /** Compares the books with a full walk; returns what is wrong, in words, or an empty list. */
   verify(root: Root): string[] {
     const counted = new Accounts(root);

@@ -90,6 +90,17 @@ function changed(node: Node, state: NodeState, seq: Seq): Node {
   return { value: state.value, perms: state.perms, names: node.names, children: node.children, modified: seq };
 }
 
+/** Adds a node, with all below it, at a path whose parent exists and which is free; undefined when that is not so. */
+export function insertNode(top: Node, path: Path, node: Node, seq: Seq): Node | undefined {
+  const names = splitPath(path);
+  const name = names.at(-1);
+  const descent = descend(top, names);
+  if (name === undefined || descent === undefined) return undefined;
+  const parent = descent.nodes.at(-1) as Node;
+  const index = indexOfName(parent.names, name);
+  return index < 0 ? ascend(descent, withChildInserted(parent, -index - 1, name, node, seq)) : undefined;
+}
+
 /** Removes the node at `path` and all below it; undefined when it or its parent is missing, or it is `/`. */
 export function removeNode(top: Node, path: Path, seq: Seq): Node | undefined {
   const names = splitPath(path);

@@ -9,8 +9,7 @@
 import type { Microseconds, Seq } from "../../protocol/identifiers.js";
 import { isAtOrBelow } from "../../protocol/path.js";
 import { Accounts } from "./accounts.js";
-import type { Commit, Origin, RequestRecord } from "./commit.js";
-import { diffRoots } from "./diff.js";
+import type { Change, Commit, Origin, RequestRecord } from "./commit.js";
 import type { Draft } from "./draft.js";
 import type { Root } from "./root.js";
 
@@ -45,7 +44,9 @@ const RECENT_PATHS_MAX = 16_384;
 export class Store {
   #root: Root;
   #seq: Seq;
-  #accounts: Accounts;
+  readonly #accounts: Accounts;
+  /** What was committed since `settle`, newest last, for `rewind`. */
+  #unsettled: { readonly seq: Seq; readonly before: Root; readonly changes: readonly Change[] }[] = [];
   /** The last commits, oldest first. */
   #recent: RecentCommit[] = [];
   #recentPaths = 0;
@@ -71,10 +72,11 @@ export class Store {
   /** Makes the draft, whose base must be the current root, the current state. */
   commit(draft: Draft, details: CommitDetails): Commit {
     if (draft.base !== this.#root) throw new Error("a draft of another root cannot be committed");
-    const changes = diffRoots(this.#root, draft.root);
+    const changes = draft.netChanges();
     const seq = (this.#seq + 1) as Seq;
     const commit: Commit = { seq, ...details, changes };
     this.#accounts.apply(this.#root, changes);
+    this.#unsettled.push({ seq, before: this.#root, changes });
     this.#root = draft.root;
     this.#seq = seq;
     this.#remember(commit);
@@ -86,10 +88,17 @@ export class Store {
    * remembered.
    */
   findCommitTouching(path: string, base: Seq): RecentCommit | undefined {
-    return this.#recent.findLast(
-      ({ seq, paths }) =>
-        seq > base && paths.some((changed) => isAtOrBelow(changed, path) || isAtOrBelow(path, changed)),
-    );
+    for (let index = this.#recent.length - 1; index >= 0; index--) {
+      const commit = this.#recent[index] as RecentCommit;
+      if (commit.seq <= base) return undefined;
+      if (commit.paths.some((changed) => isAtOrBelow(changed, path) || isAtOrBelow(path, changed))) return commit;
+    }
+    return undefined;
+  }
+
+  /** What was committed stands: it will not be undone any more. */
+  settle(): void {
+    this.#unsettled = [];
   }
 
   /** Remembers this moment for `rewind`. */
@@ -97,9 +106,12 @@ export class Store {
     return { root: this.#root, seq: this.#seq };
   }
 
-  /** Undoes the commits since the mark. The books are counted anew, which is slow and rare. */
+  /** Undoes the commits since the mark, which is no older than the last `settle`. */
   rewind(mark: StoreMark): void {
-    if (mark.root !== this.#root) this.#accounts = new Accounts(mark.root);
+    while ((this.#unsettled.at(-1)?.seq ?? 0) > mark.seq) {
+      const undone = this.#unsettled.pop();
+      if (undone !== undefined) this.#accounts.revert(undone.before, undone.changes);
+    }
     this.#root = mark.root;
     this.#seq = mark.seq;
     this.#recent = this.#recent.filter((commit) => commit.seq <= mark.seq);

@@ -41,8 +41,11 @@ import {
 /** Most bytes that one transaction's log may hold. */
 export const LOG_BYTES_MAX = 4 * 1024 * 1024;
 
-/** What an entry costs besides its path and value. */
-const ENTRY_BYTES = 96;
+/** What an entry costs besides its path and value: the objects that hold them. */
+const ENTRY_BYTES = 256;
+
+/** What a name in a list of children costs, if the log is what keeps that list. */
+const LISTED_NAME_BYTES = 8;
 
 /** One logged request. */
 export interface LogEntry {
@@ -85,6 +88,7 @@ export class Transaction {
   /** Distinct paths named so far, for the quota `transaction-nodes`. */
   readonly #paths = new Set<Path | SpecialPath>();
   #logBytes = 0;
+  #lastListed: readonly string[] | undefined;
   #poison: ErrorName | undefined;
 
   /** @param nodesOwned - how many nodes the requester owns in the snapshot: what others commit must not show here either */
@@ -123,7 +127,7 @@ export class Transaction {
     if (repeated) return reply;
     this.#paths.add(kept.path);
     this.#log.push({ request: kept, reply });
-    this.#logBytes += entryBytes;
+    this.#logBytes += entryBytes + this.#listBytes(reply);
     if (mutating) this.#readsLogged.clear();
     else this.#readsLogged.add(flattenBytes(key));
     return reply;
@@ -161,6 +165,13 @@ export class Transaction {
     this.#readsLogged.clear();
     this.#paths.clear();
     for (const { request } of this.#log) this.#paths.add(request.path);
+  }
+
+  /** Every list of children that a reply tells is kept as it was then; the same one again costs nothing. */
+  #listBytes(reply: TreeReply): number {
+    if ((reply.kind !== "names" && reply.kind !== "part") || reply.names === this.#lastListed) return 0;
+    this.#lastListed = reply.names;
+    return LISTED_NAME_BYTES * reply.names.length;
   }
 
   #refuse(): TreeReply {

@@ -10,8 +10,8 @@ import type { ErrorName } from "../../protocol/errno.js";
 import type { Path } from "../../protocol/identifiers.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
 import { serializeStrings } from "../../protocol/payload.js";
-import { childPath, isSpecialPath, parentPath, ROOT_PATH, splitPath, type SpecialPath } from "../../protocol/path.js";
-import { internPerms, READ, WRITE, type Access, type Permission, type Perms } from "../../protocol/perms.js";
+import { isSpecialPath, joinPath, parentPath, ROOT_PATH, splitPath, type SpecialPath } from "../../protocol/path.js";
+import { internPerms, READ, samePerms, WRITE, type Access, type Permission, type Perms } from "../../protocol/perms.js";
 import type { Draft } from "./draft.js";
 import { getChild, type Node } from "./node.js";
 import { accessOf, inheritedPerms, isUnprivileged, OWN, type Requester } from "./permission.js";
@@ -98,9 +98,9 @@ export function sameReply(left: TreeReply, right: TreeReply): boolean {
     case "names":
       return right.kind === "names" && sameListing(left.names, right.names);
     case "part":
-      return right.kind === "part" && servedPart(left) === servedPart(right);
+      return right.kind === "part" && (left.names === right.names || servedPart(left) === servedPart(right));
     case "perms":
-      return right.kind === "perms" && (left.perms === right.perms || samePermsList(left.perms, right.perms));
+      return right.kind === "perms" && samePerms(left.perms, right.perms);
   }
 }
 
@@ -121,13 +121,6 @@ function listBytes(names: readonly string[]): number {
   let bytes = names.length;
   for (const name of names) bytes += name.length;
   return bytes;
-}
-
-function samePermsList(left: Perms, right: Perms): boolean {
-  return (
-    left.length === right.length &&
-    left.every((entry, index) => entry.domid === right[index]?.domid && entry.access === right[index].access)
-  );
 }
 
 /** The deepest existing node on the way to a path, and how many of the path's names lead to it. */
@@ -176,7 +169,7 @@ function write(draft: Draft, path: Path, value: ByteString, context: RequestCont
   if (typeof node === "string") return failed(node);
   if (exceedsNodeSize(draft, context.requester, nodeBytes(value, node.perms, node.names))) return failed("ENOSPC");
   draft.set(path, { value: flattenBytes(value), perms: node.perms });
-  draft.events.push({ kind: "touched", path });
+  draft.touch(path);
   return DONE;
 }
 
@@ -209,12 +202,9 @@ function create(draft: Draft, path: Path, value: ByteString, context: RequestCon
       if (exceedsNodeSize(draft, requester, bytes)) return failed("ENOSPC");
     }
   }
-  let at = depth === 0 ? ROOT_PATH : (`/${names.slice(0, depth).join("/")}` as Path);
-  for (let level = depth; level < names.length; level++) {
-    at = childPath(at, names[level] as string);
-    draft.set(at, { value: level === names.length - 1 ? flattenBytes(value) : "", perms });
-  }
-  draft.events.push({ kind: "touched", path });
+  const existing = names.slice(0, depth);
+  draft.create(joinPath(existing), names.slice(depth), { value: flattenBytes(value), perms });
+  draft.touch(path);
   return DONE;
 }
 
@@ -252,7 +242,7 @@ function setPerms(draft: Draft, path: Path | SpecialPath, asked: Perms, context:
   const old = special ? draft.root.special.get(path) : node?.perms;
   if (old === undefined || (accessOf(requester, old) & OWN) === 0) return failed("EACCES");
   if (isUnprivileged(requester) && asked[0].domid !== old[0].domid) return failed("EPERM");
-  const perms = withoutUnknownDomains(draft, asked, requester);
+  const perms = internPerms(withoutUnknownDomains(draft, asked, requester));
   if (special) {
     draft.setSpecial(path, perms);
     return DONE;
@@ -260,7 +250,7 @@ function setPerms(draft: Draft, path: Path | SpecialPath, asked: Perms, context:
   if (node === undefined) return failed("ENOENT");
   if (exceedsNodeSize(draft, requester, nodeBytes(node.value, perms, node.names))) return failed("ENOSPC");
   draft.set(path, { value: node.value, perms });
-  draft.events.push({ kind: "touched", path: path });
+  draft.touch(path);
   return DONE;
 }
 
@@ -274,5 +264,5 @@ function withoutUnknownDomains(draft: Draft, perms: Perms, requester: Requester)
   const known = (entry: Permission): boolean =>
     entry.domid === 0 || draft.root.domains.get(entry.domid)?.introduction !== undefined;
   const kept = others.filter(known);
-  return kept.length === others.length ? perms : internPerms([owner, ...kept]);
+  return kept.length === others.length ? perms : [owner, ...kept];
 }

@@ -46,15 +46,16 @@ export function deliveriesOf<Owner>(
 ): Delivery<Owner>[] {
   const deliveries: Delivery<Owner>[] = [];
   if (table.count === 0) return deliveries;
+  // Also remembers who was refused: one path is judged once, however often a transaction wrote it.
   const told = events.length > 1 ? new Map<Watch<Owner>, Set<string>>() : undefined;
   const tell = (watch: Watch<Owner>, path: Path): void => {
-    if (!mayKnow(requesterOf(watch.owner), path, transition)) return;
     if (told !== undefined) {
       const paths = told.get(watch);
       if (paths?.has(path) === true) return;
       if (paths === undefined) told.set(watch, new Set([path]));
       else paths.add(path);
     }
+    if (!mayKnow(requesterOf(watch.owner), path, transition)) return;
     deliveries.push({ watch, path: reportedPath(watch, path), special: false });
   };
   for (const event of events) {
@@ -86,9 +87,9 @@ function visitRemoved<Owner>(
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
     parentsFirst.push(visit);
     const { path, node, place } = visit;
-    for (const name of [...place.below.keys()].sort()) {
+    for (const name of [...place.names].sort()) {
       const child = getChild(node, name);
-      const below = place.below.get(name);
+      const below = place.get(name);
       if (child !== undefined && below !== undefined)
         pending.push({ path: childPath(path, name), node: child, place: below });
     }

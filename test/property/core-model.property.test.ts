@@ -11,9 +11,12 @@ import { Comparison } from "../support/model/comparison.js";
 import { MUTATIONS, type Mutation } from "../support/model/state.js";
 import { propertyParameters, seed } from "../support/seed.js";
 
-const RUNS = 1200;
+const RUNS = 1300;
 /** About a hundred commands in a run of average length. */
 const COMMANDS_MAX = 220;
+
+/** So many commands are compared in all of the runs. */
+const COMMANDS_MIN = 100_000;
 
 /** A wrong model is found out within so many runs. */
 const MUTANT_RUNS = 1000;
@@ -56,7 +59,7 @@ describe("Core and its model", () => {
       }),
       { ...parameters, endOnFailure: false },
     );
-    expect(commands).toBeGreaterThan(parameters.numRuns * 80);
+    expect(commands).toBeGreaterThan((parameters.numRuns / RUNS) * COMMANDS_MIN);
     const rare = MUST_MEET.filter(([what, times]) => (met.get(what) ?? 0) < (times * parameters.numRuns) / RUNS);
     expect(rare.map(([what, times]) => `${what}: ${String(met.get(what))}, not ${String(times)}`)).toEqual([]);
   });

@@ -100,7 +100,7 @@ export class CoreHarness {
 
   constructor(options: CoreHarnessOptions = {}) {
     const ports: CorePorts = {
-      log: (level, message) => void this.log.push(`${level}: ${message}`),
+      log: (level, _key, message) => void this.log.push(`${level}: ${message}`),
       describeHistory: () => "history\n",
       describeMemory: () => "memory\n",
       setAccessLog: () => {},

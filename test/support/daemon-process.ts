@@ -241,10 +241,16 @@ export function clientEnvironment(daemon: DaemonProcess): NodeJS.ProcessEnv {
 }
 
 /** The daemons that client programs are tried on: ours, and a peer where one is configured, to prove the tests. */
-export function daemonsToTry(): readonly { readonly name: string; readonly start: () => Promise<DaemonProcess> }[] {
-  const ours = { name: "our daemon", start: () => startDaemon() };
+export function daemonsToTry(): readonly (readonly [name: string, daemon: DaemonToTry])[] {
+  const ours = ["our daemon", { kind: "ours", start: () => startDaemon() }] as const;
   const peer = configuredPeer();
-  return peer === undefined ? [ours] : [ours, { name: peer.command.join(" "), start: startPeer }];
+  return peer === undefined ? [ours] : [ours, [peer.command.join(" "), { kind: peer.kind, start: startPeer }]];
+}
+
+/** One of `daemonsToTry`. */
+export interface DaemonToTry {
+  readonly kind: "ours" | PeerKind;
+  readonly start: () => Promise<DaemonProcess>;
 }
 
 /**

@@ -102,6 +102,11 @@ export class WireClient {
     if (!this.#socket.destroyed) this.#socket.write(bytes, "latin1");
   }
 
+  /** Resolves when the kernel has taken all that was sent, which a daemon that stops reading can prevent. */
+  async taken(): Promise<void> {
+    await new Promise<void>((resolve) => this.#socket.write("", () => resolve()));
+  }
+
   /** Sends a header that promises `length` bytes of payload, and no payload. */
   sendHeader(type: number, length: number, options: RequestOptions = {}): number {
     const requestId = options.requestId ?? ++this.#lastRequestId;

@@ -416,15 +416,20 @@ export class Model {
     return reply;
   }
 
-  /** Rules 7 and 8. What happens to nodes by this fires nothing: the page names `@releaseDomain` alone. */
+  /** Rules 7 and 8: others are told of each removed node and what was below it, and then `@releaseDomain`. */
   #removeDomain(domid: number): ModelReply {
     if (this.refusal !== undefined) return failed(this.refusal);
     for (const guest of [...this.#connections]) if (guest.domid === domid) this.disconnect(guest);
     const { state } = this;
     const before = copyState(state);
     const owned = [...state.tree].filter(([path, { perms }]) => path !== ROOT_PATH && ownerOf(perms) === domid);
-    for (const [top] of owned) {
+    const events: ModelEvent[] = [];
+    for (const top of owned.map(([path]) => path).sort()) {
       const whole = this.#mutation !== "a release forgets the domain's subtrees";
+      if (state.tree.has(top)) {
+        const existed = new Set([...state.tree.keys()].filter((path) => path === top || isWithin(path, top)));
+        events.push({ kind: "removed", path: top, existed });
+      }
       for (const path of [...state.tree.keys()])
         if (path === top || (whole && isWithin(path, top))) state.tree.delete(path);
     }
@@ -437,7 +442,7 @@ export class Model {
       if (domain.target === domid) state.domains.set(other, { ...domain, target: undefined });
     }
     state.domains.delete(domid);
-    this.#fire([{ kind: "special", path: "@releaseDomain", domid }], before);
+    this.#fire([...events, { kind: "special", path: "@releaseDomain", domid }], before);
     return OK;
   }
 

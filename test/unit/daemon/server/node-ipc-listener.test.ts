@@ -19,7 +19,7 @@ async function withListener(
   await withTemporaryDirectory(async (directory) => {
     const path = join(directory, "socket");
     const ignore = { data: () => {}, drain: () => {}, ended: () => {}, closed: () => {} };
-    const socket = nodeIpcListener().listen(path, (stream) => ({ ...ignore, ...accept(stream) }));
+    const socket = nodeIpcListener(() => undefined).listen(path, (stream) => ({ ...ignore, ...accept(stream) }));
     try {
       await socket.listening;
       await use(path, socket);
@@ -149,7 +149,7 @@ describe("nodeIpcListener", () => {
   });
 
   test("throws for a path that is too long, and rejects one that cannot be bound", async () => {
-    const listener = nodeIpcListener();
+    const listener = nodeIpcListener(() => undefined);
     const accept = () => ({ data: () => {}, drain: () => {}, ended: () => {}, closed: () => {} });
     expect(() => listener.listen(`/${"a".repeat(107)}`, accept)).toThrow(/108 bytes/);
     await withTemporaryDirectory(async (directory) => {

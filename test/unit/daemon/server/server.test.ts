@@ -42,7 +42,7 @@ beforeEach(async () => {
   };
   listener = new MemoryListener(record);
   core = new Core(emptyRoot(), 0 as Commit["seq"], {
-    log: (level, message) => record(`core ${level} ${message}`),
+    log: (level, _key, message) => record(`core ${level} ${message}`),
     describeHistory: () => {
       throw new Error("a faulty port");
     },

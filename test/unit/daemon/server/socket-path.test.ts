@@ -23,7 +23,7 @@ describe("checkSocketPath", () => {
 });
 
 describe("isServed", () => {
-  test("tells a socket that is served from one that was left behind, from a file and from nothing", async () => {
+  test("tells a socket that is served from one that was left behind, and from nothing, and refuses a file", async () => {
     await withTemporaryDirectory(async (directory) => {
       const path = join(directory, "socket");
       expect(await isServed(path)).toBe(false);
@@ -33,7 +33,7 @@ describe("isServed", () => {
       await new Promise((resolve) => server.close(resolve));
       expect(await isServed(path)).toBe(false);
       writeFileSync(path, "no socket");
-      expect(await isServed(path)).toBe(false);
+      await expect(isServed(path)).rejects.toThrow(/no socket: remove it/);
     });
   });
 });

@@ -65,7 +65,7 @@ describe("WatchTable", () => {
     const watches = ["/a/b/c", "/a/b", "/a/b/c/d"].map((path) => watchOn(path));
     for (const watch of watches) table.add(watch);
     for (const watch of watches) table.remove(watch);
-    expect(table.matchSubtree("/" as Path).place?.below.size).toBe(0);
+    expect(table.matchSubtree("/" as Path).place?.isEmpty).toBe(true);
   });
 
   test("throws when a watch is removed that is not there, which would be a mistake in the daemon", () => {
