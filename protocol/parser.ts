@@ -62,7 +62,7 @@ export class MessageParser {
   }
 
   /** Keeps the beginning of a message, without the chunk that it is the end of: an idle connection may wait long. */
-  #awaitMore(): undefined {
+  #awaitMore(): Message | undefined {
     if (this.#offset > 0) this.#keep(flattenBytes(this.#chunk.slice(this.#offset)));
     return undefined;
   }
