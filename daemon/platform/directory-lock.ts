@@ -102,7 +102,7 @@ function takeLock({ directory, path, descriptor, flockCommand }: LockAttempt): v
   const pid = waitForPid(path);
   const holder = pid === undefined ? "another process" : `process ${String(pid)}`;
   throw new DirectoryLockedError(
-    `${directory} is in use by ${holder}: stop that daemon first, or name another state directory`,
+    `${directory} is in use by ${holder}: stop that daemon first, or name another directory`,
     pid,
   );
 }
@@ -111,7 +111,7 @@ function refuseLivingPid(directory: string, path: string): void {
   const pid = livingPid(path);
   if (pid === undefined || pid === process.pid) return;
   throw new DirectoryLockedError(
-    `${directory} seems to be in use by process ${String(pid)}: stop that daemon first, or name another state directory. ` +
+    `${directory} seems to be in use by process ${String(pid)}: stop that daemon first, or name another directory. ` +
       `(There is no flock command here to be certain; when that process is no daemon of this directory, remove ${path}.)`,
     pid,
   );

@@ -58,7 +58,7 @@ async function killHard({ child }: Contender): Promise<void> {
 }
 
 const refusal = (directory: string, pid: number | undefined): string =>
-  `${directory} is in use by process ${String(pid)}: stop that daemon first, or name another state directory`;
+  `${directory} is in use by process ${String(pid)}: stop that daemon first, or name another directory`;
 
 describe("lockDirectory", () => {
   it("refuses a second process and names the holder, until the holder is killed with kill -9", async () => {

@@ -11,6 +11,7 @@ import type { Commit } from "../../../../daemon/store/commit.js";
 import { emptyRoot } from "../../../../daemon/store/root.js";
 import {
   MESSAGES_PER_TICK,
+  GUEST_CONNECTIONS_MAX,
   Server,
   UNREAD_BYTES_DROPPED,
   UNREAD_BYTES_PAUSED,
@@ -29,6 +30,8 @@ let server: Server;
 let journalErrors: (Error | undefined)[];
 let journaled: Commit[];
 let now: number;
+/** How many ticks began: each reads the clock once. */
+let ticks: number;
 let flushes: { resolve: () => void; reject: (error: Error) => void }[];
 
 beforeEach(async () => {
@@ -37,6 +40,7 @@ beforeEach(async () => {
   journaled = [];
   flushes = [];
   now = 1_000_000_000;
+  ticks = 0;
   const record = (what: string): void => {
     happened.push(what);
   };
@@ -61,7 +65,7 @@ beforeEach(async () => {
       core,
       journal: { append },
       listener,
-      clock: { nowMicroseconds: () => now, monotonicMilliseconds: () => now / 1000 },
+      clock: { nowMicroseconds: () => (ticks++, now), monotonicMilliseconds: () => now / 1000 },
       log: { log: (level, key) => record(`log ${level} ${key}`), flush: () => {} },
       journalWritten: ({ seq }) => record(`published ${String(seq)}`),
       flushHistory: async () => new Promise((resolve, reject) => flushes.push({ resolve, reject })),
@@ -379,6 +383,31 @@ describe("Server and domains", () => {
     next.send(request("TRANSACTION_START", {}));
     await settle();
     expect(kinds(next.take())).toEqual(["TRANSACTION_START"]);
+  });
+
+  test("takes up GUEST_CONNECTIONS_MAX connections of one guest, and any number of another domain's", async () => {
+    const first = await guest(5);
+    const connect = () => listener.connect("/run/domains/5", "guest 5");
+    const others = Array.from({ length: GUEST_CONNECTIONS_MAX - 1 }, connect);
+    const refused = connect();
+    expect([first, ...others].map(({ isClosed }) => isClosed)).not.toContain(true);
+    expect(refused.isClosed).toBe(true);
+    expect((await guest(6)).isClosed).toBe(false);
+    first.disconnect();
+    await settle();
+    expect(connect().isClosed, "one has left").toBe(false);
+  });
+
+  test("makes no turns when there is nothing to do", async () => {
+    const client = listener.connect(SOCKET);
+    client.send(read("/"));
+    await settle();
+    const before = ticks;
+    await settle();
+    expect(ticks).toBe(before);
+    client.send(read("/"));
+    await settle();
+    expect(ticks, "and one when there is").toBe(before + 1);
   });
 
   test("takes at most as many messages of a guest in a tick as its quota of outstanding requests", async () => {
