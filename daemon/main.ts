@@ -28,9 +28,6 @@ async function main(): Promise<void> {
   });
   const ports = { fileSystem: nodeFileSystem, clock, listener, logger };
   const daemon = await assemble(ports, { ...options, hostName: hostname() });
-  // Nobody needs to read the two lines.
-  process.stdout.on("error", () => undefined);
-  process.stdout.write(`wire socket: ${daemon.socket}\nGit repository: ${daemon.repository}\n`);
   const stop = (signal: NodeJS.Signals): void => {
     logger.info("stopping", { signal });
     daemon.stop().then(
@@ -49,6 +46,9 @@ async function main(): Promise<void> {
   process.on("SIGHUP", () => {
     logger.reopen();
   });
+  // Last, so that whoever has read them may send a signal; and nobody needs to read them.
+  process.stdout.on("error", () => undefined);
+  process.stdout.write(`wire socket: ${daemon.socket}\nGit repository: ${daemon.repository}\n`);
 }
 
 function logSink(file: string | undefined): LogSink {

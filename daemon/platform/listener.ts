@@ -43,8 +43,8 @@ export interface ListeningSocket {
 /** Makes listening sockets. */
 export interface Listener {
   /**
-   * Binds `path` and accepts connections until it is closed. The socket file exists when the call returns, with the mode
-   * that the umask leaves it.
+   * Binds `path` and accepts connections until it is closed. The socket file exists when the call returns, with mode
+   * 0600.
    *
    * Whatever was at `path` before is replaced: the caller has made sure that nobody serves there. Throws when the path is
    * too long for a socket address.

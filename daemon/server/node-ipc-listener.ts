@@ -4,17 +4,19 @@
  * Owns the hand-over of sockets: node-ipc binds and accepts; on its `connect` event our code takes the socket's `data`
  * listener, so that bytes go from the kernel to the parser once, as byte strings. One IPC instance for each socket.
  *
- * node-ipc has no option for the listen backlog (Node's default of 511 holds): a burst of more simultaneous connects can
- * see EAGAIN, which clients retry.
+ * node-ipc has no option for the listen backlog, and Node's default is 511: a burst of more simultaneous connects sees
+ * EAGAIN. So the backlog is raised behind node-ipc's back, where this Node allows it; clients retry all the same.
  */
-import { rmSync } from "node:fs";
-import type { Socket } from "node:net";
+import { chmodSync, existsSync, rmSync } from "node:fs";
+import type { Server, Socket } from "node:net";
 import { IPCModule } from "node-ipc";
 import type { Listener, ListeningSocket, Stream, StreamHandler } from "../platform/listener.js";
 import { checkSocketPath } from "./socket-path.js";
 
 /** More than the file limit can be, so that the limit is the kernel's. */
 const CONNECTIONS_MAX = 1_000_000;
+/** Connections that may wait to be accepted. */
+const BACKLOG = 4096;
 
 /**
  * A listener whose sockets are node-ipc's.
@@ -60,12 +62,14 @@ function listen(
     takeOver(socket, accept);
   });
   ipc.server.start();
+  makePrivate(path);
   // node-ipc's own `error` event carries the errors of single connections too, which their owners learn by `closed`.
   const { server } = ipc.server;
   if (server !== false) {
     server.on("error", (error) => {
       report(`${path} cannot accept a connection: ${error.message}`);
     });
+    raiseBacklog(server);
   }
   return {
     listening,
@@ -75,6 +79,21 @@ function listen(
       settled();
     },
   };
+}
+
+/**
+ * Asks for a longer queue of connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`. Listening
+ * once more on a socket that listens changes its backlog (listen(2)). The handle is Node's own affair: without it, or
+ * without that method, nothing is changed.
+ */
+function raiseBacklog(server: Server): void {
+  const { _handle: handle } = server as { readonly _handle?: { listen?: (backlog: number) => number } | null };
+  handle?.listen?.(BACKLOG);
+}
+
+/** The umask leaves the owner a right to execute, which means nothing for a socket; when the bind failed there is no file. */
+function makePrivate(path: string): void {
+  if (existsSync(path)) chmodSync(path, 0o600);
 }
 
 /** Replaces node-ipc's `data` listener by the owner's. */
