@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -60,7 +60,9 @@ async function killHard({ child }: Contender): Promise<void> {
 const refusal = (directory: string, pid: number | undefined): string =>
   `${directory} is in use by process ${String(pid)}: stop that daemon first, or name another directory`;
 
-describe("lockDirectory", () => {
+const hasFlock = spawnSync("flock", ["--version"]).error === undefined;
+
+describe.skipIf(!hasFlock)("lockDirectory by flock(2) (skipped where there is no command flock)", () => {
   it("refuses a second process and names the holder, until the holder is killed with kill -9", async () => {
     const directory = temporaryDirectory();
     const holder = await startContender(directory);
@@ -102,7 +104,9 @@ describe("lockDirectory", () => {
     lock.release();
     lockDirectory(directory).release();
   });
+});
 
+describe("lockDirectory", () => {
   it("leaves a lock file that only its owner can read", () => {
     const directory = temporaryDirectory();
     lockDirectory(directory).release();
