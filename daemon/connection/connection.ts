@@ -22,6 +22,8 @@ export class Connection {
   readonly outbox = new Outbox();
   /** The last transaction id that was given out. */
   lastTxId = 0;
+  /** How many transactions in a row ended in EAGAIN. */
+  eagainStreak = 0;
   /** Whether it is on its way out: nothing more is dispatched for it. */
   closing = false;
   /** Whether a request waits for something slow (CONTROL `flush`): nothing more is dispatched until it is answered. */

@@ -4,10 +4,10 @@
  * Owns the order and the bounds of what a client has not read yet. Invariants:
  *
  * 1. What a tick produces stays in `tick` until the tick's commits are in the journal: `discardTick` undoes it,
- *    `settleTick` releases it.
+ *    `takeTick` or `settleTick` releases it.
  * 2. While the socket takes no more, released output waits in the backlog, flat, so that it keeps no input chunk alive.
- * 3. While a backlog waits, an event equal to one that waits already may be dropped (collapsed): the client learns that
- *    the path changed either way. Special events are never collapsed.
+ * 3. While a backlog waits or the socket holds output, an event equal to one that waits already may be dropped
+ *    (collapsed): the client learns that the path changed either way. Special events are never collapsed.
  */
 import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 

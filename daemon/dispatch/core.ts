@@ -185,7 +185,7 @@ export class Core {
     if (state.deliveries.length > 0) this.#sendDeliveries();
   }
 
-  /** Answers a request that was deferred; between ticks. The caller ends the tick as usual. */
+  /** Answers a request that was deferred; within a tick, which the caller ends as usual. */
   answer(waiting: WaitingRequest, outcome: ByteString | { readonly error: ErrorName }): void {
     waiting.connection.waiting = false;
     if (waiting.connection.closing) return;

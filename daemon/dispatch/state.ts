@@ -225,8 +225,14 @@ export class CoreState {
   recordConflict(connection: Connection, transaction: Transaction, operation: string, path: ByteString): void {
     const commit = this.store.findCommitTouching(path, transaction.baseSeq);
     const culprit = commit?.origin.domid;
+    const { eagainStreak: streak } = connection;
+    connection.eagainStreak = streak + 1;
+    this.undo.push(() => {
+      connection.eagainStreak = streak;
+    });
     if (culprit !== undefined && culprit !== connection.domid) {
       this.undo.push(this.fairness.charge(culprit, this.now));
+      if (connection.domid === 0) this.undo.push(this.fairness.holdForStreak(culprit, streak + 1, this.now));
     }
     this.conflicts.push({
       time: this.now,
@@ -239,7 +245,10 @@ export class CoreState {
       commit: commit?.seq,
       culprit,
     });
-    this.undo.push(() => this.conflicts.pop());
-    if (this.conflicts.length > CONFLICTS_MAX) this.conflicts.shift();
+    const oldest = this.conflicts.length > CONFLICTS_MAX ? this.conflicts.shift() : undefined;
+    this.undo.push(() => {
+      this.conflicts.pop();
+      if (oldest !== undefined) this.conflicts.unshift(oldest);
+    });
   }
 }

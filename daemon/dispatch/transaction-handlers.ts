@@ -3,6 +3,7 @@
  */
 import { REQUEST_CODECS } from "../../protocol/payload.js";
 import type { Domid } from "../../protocol/identifiers.js";
+import type { Connection } from "../connection/connection.js";
 import { exceedsQuota } from "../store/quota-limit.js";
 import { Transaction } from "../store/transaction.js";
 import type { Handler } from "./call.js";
@@ -38,6 +39,7 @@ export const handleTransactionEnd: Handler = ({ state, connection, transaction, 
   if (!request.commit) return OK;
   const { store } = state;
   const end = transaction.end(store.root, store.seq, state.contextFor(connection));
+  if (end.outcome !== "conflict") endStreak(state, connection);
   switch (end.outcome) {
     case "unchanged":
       return OK;
@@ -54,6 +56,15 @@ export const handleTransactionEnd: Handler = ({ state, connection, transaction, 
     }
   }
 };
+
+function endStreak({ undo }: CoreState, connection: Connection): void {
+  const { eagainStreak } = connection;
+  if (eagainStreak === 0) return;
+  connection.eagainStreak = 0;
+  undo.push(() => {
+    connection.eagainStreak = eagainStreak;
+  });
+}
 
 /** How many transactions a domain has open, on all of its connections. */
 export function transactionsHeld(state: CoreState, domid: Domid): number {

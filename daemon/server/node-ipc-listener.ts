@@ -43,10 +43,14 @@ function listen(
     maxConnections: CONNECTIONS_MAX,
   } satisfies Partial<typeof ipc.config>);
   const open = new Set<Socket>();
+  let isListening = false;
   let settled = (): void => undefined;
   const listening = new Promise<void>((resolve, reject) => {
     settled = resolve;
-    ipc.serve(path, resolve);
+    ipc.serve(path, () => {
+      isListening = true;
+      resolve();
+    });
     ipc.server.on("error", (error) => {
       const reason = error instanceof Error ? error.message : String(error);
       reject(new Error(`cannot listen on ${path}: ${reason}`));
@@ -67,7 +71,7 @@ function listen(
   const { server } = ipc.server;
   if (server !== false) {
     server.on("error", (error) => {
-      report(`${path} cannot accept a connection: ${error.message}`);
+      if (isListening) report(`${path} cannot accept a connection: ${error.message}`);
     });
     raiseBacklog(server);
   }

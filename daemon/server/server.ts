@@ -10,8 +10,9 @@
  * 4. A connection is dropped between ticks only, so that a tick that is undone cannot revive it; it may come at any time.
  * 5. With nothing to do there are no turns: a turn is scheduled by what arrives, and by sessions that can go on.
  *
- * One tick: chunks arrive → parse and dispatch, at most `MESSAGES_PER_TICK` for each connection → (setImmediate) clients
- * that have more waiting get their turn → journal → effects → one write for each socket.
+ * One tick: chunks arrive → parse and dispatch, at most `MESSAGES_PER_TICK` for each connection (a guest's: its quota
+ * `outstanding`) → (setImmediate) clients that have more waiting get their turn → journal → effects → one write for each
+ * socket.
  */
 import { join } from "node:path";
 import type { ErrorName } from "../../protocol/errno.js";
@@ -79,8 +80,7 @@ interface Session {
   dispatched: number;
   /** Whether the kernel takes no more, and `drain` is due. */
   draining: boolean;
-  paused: boolean;
-  /** Whether it sent what cannot be framed: it is closed when its last replies are written. */
+  /** Whether it sent what cannot be framed: it is closed at the end of the tick, once its last replies are written. */
   broken: boolean;
   closed: boolean;
 }
@@ -96,6 +96,8 @@ export class Server {
   #socket: ListeningSocket | undefined;
   /** Sessions with whole messages waiting. */
   #ready = new Set<Session>();
+  /** Sessions that are not read. */
+  readonly #paused = new Set<Session>();
   /** What was dispatched in this tick, to be dispatched again if it must be. */
   #inputs: { readonly connection: Connection; readonly message: Message }[] = [];
   #inTick = false;
@@ -178,7 +180,6 @@ export class Server {
       tick: this.#tick,
       dispatched: 0,
       draining: false,
-      paused: false,
       broken: false,
       closed: false,
     };
@@ -199,7 +200,10 @@ export class Server {
         this.#ready.delete(session);
         this.#endedSessions.delete(session);
         this.#gone.push(session);
-        if (!this.#inTick) this.#dropGone();
+        this.#paused.delete(session);
+        if (this.#inTick) return;
+        this.#dropGone();
+        this.#revive();
       },
     };
   }
@@ -266,10 +270,23 @@ export class Server {
   /** Stops reading from a client that has messages waiting or output unread, and goes on when it has not. */
   #adjustReading(session: Session): void {
     const pause = this.#ready.has(session) || this.#isFull(session);
-    if (session.closed || pause === session.paused) return;
-    session.paused = pause;
-    if (pause) session.stream.pause();
-    else session.stream.resume();
+    if (session.closed || pause === this.#paused.has(session)) return;
+    if (pause) {
+      this.#paused.add(session);
+      session.stream.pause();
+    } else {
+      this.#paused.delete(session);
+      session.stream.resume();
+    }
+  }
+
+  /**
+   * Lets go on whoever can, after something made room: one connection's unread output holds back all of its domain, since
+   * the quota is the domain's, and quotas change.
+   */
+  #revive(): void {
+    for (const session of this.#paused) if (!this.#ready.has(session)) this.#adjustReading(session);
+    this.#scheduleWaiting();
   }
 
   #beginTick(): void {
@@ -300,7 +317,7 @@ export class Server {
       this.#run(session);
     }
     this.#endTick();
-    this.#scheduleWaiting();
+    this.#revive();
   }
 
   /** Another turn for sessions that can go on now; a timer for those that are held for fairness. */
@@ -448,8 +465,7 @@ export class Server {
     const { outbox } = session.connection;
     outbox.socketBytes = 0;
     if (outbox.hasBacklog) this.#write(session, outbox.takeBacklog());
-    if (this.#ready.has(session)) this.#schedule();
-    else this.#adjustReading(session);
+    if (!this.#inTick) this.#revive();
     if (!this.#inTick && this.#endedSessions.has(session)) this.#finishIfAnswered(session);
   }
 

@@ -36,7 +36,10 @@ export class Draft {
   readonly seq: Seq;
   root: Root;
   readonly events: StoreEvent[] = [];
-  /** How often the root was replaced, and what the first time changed. */
+  /**
+   * How often the tree was edited, and what the first edit changed; Infinity when something other than nodes changed,
+   * which needs the comparison.
+   */
   #edits = 0;
   #firstEdit: readonly Change[] = [];
   /** Paths with a `touched` event; kept from the second event on. */
@@ -64,18 +67,18 @@ export class Draft {
     return getNode(this.root, path);
   }
 
-  /** Gives a node, whose parent exists, a value and perms; creates it when it is missing. */
+  /** Gives an existing node a value and perms. */
   set(path: Path, state: NodeState): void {
     const old = this.get(path);
     const node = setNode(this.root.node, path, state, this.seq);
-    if (node === undefined) throw new Error(`the parent of ${path} is missing`);
+    if (old === undefined || node === undefined) throw new Error(`there is no node ${path} to change`);
     if (node === this.root.node) return;
-    const before = old === undefined ? undefined : { value: old.value, perms: old.perms };
+    const before = { value: old.value, perms: old.perms };
     this.#replaceNode(node, [{ kind: "node", path, before, after: state }]);
     const [owner] = state.perms;
-    if (old !== undefined && old.perms[0].domid === owner.domid) return;
+    if (old.perms[0].domid === owner.domid) return;
     this.#charge(owner.domid, 1);
-    if (old !== undefined) this.#charge(old.perms[0].domid, -1);
+    this.#charge(old.perms[0].domid, -1);
   }
 
   /**

@@ -8,7 +8,7 @@
  * 2. The log tells every request whose reply can depend on the state, with that reply, in order; a read that is
  *    repeated before anything else changed the draft is logged once.
  * 3. A transaction that changed and fired nothing ends OK: it serializes at its START.
- * 4. If the root did not move since START, the draft is adopted. If it moved, the log is run again on the current root
+ * 4. If nothing was committed since START, the draft is adopted. Otherwise the log is run again on the current root
  *    with the requester's rights of now; if every reply is the same, the new result is adopted; if one differs, nothing
  *    is (EAGAIN). So each applied transaction is explained by the state at its end: strict serializability.
  * 5. A request that exceeds a quota fails and poisons the transaction: its end answers ENOSPC and applies nothing.
@@ -137,7 +137,7 @@ export class Transaction {
   end(current: Root, currentSeq: Seq, context: RequestContext): TransactionEnd {
     if (this.#poison !== undefined) return { outcome: "refused", error: this.#poison };
     if (this.#draft.isEmpty) return { outcome: "unchanged" };
-    if (current === this.base) return { outcome: "applied", draft: this.#draft };
+    if (currentSeq === this.baseSeq) return { outcome: "applied", draft: this.#draft };
     const draft = new Draft(current, (currentSeq + 1) as Seq);
     for (const { request, reply } of this.#log) {
       const now = executeTreeRequest(draft, request, context);
@@ -162,6 +162,7 @@ export class Transaction {
     this.#log.length = mark.logLength;
     this.#logBytes = mark.logBytes;
     this.#poison = mark.poison;
+    this.#lastListed = undefined;
     this.#readsLogged.clear();
     this.#paths.clear();
     for (const { request } of this.#log) this.#paths.add(request.path);

@@ -398,6 +398,28 @@ describe("Server and domains", () => {
     expect(connect().isClosed, "one has left").toBe(false);
   });
 
+  test.each(["reads", "leaves"] as const)("lets a guest's connection go on when its sibling %s", async (how) => {
+    const [busy, idle] = [await guest(5), listener.connect("/run/domains/5", "guest 5")];
+    const dom0 = listener.connect(SOCKET);
+    const perms = [{ access: 1, domid: 5 as Domid }] as const;
+    dom0.send(write("/big", "x".repeat(4000)) + request("SET_PERMS", { path: "/big", perms: [...perms] }));
+    dom0.send(request("SET_QUOTA", { domid: 5 as Domid, quota: "memory", value: 10_000 }));
+    await settle();
+    busy.room = 0;
+    busy.send(read("/big") + read("/big") + read("/big"));
+    await settle();
+    idle.send(read("/big"));
+    await settle();
+    expect(idle.isPaused, "the quota is the domain's").toBe(true);
+    if (how === "reads") busy.read();
+    else busy.disconnect();
+    await settle();
+    idle.send(read("/big"));
+    await settle();
+    expect(kinds(idle.take())).toEqual(["READ", "READ"]);
+    expect(idle.isPaused).toBe(false);
+  });
+
   test("makes no turns when there is nothing to do", async () => {
     const client = listener.connect(SOCKET);
     client.send(read("/"));

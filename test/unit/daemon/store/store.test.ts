@@ -3,10 +3,19 @@
  */
 import { describe, expect, test } from "vitest";
 import { Draft } from "../../../../daemon/store/draft.js";
+import type { NodeState } from "../../../../daemon/store/commit.js";
 import { emptyRoot, getNode, isEmptyRecord, NO_RECORD } from "../../../../daemon/store/root.js";
 import { Store, type CommitDetails } from "../../../../daemon/store/store.js";
 import type { Domid, Microseconds, Path, Seq } from "../../../../protocol/identifiers.js";
 import { parsePerms, serializePerms, type Perms } from "../../../../protocol/perms.js";
+import { parentPath, splitPath } from "../../../../protocol/path.js";
+
+/** Writes a node, creating it below its existing parent when it is missing. */
+function put(draft: Draft, at: Path, state: NodeState): void {
+  const parent = parentPath(at);
+  if (draft.get(at) !== undefined || parent === undefined) draft.set(at, state);
+  else draft.create(parent, splitPath(at).slice(-1), state);
+}
 
 const path = (text: string) => text as Path;
 const perms = (...texts: string[]) => parsePerms(texts) as Perms;
@@ -20,7 +29,7 @@ const details: CommitDetails = {
 
 function write(store: Store, at: string, owner = "n0"): void {
   const draft = new Draft(store.root, (store.seq + 1) as Seq);
-  draft.set(path(at), { value: String(store.seq), perms: perms(owner) });
+  put(draft, path(at), { value: String(store.seq), perms: perms(owner) });
   store.commit(draft, details);
 }
 
@@ -28,7 +37,7 @@ describe("Store", () => {
   test("counts commits up and tells what each changed", () => {
     const store = new Store(emptyRoot(), 41 as Seq);
     const draft = new Draft(store.root, 42 as Seq);
-    draft.set(path("/a"), { value: "v", perms: perms("n5") });
+    put(draft, path("/a"), { value: "v", perms: perms("n5") });
     const commit = store.commit(draft, details);
     expect(commit).toEqual({
       seq: 42,
@@ -84,12 +93,12 @@ describe("Draft", () => {
   test("charges owners for what they gain and lose, and gives it back on rewind", () => {
     const draft = new Draft(emptyRoot(), 1 as Seq);
     const charges = () => [5, 6, 0].map((domid) => draft.chargeOf(domid as Domid));
-    draft.set(path("/a"), { value: "", perms: perms("n5") });
-    draft.set(path("/a/b"), { value: "", perms: perms("n6") });
-    draft.set(path("/a/c"), { value: "", perms: perms("n0") });
+    put(draft, path("/a"), { value: "", perms: perms("n5") });
+    put(draft, path("/a/b"), { value: "", perms: perms("n6") });
+    put(draft, path("/a/c"), { value: "", perms: perms("n0") });
     expect(charges()).toEqual([1, 1, 0]);
     const mark = draft.mark();
-    draft.set(path("/a"), { value: "", perms: perms("n6") });
+    put(draft, path("/a"), { value: "", perms: perms("n6") });
     expect(charges()).toEqual([0, 2, 0]);
     draft.remove(path("/a"));
     expect(charges()).toEqual([0, 0, 0]);
@@ -98,9 +107,9 @@ describe("Draft", () => {
     expect(draft.get(path("/a/b"))?.perms[0].domid).toBe(6);
   });
 
-  test("throws for what no request may do: a node without a parent, a removal of what is not there or of /", () => {
+  test("throws for what no request may do: a change of what is not there, a removal of what is not there or of /", () => {
     const draft = new Draft(emptyRoot(), 1 as Seq);
-    expect(() => draft.set(path("/a/b"), { value: "", perms: perms("n0") })).toThrow(/parent of \/a\/b/);
+    expect(() => draft.set(path("/a/b"), { value: "", perms: perms("n0") })).toThrow(/no node \/a\/b to change/);
     expect(() => draft.remove(path("/a"))).toThrow(/\/a cannot be removed/);
     expect(() => draft.remove(path("/"))).toThrow(/cannot be removed/);
   });
