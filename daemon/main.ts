@@ -15,6 +15,7 @@ import { createNodeClock } from "./platform/node-clock.js";
 import { nodeFileSystem } from "./platform/node-file-system.js";
 import { packageVersion } from "./platform/package-version.js";
 import { nodeIpcListener } from "./server/node-ipc-listener.js";
+import { messageOf } from "./platform/error-message.js";
 
 async function main(): Promise<void> {
   // Before anything is created: files, directories and sockets are for the daemon's user alone.
@@ -56,12 +57,12 @@ function logSink(file: string | undefined): LogSink {
   try {
     return fileSink(file);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Error(`the log file ${file} cannot be opened: ${reason}`, { cause: error });
   }
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`xenstored-tng: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`xenstored-tng: ${messageOf(error)}\n`);
   process.exit(1);
 });

@@ -3,10 +3,16 @@
  *
  * Owns a connection's identity, watches, open transactions and output. No I/O: `daemon/server` moves the bytes.
  */
+import type { ByteString } from "../../protocol/bytes.js";
 import type { Domid, TxId } from "../../protocol/identifiers.js";
 import type { Transaction } from "../store/transaction.js";
 import type { Watch } from "../watch/watch-table.js";
 import { Outbox } from "./outbox.js";
+
+/** What tells the watches of one connection apart: path and token, joined by a NUL, which neither can contain. */
+export function watchKey(watch: { readonly path: ByteString; readonly token: ByteString }): string {
+  return `${watch.path}\0${watch.token}`;
+}
 
 /** One client's connection. */
 export class Connection {
@@ -16,7 +22,7 @@ export class Connection {
   readonly name: string;
   /** The domain that it speaks for; clients of the privileged socket are domain 0. */
   readonly domid: Domid;
-  /** By path and token, joined by a NUL, which neither can contain. */
+  /** By `watchKey`. */
   readonly watches = new Map<string, Watch<Connection>>();
   readonly transactions = new Map<TxId, Transaction>();
   readonly outbox = new Outbox();

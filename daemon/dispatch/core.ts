@@ -109,13 +109,7 @@ export class Core {
 
   /** Bytes that a domain's clients have left unread, and replies that wait for their sockets. */
   unreadOf(domid: Domid): { readonly bytes: number; readonly replies: number } {
-    let bytes = 0;
-    let replies = 0;
-    for (const { outbox } of this.#state.connectionsOf(domid)) {
-      bytes += outbox.unreadBytes;
-      replies += outbox.unsentReplies;
-    }
-    return { bytes, replies };
+    return this.#state.unreadOf(domid);
   }
 
   /** How many connections a domain has. */

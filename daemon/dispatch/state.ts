@@ -10,7 +10,7 @@ import type { ErrorName } from "../../protocol/errno.js";
 import type { Domid, Microseconds, Seq, TxId } from "../../protocol/identifiers.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
 import { serializeWatchEvent } from "../../protocol/message.js";
-import type { Connection } from "../connection/connection.js";
+import { watchKey, type Connection } from "../connection/connection.js";
 import { Fairness } from "../connection/fairness.js";
 import { UndoLog } from "../connection/undo-log.js";
 import type { Commit, RequestRecord } from "../store/commit.js";
@@ -173,20 +173,26 @@ export class CoreState {
     const { owner: connection, token } = watch;
     if (connection.closing || path.length + token.length + 2 > XENSTORE_PAYLOAD_MAX) return;
     const quota = connection.domid === 0 ? 0 : quotaOf(this.store.root, connection.domid, "memory");
-    const bytesMax = quota === 0 ? Infinity : quota - this.#unreadByPeers(connection);
-    connection.outbox.addEvent(serializeWatchEvent(path, token), { collapsible: !special, bytesMax });
+    const { outbox, domid } = connection;
+    // The quota is the domain's: what its other connections have left unread counts too.
+    const bytesMax = quota === 0 ? Infinity : quota - (this.unreadOf(domid).bytes - outbox.unreadBytes);
+    outbox.addEvent(serializeWatchEvent(path, token), { collapsible: !special, bytesMax });
     this.dirty.add(connection);
   }
 
-  /** What the other connections of the same domain have left unread: the quota is the domain's. */
-  #unreadByPeers(connection: Connection): number {
+  /** Bytes that a domain's clients have left unread, and replies that wait for their sockets. */
+  unreadOf(domid: Domid): { readonly bytes: number; readonly replies: number } {
     let bytes = 0;
-    for (const peer of this.connectionsOf(connection.domid)) if (peer !== connection) bytes += peer.outbox.unreadBytes;
-    return bytes;
+    let replies = 0;
+    for (const { outbox } of this.connectionsOf(domid)) {
+      bytes += outbox.unreadBytes;
+      replies += outbox.unsentReplies;
+    }
+    return { bytes, replies };
   }
 
   addWatch(connection: Connection, watch: Watch<Connection>): void {
-    const key = `${watch.path}\0${watch.token}`;
+    const key = watchKey(watch);
     connection.watches.set(key, watch);
     this.watches.add(watch);
     this.undo.push(() => {
@@ -196,7 +202,7 @@ export class CoreState {
   }
 
   removeWatch(connection: Connection, watch: Watch<Connection>): void {
-    const key = `${watch.path}\0${watch.token}`;
+    const key = watchKey(watch);
     connection.watches.delete(key);
     this.watches.remove(watch);
     this.undo.push(() => {

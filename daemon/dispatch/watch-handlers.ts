@@ -11,7 +11,7 @@ import type { Domid } from "../../protocol/identifiers.js";
 import { exceedsQuota } from "../store/quota-limit.js";
 import { reportedPath } from "../watch/delivery.js";
 import type { Watch } from "../watch/watch-table.js";
-import type { Connection } from "../connection/connection.js";
+import { watchKey, type Connection } from "../connection/connection.js";
 import type { Handler } from "./call.js";
 import { FEATURE_WATCHDEPTH, featuresOf } from "./feature.js";
 import { fail, OK } from "./outcome.js";
@@ -25,7 +25,7 @@ export const handleWatch: Handler = ({ state, connection, payload }) => {
   if (depth !== undefined && (featuresOf(state, connection.domid) & FEATURE_WATCHDEPTH) === 0) return fail("EINVAL");
   const parsed = parseWatchPath(request.path, connection.domid);
   if (parsed === undefined) return fail("EINVAL");
-  if (connection.watches.has(`${parsed.path}\0${request.token}`)) return fail("EEXIST");
+  if (connection.watches.has(watchKey({ path: parsed.path, token: request.token }))) return fail("EEXIST");
   if (exceedsQuota(state.store.root, connection.domid, "watches", watchesHeld(state, connection.domid) + 1)) {
     return fail("ENOSPC");
   }
@@ -47,7 +47,7 @@ export const handleUnwatch: Handler = ({ state, connection, payload }) => {
   const request = REQUEST_CODECS.UNWATCH.parse(payload);
   const parsed = request === undefined ? undefined : parseWatchPath(request.path, connection.domid);
   if (request === undefined || parsed === undefined) return fail("EINVAL");
-  const watch = connection.watches.get(`${parsed.path}\0${request.token}`);
+  const watch = connection.watches.get(watchKey({ path: parsed.path, token: request.token }));
   if (watch === undefined) return fail("ENOENT");
   state.removeWatch(connection, watch);
   return OK;

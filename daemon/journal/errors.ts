@@ -1,6 +1,7 @@
 /**
  * What can go wrong with the journal, as errors.
  */
+import { messageOf } from "../platform/error-message.js";
 
 /** An append failed. The journal is as it was before the call and the next append may work (journal invariant 3). */
 export class JournalAppendError extends Error {
@@ -8,7 +9,7 @@ export class JournalAppendError extends Error {
 
   /** @param cause - what the file system said */
   constructor(message: string, cause: unknown) {
-    super(`${message}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`${message}: ${messageOf(cause)}`, { cause });
   }
 }
 

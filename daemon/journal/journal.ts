@@ -33,6 +33,7 @@ import { JournalAppendError, JournalStuckError } from "./errors.js";
 import { encodeRecord } from "./record.js";
 import { recoverJournal, type Cut, type Recovery, type Segment } from "./recovery.js";
 import { encodeHeader, segmentName } from "./segment.js";
+import { messageOf } from "../platform/error-message.js";
 
 /**
  * What an acknowledged commit survives: the death of the daemon (`process`), a power cut too (`power`), or nothing for
@@ -352,8 +353,4 @@ class SegmentedJournal implements Journal {
   #stuckError(): JournalStuckError {
     return new JournalStuckError("the journal takes no commits until the daemon is restarted", this.#failure);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

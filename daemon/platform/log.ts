@@ -6,6 +6,7 @@
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Clock } from "./clock.js";
+import { messageOf } from "./error-message.js";
 
 /** The levels, worst first. */
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
@@ -118,7 +119,7 @@ export function createLogger({ level: leastLevel, sink, clock }: LoggerOptions):
         sink.reopen();
       } catch (error) {
         log("error", "the log could not be opened anew", {
-          error: error instanceof Error ? error.message : String(error),
+          error: messageOf(error),
         });
       }
     },

@@ -12,6 +12,7 @@ import type { Server, Socket } from "node:net";
 import { IPCModule } from "node-ipc";
 import type { Listener, ListeningSocket, Stream, StreamHandler } from "../platform/listener.js";
 import { checkSocketPath } from "./socket-path.js";
+import { messageOf } from "../platform/error-message.js";
 
 /** More than the file limit can be, so that the limit is the kernel's. */
 const CONNECTIONS_MAX = 1_000_000;
@@ -52,7 +53,7 @@ function listen(
       resolve();
     });
     ipc.server.on("error", (error) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       reject(new Error(`cannot listen on ${path}: ${reason}`));
     });
   });

@@ -28,6 +28,7 @@ import type { Journal, JournalPosition } from "../journal/journal.js";
 import type { Clock } from "../platform/clock.js";
 import type { RateLimitedLog } from "../platform/log.js";
 import type { Listener, ListeningSocket, Stream, StreamHandler } from "../platform/listener.js";
+import { messageOf } from "../platform/error-message.js";
 
 /** Most messages of one connection that one tick dispatches. */
 export const MESSAGES_PER_TICK = 256;
@@ -377,7 +378,7 @@ export class Server {
     const { core, log } = this.#ports;
     const name = errorNameOf(error);
     const count = String(core.commits.length);
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     log.log("error", "journal", `${count} commits refused with ${name}: ${reason}`);
     core.abortTick(name);
     for (const { waiting, outcome } of this.#lateAnswers) core.answer(waiting, outcome);
@@ -423,7 +424,7 @@ export class Server {
   #openDomainSocket(domid: Domid): void {
     const path = join(this.#paths.domains, String(domid));
     const report = (error: unknown): void => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#ports.log.log("error", `socket of ${String(domid)}`, `domain ${String(domid)} has no socket: ${reason}`);
     };
     try {

@@ -141,7 +141,7 @@ export function applyChanges(root: Root, changes: readonly Change[], seq: Seq): 
         break;
       }
       case "special":
-        special = new Map(special).set(change.path, change.after);
+        special = withEntry(special, change.path, change.after);
         break;
       case "quota":
         quotas = withEntry(quotas, change.name, change.after);

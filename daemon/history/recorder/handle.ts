@@ -14,6 +14,7 @@ import type { JournalPosition } from "../../journal/journal.js";
 import { startWorker } from "../../platform/worker.js";
 import type { RecorderReport, RecorderRequest, RecorderWorkerData } from "./messages.js";
 import type { RecorderProgress } from "./recorder.js";
+import { messageOf } from "../../platform/error-message.js";
 
 /** How to start a recorder. */
 export interface StartRecorderOptions {
@@ -75,10 +76,6 @@ export async function startRecorder(options: StartRecorderOptions): Promise<Reco
   const recorder = new WorkerRecorder(startWorker(new URL("./worker.js", import.meta.url), data));
   await recorder.started;
   return recorder;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 interface PendingFlush {

@@ -19,6 +19,7 @@ import type { Path } from "../../../protocol/identifiers.js";
 import type { SpecialPath } from "../../../protocol/path.js";
 import { samePerms, type Perms } from "../../../protocol/perms.js";
 import type { Change, NodeState } from "../../store/commit.js";
+import { withEntry } from "../../store/diff.js";
 import type { QuotaName } from "../../store/quota.js";
 import { isEmptyRecord, type DomainRecord } from "../../store/root.js";
 import {
@@ -114,17 +115,13 @@ export class Mirror {
         else this.#set(change.path, change.after);
         break;
       case "special":
-        this.#special = new Map(this.#special).set(change.path, change.after);
+        this.#special = withEntry(this.#special, change.path, change.after);
         this.#isSpecialStale = true;
         break;
-      case "quota": {
-        const quotas = new Map(this.#quotas);
-        if (change.after === undefined) quotas.delete(change.name);
-        else quotas.set(change.name, change.after);
-        this.#quotas = quotas;
+      case "quota":
+        this.#quotas = withEntry(this.#quotas, change.name, change.after);
         this.#areQuotasStale = true;
         break;
-      }
       case "domain":
         this.#setDomain(String(change.domid), change.after);
         break;

@@ -21,6 +21,7 @@ import type { FileSystem } from "../../platform/file-system.js";
 import { RefLockedError } from "../repository/errors.js";
 import type { RecorderReport, RecorderRequest } from "./messages.js";
 import type { HistoryRecorder } from "./recorder.js";
+import { messageOf } from "../../platform/error-message.js";
 
 /** Commits recorded before messages are looked at: a few milliseconds. */
 const BATCH_COMMITS_MAX = 128;
@@ -148,7 +149,7 @@ export class RecorderLoop {
   }
 
   #fail(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     const isFinal = !isPassing(error);
     if (isFinal) this.#failure = reason;
     this.#report({ kind: "failure", reason, isFinal });
