@@ -18,6 +18,8 @@ interface Reading {
   readonly name: string;
   readonly file: OpenFile;
   readonly reader: LineReader;
+  /** Bytes that may be read of it: a segment that is not the last one does not grow any more. */
+  limit: number;
   /** Whether its header has been read. */
   begun: boolean;
 }
@@ -59,10 +61,12 @@ export class JournalFollower {
     const commits: Commit[] = [];
     while (commits.length < commitsMax && this.seq < end.seq) {
       const reading = (this.#reading ??= this.#openFirst());
-      const limit = reading.name === end.segment ? end.offset : reading.file.size();
-      const line = reading.reader.next(limit);
-      if (line === undefined) this.#leave(reading, end, limit);
-      else if (!reading.begun) this.#takeHeader(reading, line.text);
+      const line = reading.reader.next(reading.limit);
+      if (line === undefined) {
+        const limit = reading.name === end.segment ? end.offset : reading.file.size();
+        if (limit > reading.limit) reading.limit = limit;
+        else this.#leave(reading, end, limit);
+      } else if (!reading.begun) this.#takeHeader(reading, line.text);
       else {
         const commit = this.#takeRecord(reading, line);
         if (commit !== undefined) commits.push(commit);
@@ -87,7 +91,7 @@ export class JournalFollower {
   #open(first: Seq): Reading {
     const name = segmentName(first);
     const file = this.#fileSystem.open(`${this.#directory}/${name}`, "read");
-    return { name, file, reader: new LineReader(file), begun: false };
+    return { name, file, reader: new LineReader(file), limit: 0, begun: false };
   }
 
   /** Goes on from a segment that has been read to its end to the next one. */

@@ -182,6 +182,8 @@ function quote(bytes: ByteString): string {
 export function decodeRecord(line: string): DecodedRecord {
   const json = openLine(line);
   if (json === undefined) return { ok: false, damaged: "its checksum does not match", intact: false };
+  const common = decodeCommonRecord(json);
+  if (common !== undefined) return common;
   let fields: unknown;
   try {
     fields = JSON.parse(json);
@@ -193,6 +195,46 @@ export function decodeRecord(line: string): DecodedRecord {
   if (!isIntegerIn(synced, 0, Number.MAX_SAFE_INTEGER)) return damaged("`synced` is not a sequence number");
   const commit = decodeCommit(fields);
   return typeof commit === "string" ? damaged(commit) : { ok: true, commit, synced: synced as Seq };
+}
+
+/**
+ * The line that most commits are: one WRITE of plain text outside a transaction, which set one node. The groups are seq,
+ * time, domain, connection, synced, the request's subject and detail, and path, value and perms.
+ */
+const COMMON_RECORD =
+  /^\{"seq":([1-9][0-9]*),"time":(0|[1-9][0-9]*),"domain":(0|[1-9][0-9]*),"connection":"([ !#-[\]-~]*)"(?:,"synced":([1-9][0-9]*))?,"requests":\[\["WRITE","([ !#-[\]-~]*)","([ !#-[\]-~]*)"\]\],"changes":\[\["set","([ !#-[\]-~]*)","([ !#-[\]-~]*)","([ !#-[\]-~]*)"\]\]\}$/;
+
+/** Decodes a common line without JSON.parse, in half the time; undefined for any other, and for whatever is odd about one. */
+function decodeCommonRecord(json: string): DecodedRecord | undefined {
+  const match = COMMON_RECORD.exec(json);
+  if (match === null) return undefined;
+  const seq = Number(match[1]);
+  const time = Number(match[2]);
+  const domain = Number(match[3]);
+  const synced = match[5] === undefined ? 0 : Number(match[5]);
+  const perms = decodePerms(match[10]);
+  // A part of the line that is kept would keep the whole chunk of the journal that the line is a part of.
+  const path: unknown = flattenBytes(match[8] as string);
+  if (!isPath(path) || perms === undefined || domain > DOMID_MAX) return undefined;
+  if (!Number.isSafeInteger(seq) || !Number.isSafeInteger(time) || !Number.isSafeInteger(synced)) return undefined;
+  const detail = match[7] as string;
+  const request = {
+    operation: "WRITE",
+    subject: match[6] === path ? path : flattenBytes(match[6] as string),
+    detail: flattenBytes(detail),
+    detailBytes: detail.length,
+  } as const;
+  const value = match[9] === detail ? request.detail : flattenBytes(match[9] as string);
+  const commit: Commit = {
+    seq: seq as Seq,
+    time: time as Microseconds,
+    origin: { domid: domain as Domid, connection: flattenBytes(match[4] as string), transaction: undefined },
+    base: (seq - 1) as Seq,
+    requests: [request],
+    requestsOmitted: 0,
+    changes: [{ kind: "node", path, before: undefined, after: { value, perms } }],
+  };
+  return { ok: true, commit, synced: synced as Seq };
 }
 
 const LEADING_SEQ = /^\{"seq":([1-9][0-9]*)[,}]/;
@@ -351,7 +393,7 @@ function decodePerms(text: unknown): Perms | undefined {
   const perms = parsePerms(text.split(" "));
   if (perms === undefined) return undefined;
   if (permsByText.size >= PERMS_TEXTS_MAX) permsByText.clear();
-  permsByText.set(text, perms);
+  permsByText.set(flattenBytes(text), perms);
   return perms;
 }
 

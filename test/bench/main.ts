@@ -1,9 +1,10 @@
 /**
- * `npm run bench -- [memory|connections|requests]… [--json]`: figures of this daemon on this machine.
+ * `npm run bench -- [memory|connections|requests|history]… [--json]`: figures of this daemon on this machine.
  *
  * Single figures drift with the machine; they say what fits, not what is fast. Comparisons want two programs in one run.
  */
 import { startBenchDaemon, type BenchDaemon } from "./daemon.js";
+import { benchHistory } from "./history.js";
 import { connect, runLoad } from "./load.js";
 
 /** One benchmark's figures, by name; the names end in their units. */
@@ -86,9 +87,10 @@ async function main(): Promise<void> {
   const words = process.argv.slice(2);
   const asJson = words.includes("--json");
   const chosen = words.filter((word) => word !== "--json");
-  const unknown = chosen.find((word) => !BENCHMARKS.has(word));
+  const names = [...BENCHMARKS.keys(), "history"];
+  const unknown = chosen.find((word) => !names.includes(word));
   if (unknown !== undefined) {
-    process.stderr.write(`there is no benchmark ${unknown}; there are: ${[...BENCHMARKS.keys()].join(", ")}\n`);
+    process.stderr.write(`there is no benchmark ${unknown}; there are: ${names.join(", ")}\n`);
     process.exit(2);
   }
   const results: Record<string, Figures> = {};
@@ -101,6 +103,10 @@ async function main(): Promise<void> {
       await daemon.stop();
     }
     if (!asJson) process.stdout.write(`${name}: ${formatFigures(results[name])}\n`);
+  }
+  if (chosen.length === 0 || chosen.includes("history")) {
+    results["history"] = await benchHistory();
+    if (!asJson) process.stdout.write(`history: ${formatFigures(results["history"])}\n`);
   }
   if (asJson) process.stdout.write(`${JSON.stringify(results, undefined, 2)}\n`);
 }

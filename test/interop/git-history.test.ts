@@ -11,6 +11,7 @@ import { describe, expect, it } from "vitest";
 import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
 import { parsePerms, type Perms } from "../../protocol/perms.js";
 import { hexFromOid } from "../../daemon/history/object/oid.js";
+import { CHAIN_COST_MAX, CHAIN_STEP_COST } from "../../daemon/history/object/pack.js";
 import { treeOidOf } from "../../daemon/history/object/root-encoder.js";
 import { loadTip } from "../../daemon/history/recorder/load-tip.js";
 import { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
@@ -346,9 +347,27 @@ describe("the recorded history in Git", () => {
     checkPacks(directory);
     expect(fsck(directory)).toBe("");
     expect(git(directory, "rev-parse", "main^{tree}").trim()).toBe(hexFromOid(treeOidOf(root)));
-    // Deltas, not 400 times a directory of 100 KB; chains are bounded.
+    // Deltas, not 400 times a directory of 100 KB; and what it costs to read one is bounded (pack invariant 2).
     const verified = git(directory, "verify-pack", "-v", packsOf(directory)[0] as string);
-    const chains = [...verified.matchAll(/^chain length = (\d+)/gm)].map(([, length]) => Number(length));
-    expect(Math.max(...chains)).toBe(128);
+    const depths = new Map(
+      [...verified.matchAll(/^([0-9a-f]{40}) tree .* ([0-9]+) [0-9a-f]{40}$/gm)].map(([, oid, depth]) => [
+        oid,
+        Number(depth),
+      ]),
+    );
+    const large = git(
+      directory,
+      "cat-file",
+      "--batch-all-objects",
+      "--batch-check=%(objectname) %(objecttype) %(objectsize)",
+    )
+      .split("\n")
+      .map((line) => line.split(" "))
+      .filter(([, type, size]) => type === "tree" && Number(size) > 50_000);
+    expect(large.length).toBeGreaterThan(390);
+    const costs = large.map(([oid, , size]) => ((depths.get(oid) ?? 0) + 1) * (Number(size) + CHAIN_STEP_COST));
+    expect(Math.max(...costs)).toBeLessThan(CHAIN_COST_MAX * 1.1);
+    const wholes = large.filter(([oid]) => !depths.has(oid));
+    expect(wholes.length).toBeLessThan(30);
   });
 });

@@ -62,14 +62,45 @@ function secondsOf(time: Microseconds): number {
 
 /** The content of the commit object. */
 export function serializeCommit(commit: Commit, place: CommitPlace): ByteString {
-  const host = addressable(place.hostName);
-  const author = `dom${String(commit.origin.domid)}`;
   let text = `tree ${hexFromOid(place.tree)}\n`;
   for (const parent of place.parents) text += `parent ${hexFromOid(parent)}\n`;
-  text += `author ${author} <${author}@${host}> ${String(secondsOf(commit.time))} +0000\n`;
-  text += `committer xenstore-tng <xenstore@${host}> ${String(committerSecondsOf(commit, place.parentSeconds))} +0000\n\n`;
+  text += signatureLines(commit, place);
   text += `${subjectOf(commit)}\n\n`;
   return text + requestLines(commit) + trailerLines(commit);
+}
+
+/** Author and committer of the last commit of a domain: within a second they are the same. */
+interface KnownSignatures {
+  readonly hostName: string;
+  readonly authorSeconds: number;
+  readonly committerSeconds: number;
+  readonly lines: string;
+}
+
+const knownSignatures = new Map<Domid, KnownSignatures>();
+const KNOWN_SIGNATURES_MAX = 4096;
+
+function signatureLines(commit: Commit, place: CommitPlace): string {
+  const { hostName } = place;
+  const { domid } = commit.origin;
+  const authorSeconds = secondsOf(commit.time);
+  const committerSeconds = committerSecondsOf(commit, place.parentSeconds);
+  const known = knownSignatures.get(domid);
+  if (
+    known?.authorSeconds === authorSeconds &&
+    known.committerSeconds === committerSeconds &&
+    known.hostName === hostName
+  ) {
+    return known.lines;
+  }
+  const host = addressable(hostName);
+  const author = `dom${String(domid)}`;
+  const lines =
+    `author ${author} <${author}@${host}> ${String(authorSeconds)} +0000\n` +
+    `committer xenstore-tng <xenstore@${host}> ${String(committerSeconds)} +0000\n\n`;
+  if (knownSignatures.size >= KNOWN_SIGNATURES_MAX) knownSignatures.clear();
+  knownSignatures.set(domid, { hostName, authorSeconds, committerSeconds, lines });
+  return lines;
 }
 
 let knownHost = { name: "", address: "localhost" };

@@ -19,9 +19,12 @@ export const OID_BYTES = 20;
 
 const HEX = /^[0-9a-f]{40}$/;
 
+const hexScratch = Buffer.allocUnsafe(OID_BYTES);
+
 /** The 40 lower-case hexadecimal digits of an oid. */
 export function hexFromOid(oid: Oid): string {
-  return Buffer.from(oid, "latin1").toString("hex");
+  for (let index = 0; index < OID_BYTES; index++) hexScratch[index] = oid.charCodeAt(index);
+  return hexScratch.toString("hex");
 }
 
 /** The oid of 40 lower-case hexadecimal digits; throws a RangeError for anything else. */
@@ -37,17 +40,27 @@ export function hashBytes(bytes: Uint8Array): Oid {
 }
 
 let scratch = Buffer.allocUnsafe(16 * 1024);
+/** Views of the scratch buffer from its start, by length: making one takes as long as hashing a block. */
+let views: Uint8Array[] = [];
+const VIEW_BYTES_MAX = 1024;
+/** Below this a loop beats the call into native code. */
+const LOOP_BYTES_MAX = 64;
 
 /** The oid of an object: the SHA-1 of `TYPE SIZE NUL CONTENT`. */
 export function hashObject(type: "commit" | "tree" | "blob" | "tag", content: ByteString | Uint8Array): Oid {
   const size = content.length;
   const header = `${type} ${String(size)}\0`;
   const start = header.length;
-  if (start + size > scratch.length) scratch = Buffer.allocUnsafe((start + size) * 2);
-  scratch.write(header, 0, start, "latin1");
-  if (typeof content === "string") scratch.write(content, start, size, "latin1");
-  else scratch.set(content, start);
-  return hashBytes(scratch.subarray(0, start + size));
+  const end = start + size;
+  if (end > scratch.length) {
+    scratch = Buffer.allocUnsafe(end * 2);
+    views = [];
+  }
+  for (let index = 0; index < start; index++) scratch[index] = header.charCodeAt(index);
+  if (typeof content !== "string") scratch.set(content, start);
+  else if (size > LOOP_BYTES_MAX) scratch.write(content, start, size, "latin1");
+  else for (let index = 0; index < size; index++) scratch[start + index] = content.charCodeAt(index);
+  return hashBytes(end < VIEW_BYTES_MAX ? (views[end] ??= scratch.subarray(0, end)) : scratch.subarray(0, end));
 }
 
 /** The blob without content: what a node without children and value is. */

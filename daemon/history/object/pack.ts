@@ -1,20 +1,23 @@
 /**
  * Packs: many objects in one buffer, and the index that finds them.
  *
- * Owns the encoding of pack entries, of deltas and of the index (gitformat-pack, version 2 of both; RFC 1950 and 1951 for
- * the zlib streams). Writing by hand pays because nothing is compressed: a stream is two bytes, one block that holds the
- * data as it is, and an Adler-32; `zlib.deflateSync` would take longer for one blob than everything here for a commit.
+ * Owns the encoding of pack entries (gitformat-pack, version 2; RFC 1950 and 1951 for the zlib streams). Writing by hand
+ * pays because nothing is compressed: a stream is two bytes, one block that holds the data as it is, and an Adler-32;
+ * `zlib.deflateSync` would take longer for one blob than everything here for a commit.
  *
  * Invariants
  *  1. No object occurs twice in a pack (`git verify-pack` and `index-pack --strict` refuse twins): `add…` of an oid that is
  *     there returns the entry that is there.
- *  2. The base of a delta stands before it in the same pack, and a chain has at most `DELTA_CHAIN_MAX` deltas.
+ *  2. The base of a delta stands before it in the same pack, and reading an object costs at most `CHAIN_COST_MAX`: the
+ *     bytes of every object on its chain, and `CHAIN_STEP_COST` for each. A count alone would let a chain of large
+ *     directories cost a hundred times one of small ones.
  *  3. The builder writes what it is told: that the oid is the hash of the content is the caller's promise.
  */
 import { Buffer } from "node:buffer";
-import { crc32 } from "node:zlib";
 import type { ByteString } from "../../../protocol/bytes.js";
+import { deltaScratch, encodeDelta } from "./delta.js";
 import { hashBytes, hexFromOid, OID_BYTES, type Oid } from "./oid.js";
+import { bigEndian, checksumOf, encodePackIndex } from "./pack-index-encoder.js";
 import type { TreeEdit } from "./tree-edit.js";
 
 /** The place of an object in the pack under construction: 0, 1, 2, … */
@@ -30,8 +33,13 @@ export interface FinishedPack {
   readonly name: string;
 }
 
-/** Most deltas between an object and the whole object that it is derived from. Reading cost against size. */
-export const DELTA_CHAIN_MAX = 128;
+/**
+ * What reading an object may cost, in bytes that are moved: about 0.3 ms, whether they are a few large directories or 250
+ * small ones. (Git itself follows chains of up to 4,095.)
+ */
+export const CHAIN_COST_MAX = 1024 * 1024;
+/** What a step on a chain costs besides the bytes it makes: finding the entry and decoding it. */
+export const CHAIN_STEP_COST = 4096;
 
 const HEADER_BYTES = 12;
 const OID_WORDS = OID_BYTES / 4;
@@ -46,7 +54,10 @@ const BLOCK_BYTES = 5;
 const ENTRY_HEADER_MAX = 16;
 const INITIAL_BYTES = 64 * 1024;
 const INITIAL_ENTRIES = 1024;
-/** A buffer over this is given up when the pack is done, so that a burst does not cost memory for good. */
+/**
+ * A buffer over this is given up when the pack is done and less than half of it was needed, so that a burst does not cost
+ * memory for good, and a busy time does not fault in fresh memory for each pack.
+ */
 const KEPT_BYTES_MAX = 1024 * 1024;
 const KEPT_ENTRIES_MAX = 16 * 1024;
 
@@ -55,8 +66,15 @@ export class PackBuilder {
   #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   #end = HEADER_BYTES;
   #count = 0;
-  #offsets = new Uint32Array(INITIAL_ENTRIES);
-  #depths = new Uint8Array(INITIAL_ENTRIES);
+  /** Where the entries begin, as words for the index; `#starts` has them as numbers. */
+  #offsetWords = new Int32Array(INITIAL_ENTRIES);
+  #starts = new Uint32Array(INITIAL_ENTRIES);
+  /** CRC-32 of the entries, as words for the index: taken while an entry is in the cache. */
+  #checksumWords = new Int32Array(INITIAL_ENTRIES);
+  /** What it costs to read each entry (invariant 2). */
+  #costs = new Uint32Array(INITIAL_ENTRIES);
+  /** 1 for each entry that is no delta. */
+  #wholes = new Uint8Array(INITIAL_ENTRIES);
   /** The oids one after the other, as words, so that comparing takes five steps. */
   #oidWords = new Int32Array(INITIAL_ENTRIES * OID_WORDS);
   #oidBytes = new Uint8Array(this.#oidWords.buffer);
@@ -81,31 +99,55 @@ export class PackBuilder {
   }
 
   /** Adds an object whole, unless it is there. */
-  addObject(type: "commit" | "tree" | "blob", oid: Oid, content: ByteString | Uint8Array): EntryIndex {
+  addObject(type: "commit" | "tree" | "blob", oid: Oid, content: ByteString): EntryIndex {
     const known = this.#claim(oid);
     if (known !== undefined) return known;
-    return this.#addWhole(type, content);
+    return this.#addWhole(type, content, 0);
   }
 
   /**
-   * Adds a tree object as the edit of another, or whole where that is smaller or the chain is long; nothing when it is
-   * there.
+   * Adds a tree object whole, unless it is there.
    *
-   * @param base - the entry of the object that `edit` starts from
+   * @param bytes - hold the content from `start` to their end
    */
-  addEditedTree(oid: Oid, content: Uint8Array, base: EntryIndex, edit: TreeEdit): EntryIndex {
+  addTree(oid: Oid, bytes: Uint8Array, start: number): EntryIndex {
     const known = this.#claim(oid);
     if (known !== undefined) return known;
-    const depth = (this.#depths[base] as number) + 1;
-    if (depth > DELTA_CHAIN_MAX || edit.isWhole) return this.#addWhole("tree", content);
-    const delta = encodeDelta(content, edit);
-    if (delta.length + ENTRY_HEADER_MAX / 2 >= content.length) return this.#addWhole("tree", content);
-    this.#reserveBytes(ENTRY_HEADER_MAX + streamBytes(delta.length));
+    return this.#addWhole("tree", bytes, start);
+  }
+
+  /**
+   * Adds a tree object as the edit of another, or whole where that is smaller or the chain is costly; nothing when it is
+   * there.
+   *
+   * @param bytes - hold the content from `start` to their end
+   * @param from - the edit, and the entry of the object that it starts from
+   */
+  addEditedTree(
+    oid: Oid,
+    bytes: Uint8Array,
+    start: number,
+    from: { readonly base: EntryIndex; readonly edit: TreeEdit },
+  ): EntryIndex {
+    const { base, edit } = from;
+    const known = this.#claim(oid);
+    if (known !== undefined) return known;
+    const size = bytes.length - start;
+    const cost = (this.#costs[base] as number) + size + CHAIN_STEP_COST;
+    if (cost > CHAIN_COST_MAX || edit.isWhole) return this.#addWhole("tree", bytes, start);
+    const length = encodeDelta(bytes, start, edit);
+    if (length + ENTRY_HEADER_MAX / 2 >= size) return this.#addWhole("tree", bytes, start);
+    this.#reserveBytes(ENTRY_HEADER_MAX + streamBytes(length));
     const offset = this.#end;
-    this.#putEntryHeader(OFFSET_DELTA, delta.length);
-    this.#putDistance(offset - (this.#offsets[base] as number));
-    this.#putStream(delta);
-    return this.#finishEntry(offset, depth);
+    this.#putEntryHeader(OFFSET_DELTA, length);
+    this.#putDistance(offset - (this.#starts[base] as number));
+    this.#putStream(deltaScratch(), 0, length);
+    return this.#finishEntry(offset, cost, 0);
+  }
+
+  /** Whether an entry of this pack is no delta. */
+  isWhole(entry: EntryIndex): boolean {
+    return this.#wholes[entry] === 1;
   }
 
   /** Closes the pack and starts an empty one; a pack without objects is not worth a file, and is refused. */
@@ -119,14 +161,19 @@ export class PackBuilder {
     const checksum = hashBytes(bytes.subarray(0, this.#end));
     bytes.write(checksum, this.#end, OID_BYTES, "latin1");
     const pack = bytes.subarray(0, this.#end + OID_BYTES);
-    const index = encodeIndex(pack, this.#count, this.#offsets, this.#oidWords);
+    const index = encodePackIndex(
+      { count: this.#count, oidWords: this.#oidWords, checksums: this.#checksumWords, offsets: this.#offsetWords },
+      pack.subarray(this.#end),
+    );
     this.#reset();
     return { pack, index, name: hexFromOid(checksum) };
   }
 
   #reset(): void {
-    if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
-    if (this.#offsets.length > KEPT_ENTRIES_MAX) this.#allocateEntries(INITIAL_ENTRIES);
+    const { length } = this.#bytes;
+    if (length > KEPT_BYTES_MAX && this.#end < length / 2) this.#bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    const entries = this.#starts.length;
+    if (entries > KEPT_ENTRIES_MAX && this.#count < entries / 2) this.#allocateEntries(INITIAL_ENTRIES);
     else this.#table.fill(0);
     this.#end = HEADER_BYTES;
     this.#count = 0;
@@ -134,8 +181,11 @@ export class PackBuilder {
   }
 
   #allocateEntries(capacity: number): void {
-    this.#offsets = new Uint32Array(capacity);
-    this.#depths = new Uint8Array(capacity);
+    this.#offsetWords = new Int32Array(capacity);
+    this.#starts = new Uint32Array(capacity);
+    this.#checksumWords = new Int32Array(capacity);
+    this.#costs = new Uint32Array(capacity);
+    this.#wholes = new Uint8Array(capacity);
     this.#oidWords = new Int32Array(capacity * OID_WORDS);
     this.#oidBytes = new Uint8Array(this.#oidWords.buffer);
     this.#table = new Int32Array(capacity * 2);
@@ -143,12 +193,16 @@ export class PackBuilder {
 
   /** Makes room for one more entry; its oid may be written before it is known whether it is new. */
   #reserveEntry(): void {
-    const capacity = this.#offsets.length;
+    const capacity = this.#starts.length;
     if (this.#count < capacity) return;
-    const [offsets, depths, words] = [this.#offsets, this.#depths, this.#oidWords];
+    const [offsets, starts, checksums] = [this.#offsetWords, this.#starts, this.#checksumWords];
+    const [costs, wholes, words] = [this.#costs, this.#wholes, this.#oidWords];
     this.#allocateEntries(capacity * 2);
-    this.#offsets.set(offsets);
-    this.#depths.set(depths);
+    this.#offsetWords.set(offsets);
+    this.#starts.set(starts);
+    this.#checksumWords.set(checksums);
+    this.#costs.set(costs);
+    this.#wholes.set(wholes);
     this.#oidWords.set(words);
     const count = this.#count;
     for (let entry = 0; entry < count; entry++) this.#table[this.#slotOf(entry)] = entry + 1;
@@ -193,18 +247,23 @@ export class PackBuilder {
     return undefined;
   }
 
-  #addWhole(type: "commit" | "tree" | "blob", content: ByteString | Uint8Array): EntryIndex {
-    this.#reserveBytes(ENTRY_HEADER_MAX + streamBytes(content.length));
+  /** Adds the content that `source` holds from `start` to its end. */
+  #addWhole(type: "commit" | "tree" | "blob", source: ByteString | Uint8Array, start: number): EntryIndex {
+    const size = source.length - start;
+    this.#reserveBytes(ENTRY_HEADER_MAX + streamBytes(size));
     const offset = this.#end;
-    this.#putEntryHeader(TYPE_NUMBERS[type], content.length);
-    this.#putStream(content);
-    return this.#finishEntry(offset, 0);
+    this.#putEntryHeader(TYPE_NUMBERS[type], size);
+    this.#putStream(source, start, size);
+    return this.#finishEntry(offset, size + CHAIN_STEP_COST, 1);
   }
 
-  #finishEntry(offset: number, depth: number): EntryIndex {
+  #finishEntry(offset: number, cost: number, whole: 0 | 1): EntryIndex {
     const entry = this.#count++;
-    this.#offsets[entry] = offset;
-    this.#depths[entry] = depth;
+    this.#starts[entry] = offset;
+    this.#offsetWords[entry] = bigEndian(offset);
+    this.#checksumWords[entry] = bigEndian(checksumOf(this.#bytes, offset, this.#end));
+    this.#costs[entry] = cost;
+    this.#wholes[entry] = whole;
     return entry;
   }
 
@@ -235,10 +294,9 @@ export class PackBuilder {
     this.#end = end;
   }
 
-  /** A zlib stream of stored blocks. */
-  #putStream(content: ByteString | Uint8Array): void {
+  /** A zlib stream of stored blocks, of `size` bytes of `source` from `start` on. */
+  #putStream(source: ByteString | Uint8Array, start: number, size: number): void {
     const bytes = this.#bytes;
-    const size = content.length;
     let at = this.#end;
     bytes[at++] = 0x78;
     bytes[at++] = 0x01;
@@ -251,7 +309,7 @@ export class PackBuilder {
       bytes[at++] = length >>> 8;
       bytes[at++] = ~length & 0xff;
       bytes[at++] = (~length >>> 8) & 0xff;
-      putContent(bytes, at, content, from, length);
+      putContent(bytes, at, source, start + from, length);
       sum = adler32(sum, bytes, at, at + length);
       at += length;
       from += length;
@@ -314,168 +372,4 @@ function adler32(seed: number, bytes: Uint8Array, start: number, end: number): n
     high %= ADLER_MODULUS;
   }
   return ((high << 16) | low) >>> 0;
-}
-
-/** Most bytes that one instruction inserts, and copies. */
-const INSERT_MAX = 127;
-const COPY_MAX = 0xffffff;
-
-let deltaBytes = Buffer.allocUnsafe(4096);
-
-/** The delta that makes `content` by the edit; valid until the next call. */
-function encodeDelta(content: Uint8Array, edit: TreeEdit): Uint8Array {
-  const most = content.length + Math.ceil(content.length / INSERT_MAX) + 8 * (edit.count + 2) + 20;
-  if (most > deltaBytes.length) deltaBytes = Buffer.allocUnsafe(most * 2);
-  let at = putVarint(0, edit.oldBytes);
-  at = putVarint(at, content.length);
-  let from = 0;
-  for (let index = 0; index < edit.count; index++) {
-    const length = edit.lengthOf(index);
-    const start = edit.startOf(index);
-    at = start >= 0 ? putCopy(at, start, length) : putInsert(at, content, from, length);
-    from += length;
-  }
-  return deltaBytes.subarray(0, at);
-}
-
-function putVarint(start: number, value: number): number {
-  let at = start;
-  let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 128)) deltaBytes[at++] = (rest & 0x7f) | 0x80;
-  deltaBytes[at++] = rest;
-  return at;
-}
-
-/** Copy: a byte of flags, then those bytes of offset and size that are not zero. */
-function putCopy(position: number, start: number, length: number): number {
-  let at = position;
-  for (let copied = 0; copied < length;) {
-    const size = Math.min(COPY_MAX, length - copied);
-    const flagsAt = at++;
-    let flags = 0x80;
-    for (let index = 0, rest = start + copied; index < 4; index++, rest >>>= 8) {
-      if ((rest & 0xff) !== 0) {
-        flags |= 1 << index;
-        deltaBytes[at++] = rest;
-      }
-    }
-    for (let index = 0, rest = size; index < 3; index++, rest >>>= 8) {
-      if ((rest & 0xff) !== 0) {
-        flags |= 0x10 << index;
-        deltaBytes[at++] = rest;
-      }
-    }
-    deltaBytes[flagsAt] = flags;
-    copied += size;
-  }
-  return at;
-}
-
-function putInsert(position: number, content: Uint8Array, from: number, length: number): number {
-  let at = position;
-  for (let done = 0; done < length;) {
-    const size = Math.min(INSERT_MAX, length - done);
-    deltaBytes[at++] = size;
-    for (let index = 0; index < size; index++) deltaBytes[at++] = content[from + done + index] as number;
-    done += size;
-  }
-  return at;
-}
-
-const FAN_OUT = 256;
-const INDEX_MAGIC = 0xff744f63;
-
-/** The index, version 2: fan-out, then oids, checksums and offsets in the order of the oids, then both files' hashes. */
-function encodeIndex(pack: Buffer, count: number, offsets: Uint32Array, oidWords: Int32Array): Uint8Array {
-  const order = sortedByOid(oidWords, count);
-  const oidsAt = 8 + FAN_OUT * 4;
-  const checksumsAt = oidsAt + count * OID_BYTES;
-  const offsetsAt = checksumsAt + count * 4;
-  const trailerAt = offsetsAt + count * 4;
-  const index = Buffer.allocUnsafeSlow(trailerAt + 2 * OID_BYTES);
-  const indexWords = new Int32Array(index.buffer, oidsAt, count * OID_WORDS);
-  index.writeUInt32BE(INDEX_MAGIC, 0);
-  index.writeUInt32BE(2, 4);
-  const packEnd = pack.length - OID_BYTES;
-  let byte = 0;
-  for (let position = 0; position < count; position++) {
-    const entry = order[position] as number;
-    const oidAt = position * OID_WORDS;
-    for (let word = 0; word < OID_WORDS; word++) {
-      indexWords[oidAt + word] = oidWords[entry * OID_WORDS + word] as number;
-    }
-    const first = index[oidsAt + position * OID_BYTES] as number;
-    for (; byte < first; byte++) index.writeUInt32BE(position, 8 + byte * 4);
-    const start = offsets[entry] as number;
-    const end = entry + 1 < count ? (offsets[entry + 1] as number) : packEnd;
-    putUint32(index, checksumsAt + position * 4, checksumOf(pack, start, end));
-    putUint32(index, offsetsAt + position * 4, start);
-  }
-  for (; byte < FAN_OUT; byte++) index.writeUInt32BE(count, 8 + byte * 4);
-  pack.copy(index, trailerAt, packEnd);
-  const indexChecksum = hashBytes(index.subarray(0, trailerAt + OID_BYTES));
-  index.write(indexChecksum, trailerAt + OID_BYTES, OID_BYTES, "latin1");
-  return index;
-}
-
-function putUint32(target: Uint8Array, at: number, value: number): void {
-  target[at] = value >>> 24;
-  target[at + 1] = value >>> 16;
-  target[at + 2] = value >>> 8;
-  target[at + 3] = value;
-}
-
-/** The CRC-32 of each byte, for the entries that are too short for a call into native code to pay. */
-const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => crc32(Uint8Array.of(byte)) ^ crc32(Uint8Array.of(0)));
-const CRC_LOOP_BYTES_MAX = 200;
-
-function checksumOf(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start > CRC_LOOP_BYTES_MAX) return crc32(bytes.subarray(start, end));
-  let register = -1;
-  for (let at = start; at < end; at++) {
-    register = (CRC_TABLE[(register ^ (bytes[at] as number)) & 0xff] as number) ^ (register >>> 8);
-  }
-  return ~register;
-}
-
-const BUCKETS = 0x10000;
-
-/** The entries sorted by oid: into buckets by the first two bytes, which nearly sorts them, then by insertion. */
-function sortedByOid(oidWords: Int32Array, count: number): Uint32Array {
-  const oids = new Uint8Array(oidWords.buffer);
-  const bucketOf = (entry: number): number =>
-    ((oids[entry * OID_BYTES] as number) << 8) | (oids[entry * OID_BYTES + 1] as number);
-  const places = new Uint32Array(BUCKETS + 1);
-  for (let entry = 0; entry < count; entry++) {
-    const after = bucketOf(entry) + 1;
-    places[after] = (places[after] as number) + 1;
-  }
-  for (let bucket = 1; bucket < BUCKETS; bucket++) {
-    places[bucket] = (places[bucket] as number) + (places[bucket - 1] as number);
-  }
-  const order = new Uint32Array(count);
-  for (let entry = 0; entry < count; entry++) {
-    const bucket = bucketOf(entry);
-    const place = places[bucket] as number;
-    order[place] = entry;
-    places[bucket] = place + 1;
-  }
-  for (let index = 1; index < count; index++) {
-    const entry = order[index] as number;
-    let place = index;
-    while (place > 0 && compareOids(oids, order[place - 1] as number, entry) > 0) {
-      order[place] = order[place - 1] as number;
-      place--;
-    }
-    order[place] = entry;
-  }
-  return order;
-}
-
-function compareOids(oids: Uint8Array, left: EntryIndex, right: EntryIndex): number {
-  for (let at = 0; at < OID_BYTES; at++) {
-    const difference = (oids[left * OID_BYTES + at] as number) - (oids[right * OID_BYTES + at] as number);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }

@@ -16,7 +16,7 @@ import type { Perms } from "../../../protocol/perms.js";
 import { indexOfName } from "../../store/node.js";
 import { hashBytes, OID_BYTES, type Oid } from "../object/oid.js";
 import type { EntryIndex } from "../object/pack.js";
-import { TreeEdit } from "../object/tree-edit.js";
+import type { TreeEdit } from "../object/tree-edit.js";
 import {
   entryBytes,
   entryPrefixBytes,
@@ -24,6 +24,7 @@ import {
   serializeEntryPrefix,
   type EntryKey,
 } from "../object/tree-object.js";
+import type { SkipChain } from "./skip-chain.js";
 
 /** Room in front of the content for `tree SIZE NUL`, which is hashed with it. */
 const HEADER_ROOM = 16;
@@ -60,15 +61,23 @@ export class Directory {
   /** Its entry in the pack of the builder's generation `packGeneration`; void when the builder has moved on. */
   packEntry: EntryIndex = -1;
   packGeneration = -1;
+  /** What the commit under way does to the bytes, when that is worth knowing: the content before it is in this pack. */
   edit: TreeEdit | undefined;
+  /** Of a large directory that changes often: which of its versions the next one is stored as a delta of. */
+  chain: SkipChain | undefined;
 
   #keys: EntryKey[];
   /** Undefined as long as no entry is a directory. */
   #children: (Directory | undefined)[] | undefined;
   #bytes: Uint8Array;
   #end = HEADER_ROOM;
+  /** Header and content, as they are hashed; void when the size or the bytes' place has changed. */
+  #hashed: Uint8Array | undefined;
   /** Where each entry starts, as long as nothing came or went. */
   #starts: Uint32Array | undefined;
+  /** The entry whose oid was last asked for, and where that is; -1 when entries have moved since. */
+  #locatedIndex = -1;
+  #locatedStart = 0;
   /** Where it was last found in the parent. */
   #slot = 0;
 
@@ -91,9 +100,14 @@ export class Directory {
     return this.#children ?? NO_CHILDREN;
   }
 
-  /** The tree object's content; a view that the next edit may change. */
-  get content(): Uint8Array {
-    return this.#bytes.subarray(HEADER_ROOM, this.#end);
+  /** `tree SIZE NUL` and the content, which ends with it; a view that the next edit may change. */
+  get hashed(): Uint8Array {
+    return (this.#hashed ??= this.#withHeader());
+  }
+
+  /** Where in `hashed` the content starts. */
+  get contentStart(): number {
+    return this.hashed.length - this.contentBytes;
   }
 
   /** Bytes of the content. */
@@ -106,6 +120,7 @@ export class Directory {
     this.#bytes = new Uint8Array(HEADER_ROOM + content.length);
     this.#bytes.set(content, HEADER_ROOM);
     this.#end = HEADER_ROOM + content.length;
+    this.#entriesMoved();
     this.#keys = keys;
     this.#children = children;
   }
@@ -139,16 +154,18 @@ export class Directory {
 
   /** Whether an entry has this oid. */
   hasOidAt(index: number, oid: Oid): boolean {
+    const bytes = this.#bytes;
     const at = this.#oidStart(index);
-    for (let byte = 0; byte < OID_BYTES; byte++) if (this.#bytes[at + byte] !== oid.charCodeAt(byte)) return false;
+    for (let byte = 0; byte < OID_BYTES; byte++) if (bytes[at + byte] !== oid.charCodeAt(byte)) return false;
     return true;
   }
 
   /** Gives an entry another oid. */
   setOidAt(index: number, oid: Oid): void {
+    const bytes = this.#bytes;
     const at = this.#oidStart(index);
-    putLatin1(this.#bytes, at, oid);
-    this.edit?.splice(at - HEADER_ROOM, OID_BYTES, OID_BYTES);
+    for (let byte = 0; byte < OID_BYTES; byte++) bytes[at + byte] = oid.charCodeAt(byte);
+    this.#noteSplice(at, OID_BYTES, OID_BYTES);
   }
 
   /** Inserts an entry at its insertion point; a directory comes with its child. `key` outlives the call: pass it flat. */
@@ -162,8 +179,8 @@ export class Directory {
     this.#keys.splice(index, 0, key);
     if (child !== undefined) this.#children ??= new Array<Directory | undefined>(this.#keys.length - 1).fill(undefined);
     this.#children?.splice(index, 0, child);
-    this.#starts = undefined;
-    this.edit?.splice(at - HEADER_ROOM, 0, size);
+    this.#entriesMoved();
+    this.#noteSplice(at, 0, size);
   }
 
   /** Removes an entry. */
@@ -174,25 +191,40 @@ export class Directory {
     this.#end -= size;
     this.#keys.splice(index, 1);
     this.#children?.splice(index, 1);
-    this.#starts = undefined;
-    this.edit?.splice(at - HEADER_ROOM, size, 0);
+    this.#entriesMoved();
+    this.#noteSplice(at, size, 0);
   }
 
-  /** Starts the trace of a commit's edits. */
-  beginEdit(): void {
-    this.edit = new TreeEdit(this.contentBytes);
+  #noteSplice(at: number, removed: number, inserted: number): void {
+    this.edit?.splice(at - HEADER_ROOM, removed, inserted);
+    this.chain?.splice(at - HEADER_ROOM, removed, inserted);
+  }
+
+  #entriesMoved(): void {
+    this.#starts = undefined;
+    this.#hashed = undefined;
+    this.#locatedIndex = -1;
   }
 
   /** The oid of the tree object. */
   hash(): Oid {
+    return hashBytes(this.hashed);
+  }
+
+  #withHeader(): Uint8Array {
     const header = `tree ${String(this.contentBytes)}\0`;
     const start = HEADER_ROOM - header.length;
     putLatin1(this.#bytes, start, header);
-    return hashBytes(this.#bytes.subarray(start, this.#end));
+    return this.#bytes.subarray(start, this.#end);
   }
 
+  /** Where an entry's oid is; the last answer is kept, since who asks whether it differs goes on to change it. */
   #oidStart(index: number): number {
-    return this.#startOf(index) + entryPrefixBytes(this.#keys[index] as EntryKey);
+    if (index === this.#locatedIndex) return this.#locatedStart;
+    const start = this.#startOf(index) + entryPrefixBytes(this.#keys[index] as EntryKey);
+    this.#locatedIndex = index;
+    this.#locatedStart = start;
+    return start;
   }
 
   #startOf(index: number): number {

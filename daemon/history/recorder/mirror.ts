@@ -35,9 +35,11 @@ import {
 } from "../object/dot-file.js";
 import { EMPTY_BLOB, hashObject, type Oid } from "../object/oid.js";
 import type { PackBuilder } from "../object/pack.js";
+import { TreeEdit } from "../object/tree-edit.js";
 import { isDirectoryKey, type EntryKey } from "../object/tree-object.js";
 import { Directory, isNodeKey } from "./directory.js";
 import type { KeyPool } from "./key-pool.js";
+import { SKIP_CHAIN_FROM_BYTES, SkipChain } from "./skip-chain.js";
 
 /** Stands in an entry until its directory has been hashed, and for the tree of a history without commits. */
 export const NO_OID = "\0".repeat(20) as Oid;
@@ -70,6 +72,10 @@ export class Mirror {
   readonly #pack: PackBuilder;
   /** Directories that the commit under way has touched, by depth. */
   readonly #touched: Directory[][] = [];
+  /** The largest depth among them; -1 when there are none. */
+  #deepest = -1;
+  /** The edit of whichever directory `#replacesLeaf` is at. */
+  readonly #replacement = new TreeEdit(0);
   /** Leaves that got an empty value in the commit under way; most become directories in the same commit. */
   readonly #emptied: { readonly parent: Directory; readonly key: EntryKey }[] = [];
   #isDirectoryRemoved = false;
@@ -103,9 +109,52 @@ export class Mirror {
       this.#isSpecialStale = true;
       this.#makePermsStale(this.#top);
     }
+    if (changes.length === 1 && this.#replacesLeaf(changes[0] as Change)) return this.#treeOid;
     for (const change of changes) this.#applyChange(change);
     this.#finish();
     return this.#treeOid;
+  }
+
+  /**
+   * Makes the change that most commits are, another value for a leaf, in one walk to the top and back; says whether the
+   * change is such a one, and does nothing otherwise.
+   */
+  #replacesLeaf(change: Change): boolean {
+    if (change.kind !== "node" || change.after === undefined || this.#treeOid === NO_OID) return false;
+    const { path, after } = change;
+    const parent = after.value === "" ? undefined : this.#findParent(path);
+    if (parent === undefined) return false;
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    let index = parent.find(name);
+    if (index < 0 || !samePerms(parent.exceptions?.get(name) ?? (parent.perms as Perms), after.perms)) return false;
+    let oid = hashObject("blob", after.value);
+    if (parent.hasOidAt(index, oid)) return true;
+    this.#pack.addObject("blob", oid, after.value);
+    for (let directory: Directory | undefined = parent; directory !== undefined;) {
+      this.#beginEdit(directory, this.#replacement);
+      directory.setOidAt(index, oid);
+      oid = directory.hash();
+      this.#store(directory, oid);
+      const above: Directory | undefined = directory.parent;
+      index = above === undefined ? -1 : above.slotOf(directory);
+      directory = above;
+    }
+    this.#treeOid = oid;
+    return true;
+  }
+
+  /** The directory above a path's last name, if there is one. */
+  #findParent(path: Path): Directory | undefined {
+    let directory: Directory | undefined = this.#top;
+    for (
+      let start = 1, slash = path.indexOf("/", 1);
+      slash !== -1 && directory !== undefined;
+      start = slash + 1, slash = path.indexOf("/", start)
+    ) {
+      const index = directory.find(path.slice(start, slash + 1));
+      directory = index < 0 ? undefined : directory.childAt(index);
+    }
+    return directory;
   }
 
   #applyChange(change: Change): void {
@@ -273,10 +322,51 @@ export class Mirror {
   #touch(directory: Directory): void {
     if (directory.isTouched) return;
     directory.isTouched = true;
-    if (directory.packGeneration === this.#pack.generation) directory.beginEdit();
+    this.#beginEdit(directory, undefined);
     const { depth } = directory;
+    this.#deepest = Math.max(this.#deepest, depth);
     while (this.#touched.length <= depth) this.#touched.push([]);
     (this.#touched[depth] as Directory[]).push(directory);
+  }
+
+  /**
+   * Starts the trace of what happens to a directory, when its content is in the pack under construction.
+   *
+   * @param edit - to be used for it, and free again when the directory was stored; a new one when undefined
+   */
+  #beginEdit(directory: Directory, edit: TreeEdit | undefined): void {
+    if (directory.packGeneration !== this.#pack.generation) return;
+    if (directory.chain !== undefined) return;
+    if (edit === undefined) directory.edit = new TreeEdit(directory.contentBytes);
+    else {
+      edit.restart(directory.contentBytes);
+      directory.edit = edit;
+    }
+  }
+
+  /** Adds a directory's new tree object to the pack, as a delta where an earlier version is in it. */
+  #store(directory: Directory, oid: Oid): void {
+    const pack = this.#pack;
+    const { hashed, contentStart, contentBytes, edit, chain } = directory;
+    directory.edit = undefined;
+    if (directory.packGeneration !== pack.generation) {
+      directory.packEntry = pack.addTree(oid, hashed, contentStart);
+      directory.packGeneration = pack.generation;
+      directory.chain = undefined;
+      return;
+    }
+    if (chain !== undefined) {
+      const entry = pack.addEditedTree(oid, hashed, contentStart, chain.next());
+      directory.packEntry = entry;
+      if (pack.isWhole(entry)) directory.chain = new SkipChain(entry, contentBytes);
+      else chain.advance(entry, contentBytes);
+      return;
+    }
+    directory.packEntry =
+      edit === undefined
+        ? pack.addTree(oid, hashed, contentStart)
+        : pack.addEditedTree(oid, hashed, contentStart, { base: directory.packEntry, edit });
+    if (contentBytes >= SKIP_CHAIN_FROM_BYTES) directory.chain = new SkipChain(directory.packEntry, contentBytes);
   }
 
   /** Brings what was touched up to date, deepest first, so that every oid is known when its parent is hashed. */
@@ -285,7 +375,7 @@ export class Mirror {
     if (this.#areQuotasStale) this.#setFile(this.#top, QUOTAS_FILE, serializeQuotasFile(this.#quotas));
     this.#isSpecialStale = false;
     this.#areQuotasStale = false;
-    for (let depth = this.#touched.length - 1; depth >= 0; depth--) {
+    for (let depth = this.#deepest; depth >= 0; depth--) {
       const level = this.#touched[depth] as Directory[];
       for (const directory of level) {
         if (!this.#isDirectoryRemoved || !isOutOfTree(directory)) this.#finishDirectory(directory);
@@ -299,6 +389,7 @@ export class Mirror {
     }
     this.#emptied.length = 0;
     this.#isDirectoryRemoved = false;
+    this.#deepest = -1;
   }
 
   #finishDirectory(directory: Directory): void {
@@ -321,12 +412,7 @@ export class Mirror {
       this.#touch(parent);
       parent.setOidAt(slot, oid);
     }
-    const { edit } = directory;
-    directory.packEntry =
-      edit === undefined
-        ? this.#pack.addObject("tree", oid, directory.content)
-        : this.#pack.addEditedTree(oid, directory.content, directory.packEntry, edit);
-    directory.packGeneration = this.#pack.generation;
+    this.#store(directory, oid);
   }
 
   /** Turns a directory without children into a leaf; `.domains` without records goes. */
@@ -355,8 +441,10 @@ function removeException(directory: Directory, name: string): boolean {
 
 /** Whether a directory has become one that cannot be: no node below it, or no domain. */
 function isWithoutEntries(directory: Directory): boolean {
-  if (directory.perms === undefined) return directory.keys.length === 0;
-  return !directory.keys.some(isNodeKey);
+  const { keys } = directory;
+  if (directory.perms === undefined) return keys.length === 0;
+  for (const key of keys) if (isNodeKey(key)) return false;
+  return true;
 }
 
 function isOutOfTree(directory: Directory): boolean {

@@ -174,3 +174,31 @@ describe("seqOfRecord", () => {
     expect(seqOfRecord("")).toBeUndefined();
   });
 });
+
+describe("decodeRecord's short way for the line that most commits are", () => {
+  /** The same text with one blank more, which JSON ignores and the short way does not know. */
+  const theLongWay = (json: string): unknown => decodeJson(json.replace('{"seq":', '{"seq": '));
+
+  it.each<[string, Partial<Commit>, number]>([
+    ["a plain write", {}, 0],
+    ["a synced seq", {}, 6],
+    ["an empty value", { changes: [setChange("/node", "")] }, 0],
+    ["a value unlike the request's detail", { changes: [setChange("/other/node", "something else, and long")] }, 0],
+    ["another domain", { origin: { domid: 65535 as Domid, connection: "domain-65535", transaction: undefined } }, 0],
+  ])("gives what JSON gives: %s", (_, details, synced) => {
+    const json = openLine(line(commitAt(7, "a value of some length", details), synced)) ?? "";
+    expect(decodeJson(json)).toMatchObject({ ok: true });
+    expect(decodeJson(json)).toEqual(theLongWay(json));
+  });
+
+  it.each([
+    ["a path that is none", (json: string) => json.replace('"set","/node"', '"set","/node/"')],
+    ["a seq beyond the safe integers", (json: string) => json.replace('"seq":7', '"seq":9007199254740993')],
+    ["a domain beyond 65535", (json: string) => json.replace('"domain":0', '"domain":65536')],
+    ["perms that are none", (json: string) => json.replace("n0 r5", "n0 r")],
+  ])("refuses what JSON's way refuses: %s", (_, spoil) => {
+    const json = spoil(openLine(line(commitAt(7, "on"))) ?? "");
+    expect(decodeJson(json)).toMatchObject({ ok: false, intact: true });
+    expect(decodeJson(json)).toEqual(theLongWay(json));
+  });
+});

@@ -1,7 +1,7 @@
 /** Packs read back with the project's own reader; real Git reads them in `test/interop/git-history.test.ts`. */
 import { describe, expect, it } from "vitest";
 import { hashObject, hexFromOid, type Oid } from "../../../../../daemon/history/object/oid.js";
-import { DELTA_CHAIN_MAX, PackBuilder } from "../../../../../daemon/history/object/pack.js";
+import { CHAIN_COST_MAX, CHAIN_STEP_COST, PackBuilder } from "../../../../../daemon/history/object/pack.js";
 import { TreeEdit } from "../../../../../daemon/history/object/tree-edit.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import { createRepository } from "../../../../../daemon/history/repository/layout.js";
@@ -49,21 +49,29 @@ describe("PackBuilder", () => {
     expect(readBack(builder, oids).map(({ data }) => data)).toEqual(contents);
   });
 
-  it("edited trees are deltas of bounded chains (pack invariant 2)", () => {
+  it("edited trees are deltas, until reading one would cost too much (pack invariant 2)", () => {
     const builder = new PackBuilder();
     let content = Buffer.alloc(70_000, "0123456789");
-    let entry = builder.addObject("tree", hashObject("tree", content), content);
+    let entry = builder.addTree(hashObject("tree", content), content, 0);
     const versions = [content];
-    for (let version = 0; version < DELTA_CHAIN_MAX + 10; version++) {
+    let cost = content.length + CHAIN_STEP_COST;
+    let wholes = 0;
+    for (let version = 0; version < 40; version++) {
       const before = builder.byteLength;
       const edit = new TreeEdit(content.length);
       const at = (version * 4099) % 60_000;
       content = Buffer.concat([content.subarray(0, at), Buffer.alloc(300, version), content.subarray(at + 20)]);
       edit.splice(at, 20, 300);
-      entry = builder.addEditedTree(hashObject("tree", content), content, entry, edit);
+      entry = builder.addEditedTree(hashObject("tree", content), content, 0, { base: entry, edit });
       versions.push(content);
-      expect(builder.byteLength - before > 70_000).toBe(version === DELTA_CHAIN_MAX);
+      cost += content.length + CHAIN_STEP_COST;
+      const isWhole = cost > CHAIN_COST_MAX;
+      if (isWhole) cost = content.length + CHAIN_STEP_COST;
+      wholes += isWhole ? 1 : 0;
+      expect(builder.isWhole(entry)).toBe(isWhole);
+      expect(builder.byteLength - before > 70_000).toBe(isWhole);
     }
+    expect(wholes).toBeGreaterThan(1);
     const oids = versions.map((version) => hashObject("tree", version));
     expect(readBack(builder, oids)).toEqual(
       versions.map((version) => ({ type: "tree", data: version.toString("latin1") })),

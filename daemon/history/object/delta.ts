@@ -1,0 +1,99 @@
+/**
+ * Deltas: a tree object as copies of stretches of an older one and new bytes between them.
+ *
+ * Owns the instructions (gitformat-pack(5), "Deltified representation"). It searches for nothing: what was copied and what
+ * is new comes from the edit itself.
+ */
+import { Buffer } from "node:buffer";
+import type { TreeEdit } from "./tree-edit.js";
+
+/** Most bytes that one instruction inserts, and copies. */
+const INSERT_MAX = 127;
+const COPY_MAX = 0xffffff;
+
+let scratch = Buffer.allocUnsafe(4096);
+
+/** The bytes of deltas; valid until the next `encodeDelta`. */
+export function deltaScratch(): Buffer {
+  return scratch;
+}
+
+/**
+ * Encodes the delta that makes new bytes by an edit of old ones, into `deltaScratch()`.
+ *
+ * @param bytes - hold the new content from `start` to their end
+ * @returns how many bytes the delta has
+ */
+export function encodeDelta(bytes: Uint8Array, start: number, edit: TreeEdit): number {
+  const size = bytes.length - start;
+  const { replacedAt } = edit;
+  if (replacedAt >= 0 && edit.replacedBytes <= INSERT_MAX) return encodeReplacement(bytes, start, edit);
+  const pieces = edit.count;
+  const most = size + Math.ceil(size / INSERT_MAX) + 8 * (pieces + 2) + 20;
+  if (most > scratch.length) scratch = Buffer.allocUnsafe(most * 2);
+  let at = putVarint(0, edit.oldBytes);
+  at = putVarint(at, size);
+  let from = start;
+  for (let index = 0; index < pieces; index++) {
+    const length = edit.lengthOf(index);
+    const old = edit.startOf(index);
+    at = old >= 0 ? putCopy(at, old, length) : putInsert(at, bytes, from, length);
+    from += length;
+  }
+  return at;
+}
+
+/** The delta of one replaced stretch, which most are, without a list of pieces; `scratch` always has room for it. */
+function encodeReplacement(bytes: Uint8Array, start: number, { replacedAt, replacedBytes }: TreeEdit): number {
+  const size = bytes.length - start;
+  let at = putVarint(putVarint(0, size), size);
+  at = putCopy(at, 0, replacedAt);
+  scratch[at++] = replacedBytes;
+  const from = start + replacedAt;
+  for (let index = 0; index < replacedBytes; index++) scratch[at + index] = bytes[from + index] as number;
+  at += replacedBytes;
+  const end = replacedAt + replacedBytes;
+  return putCopy(at, end, size - end);
+}
+
+function putVarint(start: number, value: number): number {
+  let at = start;
+  let rest = value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 128)) scratch[at++] = (rest & 0x7f) | 0x80;
+  scratch[at++] = rest;
+  return at;
+}
+
+/** Copy: a byte of flags, then those bytes of offset and size that are not zero. */
+function putCopy(position: number, start: number, length: number): number {
+  let at = position;
+  for (let copied = 0; copied < length;) {
+    const size = Math.min(COPY_MAX, length - copied);
+    const flagsAt = at++;
+    let flags = 0x80;
+    for (let flag = 1, rest = start + copied; rest !== 0; flag <<= 1, rest >>>= 8) {
+      if ((rest & 0xff) === 0) continue;
+      flags |= flag;
+      scratch[at++] = rest;
+    }
+    for (let flag = 0x10, rest = size; rest !== 0; flag <<= 1, rest >>>= 8) {
+      if ((rest & 0xff) === 0) continue;
+      flags |= flag;
+      scratch[at++] = rest;
+    }
+    scratch[flagsAt] = flags;
+    copied += size;
+  }
+  return at;
+}
+
+function putInsert(position: number, bytes: Uint8Array, from: number, length: number): number {
+  let at = position;
+  for (let done = 0; done < length;) {
+    const size = Math.min(INSERT_MAX, length - done);
+    scratch[at++] = size;
+    for (let index = 0; index < size; index++) scratch[at++] = bytes[from + done + index] as number;
+    done += size;
+  }
+  return at;
+}
