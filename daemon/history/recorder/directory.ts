@@ -16,6 +16,7 @@ import type { Perms } from "../../../protocol/perms.js";
 import { indexOfName } from "../../store/node.js";
 import { hashBytes, OID_BYTES, type Oid } from "../object/oid.js";
 import type { EntryIndex } from "../object/pack.js";
+import { PrefixHasher } from "../object/prefix-hasher.js";
 import type { TreeEdit } from "../object/tree-edit.js";
 import {
   entryBytes,
@@ -30,6 +31,9 @@ import type { SkipChain } from "./skip-chain.js";
 const HEADER_ROOM = 16;
 /** Up to so many entries an entry is found by adding up those before it; a larger directory keeps a table while it is busy. */
 const STARTS_FROM = 16;
+
+/** From this size on a hash is continued from a state before the change; below it, hashing all is quicker. */
+const PREFIX_HASHED_FROM_BYTES = 6144;
 
 const NO_CHILDREN: readonly undefined[] = [];
 
@@ -73,6 +77,8 @@ export class Directory {
   #end = HEADER_ROOM;
   /** Header and content, as they are hashed; void when the size or the bytes' place has changed. */
   #hashed: Uint8Array | undefined;
+  /** Of a large directory: knows the hash of what stands before the last changes. */
+  #hasher: PrefixHasher | undefined;
   /** Where each entry starts, as long as nothing came or went. */
   #starts: Uint32Array | undefined;
   /** The entry whose oid was last asked for, and where that is; -1 when entries have moved since. */
@@ -198,6 +204,9 @@ export class Directory {
   #noteSplice(at: number, removed: number, inserted: number): void {
     this.edit?.splice(at - HEADER_ROOM, removed, inserted);
     this.chain?.splice(at - HEADER_ROOM, removed, inserted);
+    if (removed === inserted) this.#hasher?.changed(at - HEADER_ROOM);
+    // The size stands at the very beginning of what is hashed.
+    else this.#hasher = undefined;
   }
 
   #entriesMoved(): void {
@@ -208,7 +217,9 @@ export class Directory {
 
   /** The oid of the tree object. */
   hash(): Oid {
-    return hashBytes(this.hashed);
+    const { hashed } = this;
+    if (hashed.length < PREFIX_HASHED_FROM_BYTES) return hashBytes(hashed);
+    return (this.#hasher ??= new PrefixHasher()).hash(hashed);
   }
 
   #withHeader(): Uint8Array {
