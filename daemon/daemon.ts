@@ -12,7 +12,7 @@ import type { CorePorts } from "./dispatch/state.js";
 import { loadTip } from "./history/recorder/load-tip.js";
 import { startRecorder, type Recorder } from "./history/recorder/handle.js";
 import { createRepository } from "./history/repository/layout.js";
-import { openJournal, type Durability, type Journal } from "./journal/journal.js";
+import { openJournal, type Durability, type Journal, type OpenedJournal } from "./journal/journal.js";
 import { lockDirectory, type DirectoryLock } from "./platform/directory-lock.js";
 import type { Clock } from "./platform/clock.js";
 import type { FileSystem } from "./platform/file-system.js";
@@ -47,6 +47,8 @@ export interface DaemonConfig {
   readonly sealMilliseconds: number;
   /** Part of the authors' mail addresses in the history. */
   readonly hostName: string;
+  /** The kernel's boot id; left out where there is none. */
+  readonly bootId?: string | undefined;
 }
 
 /** A running daemon. */
@@ -155,22 +157,38 @@ function recover({ fileSystem, logger }: DaemonPorts, config: DaemonConfig, repo
   createRepository(fileSystem, repository);
   const tip = loadTip(fileSystem, repository);
   const after = tip?.seq ?? (0 as Seq);
-  const { journal, recovered, cut } = openJournal({
+  const opened = openJournal({
     fileSystem,
     directory: join(config.stateDirectory, "journal", "main"),
     after,
     durability: config.durability,
+    bootId: config.bootId,
   });
-  if (cut !== undefined) {
-    // After the death of the daemon this is a batch that was never answered; after a power cut it may hold more.
-    const { file, offset, bytes, reason } = cut;
-    logger.warn("the journal did not end in a whole line: the rest was removed", { file, offset, bytes, reason });
-  }
+  const { journal, recovered } = opened;
+  reportRecovery(logger, opened);
   let root = tip?.root ?? emptyRoot();
   for (const commit of recovered) root = applyChanges(root, commit.changes, commit.seq);
   const seq = recovered.at(-1)?.seq ?? after;
   logger.info("state loaded", { seq, recorded: after, replayed: recovered.length });
   return { journal, root, seq };
+}
+
+/** Says what the journal's recovery removed or passed over. */
+function reportRecovery(logger: Logger, { cut, passedOver }: OpenedJournal): void {
+  if (cut !== undefined) {
+    const { file, offset, bytes, reason, goodLines } = cut;
+    if (goodLines === 0) {
+      // After the death of the daemon this is a batch that was never answered.
+      logger.warn("the journal did not end in a whole line: the rest was removed", { file, offset, bytes, reason });
+    } else {
+      const message =
+        "the journal has a bad line that had perhaps not been synced before the machine stopped: it was removed, and the commits behind it too";
+      logger.error(message, { file, offset, bytes, reason, commits: goodLines });
+    }
+  }
+  for (const bad of passedOver) {
+    logger.warn("the journal is damaged where the history has all its commits: passed over", { ...bad });
+  }
 }
 
 function watchRecorder(recorder: Recorder, journal: Journal, log: RateLimitedLog): void {
@@ -180,6 +198,10 @@ function watchRecorder(recorder: Recorder, journal: Journal, log: RateLimitedLog
     } catch (error) {
       log.log("warn", "discard", `old journal segments could not be removed: ${String(error)}`);
     }
+  });
+  recorder.onPassedOver(({ file, offset, reason }) => {
+    const message = "the journal is damaged where the history has all its commits: passed over";
+    log.log("warn", "passed over", message, { file, offset, reason });
   });
   recorder.onFailure((error) => {
     log.log("error", "recorder", `${error.message} (the journal keeps what the history lacks)`);

@@ -10,6 +10,7 @@
 import { hostname } from "node:os";
 import { assemble } from "./daemon.js";
 import { parseDaemonOptions } from "./options.js";
+import { readBootId } from "./platform/boot-id.js";
 import { createLogger, fileSink, limitRate, standardErrorSink, type LogSink } from "./platform/log.js";
 import { createNodeClock } from "./platform/node-clock.js";
 import { nodeFileSystem } from "./platform/node-file-system.js";
@@ -28,7 +29,7 @@ async function main(): Promise<void> {
     limited.log("error", "accept", problem);
   });
   const ports = { fileSystem: nodeFileSystem, clock, listener, logger };
-  const daemon = await assemble(ports, { ...options, hostName: hostname() });
+  const daemon = await assemble(ports, { ...options, hostName: hostname(), bootId: readBootId() });
   const stop = (signal: NodeJS.Signals): void => {
     logger.info("stopping", { signal });
     daemon.stop().then(

@@ -21,18 +21,46 @@ export class JournalStuckError extends JournalAppendError {
   override readonly name = "JournalStuckError";
 }
 
-/** The journal holds something that no crash explains. Nothing was changed: a person has to look at it. */
-export class DamagedJournalError extends Error {
-  override readonly name = "DamagedJournalError";
+/** Where something is wrong in a journal. */
+export interface JournalPlace {
   /** Absolute path of the segment. */
   readonly file: string;
   /** Byte offset of the bad line in it. */
   readonly offset: number;
+}
 
-  /** @param reason - what is wrong there, as a sentence about "the journal" */
-  constructor(at: { readonly file: string; readonly offset: number }, reason: string) {
-    super(`the journal is damaged at ${at.file}, byte ${String(at.offset)}: ${reason}`);
-    this.file = at.file;
-    this.offset = at.offset;
+/** The journal holds something that no crash explains. Nothing was changed: a person has to look at it. */
+export class DamagedJournalError extends Error {
+  override readonly name = "DamagedJournalError";
+  readonly file: string;
+  readonly offset: number;
+  /** What is wrong there. */
+  readonly reason: string;
+
+  /**
+   * @param reason - what is wrong there, as a sentence about "the journal"
+   * @param remedy - what a person can do, as whole sentences
+   */
+  constructor({ file, offset }: JournalPlace, reason: string, remedy?: string) {
+    super(
+      `the journal is damaged at ${file}, byte ${String(offset)}: ${reason}${remedy === undefined ? "" : `. ${remedy}`}`,
+    );
+    this.file = file;
+    this.offset = offset;
+    this.reason = reason;
+  }
+}
+
+/** The journal is in a version of its format that this daemon does not read. Nothing was changed. */
+export class ForeignJournalError extends Error {
+  override readonly name = "ForeignJournalError";
+
+  /** @param reason - which version it is in, as a sentence about the file */
+  constructor({ file, directory }: { readonly file: string; readonly directory: string }, reason: string) {
+    super(
+      `${file} was written by another version of the daemon: ${reason}. Nothing was changed. Start that version on this state ` +
+        `directory once more and stop it with SIGTERM, so that the history holds every commit; then move ${directory} aside ` +
+        "and start this one",
+    );
   }
 }

@@ -8,7 +8,8 @@
 import type { Seq } from "../../protocol/identifiers.js";
 import type { FileSystem, OpenFile } from "../platform/file-system.js";
 import type { Commit } from "../store/commit.js";
-import { DamagedJournalError } from "./errors.js";
+import { mayHoldLaterCommit, type PassedOver } from "./bad-line.js";
+import { DamagedJournalError, ForeignJournalError } from "./errors.js";
 import type { JournalPosition } from "./journal.js";
 import { decodeRecord, seqOfRecord } from "./record.js";
 import { decodeHeader, LineReader, listSegments, segmentName } from "./segment.js";
@@ -32,15 +33,25 @@ export class JournalFollower {
   /** The last commit that was returned or passed over. */
   #seq: Seq | undefined;
   #reading: Reading | undefined;
+  readonly #passedOver: (bad: PassedOver) => void;
+  /** Whether the line before was bad and passed over. */
+  #followsBadLine = false;
 
   /**
    * @param directory - absolute path of a journal that has been opened, and so recovered, before
    * @param after - commits up to this seq are passed over unread
+   * @param passedOver - told of each bad line among those
    */
-  constructor(fileSystem: FileSystem, directory: string, after: Seq) {
+  constructor(
+    fileSystem: FileSystem,
+    directory: string,
+    after: Seq,
+    passedOver: (bad: PassedOver) => void = () => undefined,
+  ) {
     this.#fileSystem = fileSystem;
     this.#directory = directory;
     this.#after = after;
+    this.#passedOver = passedOver;
   }
 
   /** The last commit that was returned, or `after`. */
@@ -112,8 +123,13 @@ export class JournalFollower {
 
   #takeHeader(reading: Reading, text: string): void {
     const header = decodeHeader(text);
-    if (!header.ok && (header.intact || (this.#seq ?? 0) >= this.#after)) {
-      throw new DamagedJournalError({ file: `${this.#directory}/${reading.name}`, offset: 0 }, header.damaged);
+    const at = { file: `${this.#directory}/${reading.name}`, offset: 0 };
+    if (!header.ok) {
+      if (header.isForeign) throw new ForeignJournalError({ ...at, directory: this.#directory }, header.damaged);
+      if (header.intact || !this.#mayPassOver(text, (this.#seq ?? 0) + 1)) {
+        throw new DamagedJournalError(at, header.damaged);
+      }
+      this.#passedOver({ ...at, lines: 1, reason: header.damaged });
     }
     reading.begun = true;
   }
@@ -123,22 +139,29 @@ export class JournalFollower {
     const expected = (this.#seq ?? 0) + 1;
     if (expected <= this.#after && seqOfRecord(line.text) === expected) {
       this.#seq = expected as Seq;
+      this.#followsBadLine = false;
       return undefined;
     }
+    const at = { file: `${this.#directory}/${reading.name}`, offset: line.offset };
     const record = decodeRecord(line.text);
     if (!record.ok) {
-      if (expected <= this.#after) return undefined;
-      throw new DamagedJournalError(
-        { file: `${this.#directory}/${reading.name}`, offset: line.offset },
-        record.damaged,
-      );
+      if (!this.#mayPassOver(line.text, expected)) throw new DamagedJournalError(at, record.damaged);
+      this.#passedOver({ ...at, lines: 1, reason: record.damaged });
+      this.#followsBadLine = true;
+      return undefined;
     }
     const { seq } = record.commit;
     if (seq < expected || (seq > expected && seq > this.#after + 1)) {
       const reason = `commit ${String(seq)} stands where ${String(expected)} was expected`;
-      throw new DamagedJournalError({ file: `${this.#directory}/${reading.name}`, offset: line.offset }, reason);
+      throw new DamagedJournalError(at, reason);
     }
     this.#seq = seq;
+    this.#followsBadLine = false;
     return seq > this.#after ? record.commit : undefined;
+  }
+
+  #mayPassOver(text: string, expected: number): boolean {
+    if (expected > this.#after) return false;
+    return !mayHoldLaterCommit(text, { after: this.#after, followsBadLine: this.#followsBadLine });
   }
 }

@@ -15,6 +15,8 @@
  *     taken back later.
  *  6. `synced` of a line is a seq that was on the disk before the line was written; under `process` and `none` none is claimed.
  *  7. A segment is removed only when the caller said that all its commits are sealed elsewhere, and never the current one.
+ *  8. All lines of a segment are of one boot of the machine, which its header names; and before a segment of another boot is
+ *     begun, those before it are on the disk. So recovery knows what a crash can have left (`recovery.ts`).
  *
  * States:
  *
@@ -29,6 +31,7 @@ import { dirname } from "node:path";
 import type { Seq } from "../../protocol/identifiers.js";
 import type { FileSystem, OpenFile } from "../platform/file-system.js";
 import type { Commit } from "../store/commit.js";
+import type { PassedOver } from "./bad-line.js";
 import { JournalAppendError, JournalStuckError } from "./errors.js";
 import { encodeRecord } from "./record.js";
 import { recoverJournal, type Cut, type Recovery, type Segment } from "./recovery.js";
@@ -61,6 +64,11 @@ export interface JournalOptions {
   /** The last seq in sealed packs: commits up to it need not be in the journal. */
   readonly after: Seq;
   readonly durability: Durability;
+  /**
+   * The kernel's boot id, which tells recovery whether power was lost since a segment was written. Without one, as where the
+   * system has none, each opening begins a segment and counts as after a power cut.
+   */
+  readonly bootId?: string | undefined;
   /** A segment that has reached this size, 16 MiB unless told, gets no more batches. */
   readonly segmentBytesMax?: number;
 }
@@ -72,6 +80,8 @@ export interface OpenedJournal {
   readonly recovered: Commit[];
   /** What a crash had left at the end and was removed, if there was something. */
   readonly cut?: Cut;
+  /** Bad lines among those that `after` says are sealed: they were passed over. */
+  readonly passedOver: readonly PassedOver[];
 }
 
 /** A journal that is open for appending. */
@@ -106,20 +116,20 @@ const BUFFER_BYTES_KEPT = 4 * 1024 * 1024;
  * Opens the journal in a directory, after recovering it (`recovery.ts`); an empty or missing directory becomes a journal
  * that starts with `after` + 1.
  *
- * @throws DamagedJournalError when it is damaged, and what the file system throws
+ * @throws DamagedJournalError when it is damaged, ForeignJournalError when it is in another version of the format, and what
+ *   the file system throws
  */
 export function openJournal(options: JournalOptions): OpenedJournal {
-  const { fileSystem, directory, after, durability, branch = "main" } = options;
+  const { fileSystem, directory, after, durability, branch = "main", bootId } = options;
   const parents = parentsToSync(fileSystem, directory);
   fileSystem.makeDirectory(directory);
-  const recovery = recoverJournal({ fileSystem, directory, branch, after });
-  const { recovered, cut } = recovery;
-  if (durability === "power") {
-    syncSegments(fileSystem, directory, recovery.segments);
-    for (const parent of parents) fileSystem.syncDirectory(parent);
-  }
+  const recovery = recoverJournal({ fileSystem, directory, branch, after, bootId });
+  const { recovered, cut, passedOver } = recovery;
+  const beginsAnew = !recovery.isLastOpen && recovery.segments.length > 0;
+  if (durability === "power" || beginsAnew) syncSegments(fileSystem, directory, recovery.segments);
+  if (durability === "power") for (const parent of parents) fileSystem.syncDirectory(parent);
   const journal = new SegmentedJournal(options, recovery);
-  return cut === undefined ? { journal, recovered } : { journal, recovered, cut };
+  return { journal, recovered, passedOver, ...(cut === undefined ? {} : { cut }) };
 }
 
 /**
@@ -132,7 +142,10 @@ function parentsToSync(fileSystem: FileSystem, directory: string): Set<string> {
   return parents;
 }
 
-/** Puts on the disk what an earlier life may have left in the kernel: it is about to be served as committed. */
+/**
+ * Puts on the disk what an earlier life may have left in the kernel: it is about to be served as committed (`power`), or a
+ * segment of another boot is about to follow (invariant 8).
+ */
 function syncSegments(fileSystem: FileSystem, directory: string, segments: readonly Segment[]): void {
   for (const { name } of segments) {
     const file = fileSystem.open(`${directory}/${name}`, "write");
@@ -149,6 +162,7 @@ class SegmentedJournal implements Journal {
   readonly #fileSystem: FileSystem;
   readonly #directory: string;
   readonly #branch: string;
+  readonly #bootId: string | undefined;
   readonly #isPower: boolean;
   readonly #segmentBytesMax: number;
   /** Oldest first; the last one is the current one. */
@@ -161,19 +175,25 @@ class SegmentedJournal implements Journal {
   /** Why it is stuck. */
   #failure: unknown;
 
-  constructor(options: JournalOptions, { segments, next, lastIsWhole }: Recovery) {
+  constructor(options: JournalOptions, { segments, next, isLastOpen }: Recovery) {
     this.#fileSystem = options.fileSystem;
     this.#directory = options.directory;
     this.#branch = options.branch ?? "main";
+    this.#bootId = options.bootId;
     this.#isPower = options.durability === "power";
     this.#segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX;
     this.#segments = segments;
     this.#seq = (next - 1) as Seq;
     const last = segments.at(-1);
-    if (last !== undefined && lastIsWhole) {
+    if (last !== undefined && isLastOpen) {
       this.#current = last;
       this.#file = this.#fileSystem.open(this.#path(last), "write");
     } else {
+      if (last?.first === next) {
+        // It holds no commit, and the new one has its name. Without it the journal says the same.
+        this.#fileSystem.remove(this.#path(last));
+        segments.pop();
+      }
       const created = this.#createSegment("");
       this.#current = created.segment;
       this.#file = created.file;
@@ -276,7 +296,7 @@ class SegmentedJournal implements Journal {
     const first = (this.#seq + 1) as Seq;
     const name = segmentName(first);
     const path = this.#path({ name });
-    const content = encodeHeader({ first, branch: this.#branch }) + lines;
+    const content = encodeHeader({ branch: this.#branch, first, boot: this.#bootId }) + lines;
     let file: OpenFile;
     try {
       file = this.#fileSystem.open(path, "create");

@@ -4,7 +4,9 @@
  * Owns their names, their header line and how lines are read from them. Knows nothing of which lines are good.
  *
  * A segment is called by the seq of its first commit in 16 digits, `0000000000000001.journal`, so that names sort as seqs do.
- * Its first line is a header, sealed like a record: `{"format":"xenstore-tng journal","version":1,"branch":"main","first":1}`.
+ * Its first line is a header, sealed like a record:
+ * `{"format":"xenstore-tng journal","version":2,"branch":"main","first":1,"boot":"0c1f…"}`. `boot` is the kernel's boot id
+ * while the segment was written, left out where there is none; version 1 had no `boot` and is read too.
  */
 import { Buffer } from "node:buffer";
 import type { Seq } from "../../protocol/identifiers.js";
@@ -13,7 +15,8 @@ import { openLine, RECORD_BYTES_MAX, sealLine } from "./record.js";
 
 const NAME = /^[0-9]{16}\.journal$/;
 const FORMAT = "xenstore-tng journal";
-const VERSION = 1;
+const VERSION = 2;
+const VERSION_OLDEST = 1;
 
 /** A segment as its directory entry tells it. */
 export interface SegmentName {
@@ -33,36 +36,64 @@ export function listSegments(fileSystem: FileSystem, directory: string): Segment
   return names.sort().map((name) => ({ name, first: Number(name.slice(0, 16)) as Seq }));
 }
 
-/** The header line of a segment, with its newline. */
-export function encodeHeader(header: { readonly first: Seq; readonly branch: string }): string {
-  return sealLine(JSON.stringify({ format: FORMAT, version: VERSION, branch: header.branch, first: header.first }));
+/** What the header of a segment says. */
+export interface SegmentHeader {
+  readonly branch: string;
+  readonly first: Seq;
+  /** The kernel's boot id while the segment was written; undefined where there was none. */
+  readonly boot: string | undefined;
 }
 
-/** What `decodeHeader` made of a segment's first line; `damaged` and `intact` as for records. */
+/** The header line of a segment, with its newline. */
+export function encodeHeader({ branch, first, boot }: SegmentHeader): string {
+  return sealLine(JSON.stringify({ format: FORMAT, version: VERSION, branch, first, boot }));
+}
+
+/**
+ * What `decodeHeader` made of a segment's first line; `damaged` and `intact` as for records. `isForeign` is a header in a
+ * version of the format that this daemon does not know.
+ */
 export type DecodedHeader =
-  | { readonly ok: true; readonly branch: string; readonly first: Seq }
-  | { readonly ok: false; readonly damaged: string; readonly intact: boolean };
+  | ({ readonly ok: true; readonly version: number } & SegmentHeader)
+  | { readonly ok: false; readonly damaged: string; readonly intact: boolean; readonly isForeign: boolean };
 
 /** Decodes a header line without its newline; never throws. */
 export function decodeHeader(line: string): DecodedHeader {
   const json = openLine(line);
-  if (json === undefined) return { ok: false, damaged: "the header's checksum does not match", intact: false };
-  let header: { format?: unknown; version?: unknown; branch?: unknown; first?: unknown } | null;
+  if (json === undefined) {
+    return { ok: false, damaged: "the header's checksum does not match", intact: false, isForeign: false };
+  }
+  const refused = (damaged: string, isForeign = false): DecodedHeader => ({
+    ok: false,
+    damaged,
+    intact: true,
+    isForeign,
+  });
+  let header: Readonly<Record<string, unknown>> | null;
   try {
     header = JSON.parse(json) as typeof header;
   } catch {
-    return { ok: false, damaged: "the header is not JSON", intact: true };
+    return refused("the header is not JSON");
   }
-  if (header?.format !== FORMAT) return { ok: false, damaged: `the header does not say "${FORMAT}"`, intact: true };
-  if (header.version !== VERSION) {
-    const damaged = `it is in version ${JSON.stringify(header.version)} of the format and this daemon reads version ${String(VERSION)}`;
-    return { ok: false, damaged, intact: true };
+  if (header?.["format"] !== FORMAT) return refused(`the header does not say "${FORMAT}"`);
+  const { version, branch, first, boot } = header;
+  if (version !== VERSION && version !== VERSION_OLDEST) {
+    const known = `${String(VERSION_OLDEST)} and ${String(VERSION)}`;
+    return refused(
+      `it is in version ${JSON.stringify(version)} of the format, and this daemon reads versions ${known}`,
+      true,
+    );
   }
-  const { branch, first } = header;
   if (typeof branch !== "string" || typeof first !== "number") {
-    return { ok: false, damaged: "the header names no branch or no first seq", intact: true };
+    return refused("the header names no branch or no first seq");
   }
-  return { ok: true, branch, first: first as Seq };
+  if (boot !== undefined && typeof boot !== "string") return refused("the header's boot id is no text");
+  return { ok: true, version, branch, first: first as Seq, boot };
+}
+
+/** Whether a segment with this header may be appended to in this boot: all lines of a segment are of one boot. */
+export function isOfBoot(header: DecodedHeader | undefined, bootId: string | undefined): boolean {
+  return header?.ok === true && bootId !== undefined && header.boot === bootId;
 }
 
 /** A line of a segment. */
@@ -76,6 +107,8 @@ export interface Line {
 }
 
 const CHUNK_BYTES = 256 * 1024;
+/** Where no more than this is to be read, a whole chunk would cost more than the reading. */
+const SMALL_CHUNK_BYTES = 4096;
 
 /**
  * Reads the lines of an open segment one after the other. It never reads beyond the limit that it is given, so what lies
@@ -83,7 +116,7 @@ const CHUNK_BYTES = 256 * 1024;
  */
 export class LineReader {
   readonly #file: OpenFile;
-  #buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  #buffer = Buffer.alloc(0);
   /** What was read and not yet returned starts at `#at` in `#text`. */
   #text = "";
   #at = 0;
@@ -100,6 +133,11 @@ export class LineReader {
   /** Byte offset after the last line that was returned. */
   get offset(): number {
     return this.#offset;
+  }
+
+  /** What follows the last line that was returned, as far as `next` has read: all up to its limit where it found no line. */
+  get rest(): string {
+    return this.#text.slice(this.#at);
   }
 
   /**
@@ -129,12 +167,21 @@ export class LineReader {
     this.#searched = rest.length;
     if (rest.length > RECORD_BYTES_MAX) return false;
     const position = this.#offset + rest.length;
-    if (rest.length >= this.#buffer.length) this.#buffer = Buffer.allocUnsafe(2 * this.#buffer.length);
+    if (rest.length >= this.#buffer.length || this.#buffer.length < CHUNK_BYTES)
+      this.#grow(limit - position, rest.length);
     const wanted = Math.min(this.#buffer.length, limit - position);
     if (wanted <= 0) return false;
     const count = this.#file.read(this.#buffer.subarray(0, wanted), position);
     if (count === 0) return false;
     this.#text = rest + this.#buffer.toString("latin1", 0, count);
     return true;
+  }
+
+  /** Makes the buffer large enough for `available` bytes or a chunk, and larger where a line is longer than it. */
+  #grow(available: number, restLength: number): void {
+    const { length } = this.#buffer;
+    const least = available <= SMALL_CHUNK_BYTES ? SMALL_CHUNK_BYTES : CHUNK_BYTES;
+    const wanted = restLength >= Math.max(length, CHUNK_BYTES) ? 2 * length : least;
+    if (wanted > length) this.#buffer = Buffer.allocUnsafe(wanted);
   }
 }

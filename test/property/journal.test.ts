@@ -200,10 +200,17 @@ function runHistory(steps: readonly Step[], durability: Durability): void {
   /** Appended by the call that became stuck. */
   let doubtful: Commit[] = [];
   let stuck = false;
+  let boot = 0;
   const open = (): { journal: Journal; follower: JournalFollower } => {
     const after = sealed as Seq;
-    const options = { fileSystem: disk, directory: "/state/journal/main", after, durability, segmentBytesMax: 1000 };
-    const { journal, recovered } = openJournal(options);
+    const { journal, recovered } = openJournal({
+      fileSystem: disk,
+      directory: "/state/journal/main",
+      after,
+      durability,
+      segmentBytesMax: 1000,
+      bootId: `boot ${String(boot)}`,
+    });
     const expected = acknowledged.slice(sealed);
     const extra = recovered.slice(expected.length);
     expect(recovered.slice(0, expected.length)).toEqual(expected);
@@ -230,7 +237,9 @@ function runHistory(steps: readonly Step[], durability: Durability): void {
     } else if (now.kind === "crash") {
       let index = 0;
       const powerCut = (): boolean => now.losses[index++ % now.losses.length] ?? true;
-      memory.crash(now.power && durability === "power" ? powerCut : "nothing");
+      const losesPower = now.power && durability === "power";
+      if (losesPower) boot++;
+      memory.crash(losesPower ? powerCut : "nothing");
       restart();
     } else {
       attempt++;
@@ -257,9 +266,14 @@ function runHistory(steps: readonly Step[], durability: Durability): void {
   restart();
 }
 
-/** Appends under `process`, cuts the power again and again, and expects a prefix of what was appended each time. */
-function runPowerCuts(steps: readonly Step[]): void {
+/**
+ * Appends under `process`, cuts the power again and again, and expects a prefix of what was appended each time.
+ *
+ * @param hasBootId - whether the journal is told that the machine was started anew
+ */
+function runPowerCuts(steps: readonly Step[], hasBootId: boolean): void {
   const memory = createMemoryFileSystem();
+  let boot = 0;
   let sealed = 0;
   let appended: Commit[] = [];
   const open = (): Journal => {
@@ -269,6 +283,7 @@ function runPowerCuts(steps: readonly Step[]): void {
       after: sealed as Seq,
       durability: "process",
       segmentBytesMax: 1000,
+      bootId: hasBootId ? `boot ${String(boot)}` : undefined,
     });
     expect(recovered).toEqual(appended.slice(sealed, sealed + recovered.length));
     appended = appended.slice(0, sealed + recovered.length);
@@ -286,6 +301,7 @@ function runPowerCuts(steps: readonly Step[]): void {
       journal.discardThrough(sealed as Seq);
     } else if (now.kind === "crash") {
       let index = 0;
+      boot++;
       memory.crash(() => now.losses[index++ % now.losses.length] ?? true);
       journal = open();
     }
@@ -293,9 +309,17 @@ function runPowerCuts(steps: readonly Step[]): void {
 }
 
 describe("openJournal, append", () => {
-  it("recover a prefix after a power cut under `process`, never a hole and never a refusal", () => {
-    fc.assert(fc.property(fc.array(step, { maxLength: 40, size: "max" }), runPowerCuts), propertyParameters(300));
-  });
+  it.each([true, false])(
+    "recover a prefix after a power cut under `process`, never a hole and never a refusal (boot ids: %s)",
+    (hasBootId) => {
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 40, size: "max" }), (steps) => {
+          runPowerCuts(steps, hasBootId);
+        }),
+        propertyParameters(300),
+      );
+    },
+  );
 
   it.each<Durability>(["process", "power"])(
     "keep what was acknowledged and forget what was refused, whatever fails and crashes (%s)",

@@ -10,6 +10,7 @@
  */
 import type { Worker } from "node:worker_threads";
 import type { Seq } from "../../../protocol/identifiers.js";
+import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
 import { startWorker } from "../../platform/worker.js";
 import type { RecorderReport, RecorderRequest, RecorderWorkerData } from "./messages.js";
@@ -55,6 +56,8 @@ export interface Recorder {
   onSealed(callback: (status: RecorderStatus) => void): void;
   /** Calls back when a seal failed (it is tried again) or the recorder did (for good, which the message says). */
   onFailure(callback: (error: Error) => void): void;
+  /** Calls back when the journal is bad where the history has all its commits. */
+  onPassedOver(callback: (bad: PassedOver) => void): void;
 }
 
 const SEAL_MILLISECONDS = 500;
@@ -106,6 +109,7 @@ class WorkerRecorder implements Recorder {
   readonly #flushes = new Map<number, PendingFlush>();
   readonly #sealedCallbacks: ((status: RecorderStatus) => void)[] = [];
   readonly #failureCallbacks: ((error: Error) => void)[] = [];
+  readonly #passedOverCallbacks: ((bad: PassedOver) => void)[] = [];
   #closing: Promise<void> | undefined;
   #isDead = false;
   #hasExited = false;
@@ -167,6 +171,10 @@ class WorkerRecorder implements Recorder {
     this.#failureCallbacks.push(callback);
   }
 
+  onPassedOver(callback: (bad: PassedOver) => void): void {
+    this.#passedOverCallbacks.push(callback);
+  }
+
   async #flushAndEnd(): Promise<void> {
     try {
       await this.flush();
@@ -213,6 +221,9 @@ class WorkerRecorder implements Recorder {
         break;
       case "flushFailed":
         this.#refuse(report.id, report.reason);
+        break;
+      case "passedOver":
+        for (const callback of this.#passedOverCallbacks) callback(report.bad);
         break;
       case "failure": {
         const what = report.isFinal ? "the recorder has stopped for good" : "a seal failed and is tried again";

@@ -5,6 +5,7 @@
  * `publish`: a busy daemon appends to the journal ten thousand times a second, and a message each would cost the main
  * thread more than the append.
  */
+import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
 import type { RecorderProgress } from "./recorder.js";
 
@@ -31,5 +32,6 @@ export type RecorderReport =
   | { readonly kind: "sealed"; readonly progress: RecorderProgress }
   | { readonly kind: "flushed"; readonly id: number; readonly progress: RecorderProgress }
   | { readonly kind: "flushFailed"; readonly id: number; readonly reason: string }
+  | { readonly kind: "passedOver"; readonly bad: PassedOver }
   /** `isFinal`: nothing is recorded any more; else it is tried again. */
   | { readonly kind: "failure"; readonly reason: string; readonly isFinal: boolean };

@@ -15,6 +15,7 @@
  *  2. A flush is answered when everything published before it is sealed, or with the reason why it is not.
  *  3. Nothing is read beyond the published end.
  */
+import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
 import { JournalFollower } from "../../journal/follower.js";
 import type { FileSystem } from "../../platform/file-system.js";
@@ -60,6 +61,7 @@ export class RecorderLoop {
 
   constructor(options: RecorderLoopOptions) {
     this.#options = options;
+    // What it passes over the journal's recovery has told of already.
     this.#follower = this.#newFollower();
   }
 
@@ -157,7 +159,9 @@ export class RecorderLoop {
     if (isFinal) return;
     // What the follower had read and not returned would be missing.
     this.#follower.close();
-    this.#follower = this.#newFollower();
+    this.#follower = this.#newFollower((bad) => {
+      this.#report({ kind: "passedOver", bad });
+    });
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = undefined;
       this.#wake();
@@ -169,9 +173,9 @@ export class RecorderLoop {
     this.#flushes = [];
   }
 
-  #newFollower(): JournalFollower {
+  #newFollower(passedOver?: (bad: PassedOver) => void): JournalFollower {
     const { fileSystem, journalDirectory, recorder } = this.#options;
-    return new JournalFollower(fileSystem, journalDirectory, recorder.recordedSeq);
+    return new JournalFollower(fileSystem, journalDirectory, recorder.recordedSeq, passedOver);
   }
 
   #close(): void {

@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Seq } from "../../../../protocol/identifiers.js";
-import { DamagedJournalError } from "../../../../daemon/journal/errors.js";
+import type { PassedOver } from "../../../../daemon/journal/bad-line.js";
+import { DamagedJournalError, ForeignJournalError } from "../../../../daemon/journal/errors.js";
 import { JournalFollower } from "../../../../daemon/journal/follower.js";
 import { openJournal, type Journal } from "../../../../daemon/journal/journal.js";
-import { encodeRecord } from "../../../../daemon/journal/record.js";
+import { encodeRecord, sealLine } from "../../../../daemon/journal/record.js";
+import { encodeHeader } from "../../../../daemon/journal/segment.js";
 import type { Commit } from "../../../../daemon/store/commit.js";
 import { createFaultyFileSystem, type FaultyFileSystem } from "../../../support/faulty-file-system.js";
 import { createMemoryFileSystem } from "../../../support/memory-file-system.js";
@@ -141,8 +143,38 @@ describe("JournalFollower", () => {
     const { offset, segment } = journal.position();
     fill(2, 9);
     scribble(segment, offset + 20, "x");
-    expect(seqsOf(follow(2).readUpTo(journal.position(), 100))).toEqual(seqs(3, 9));
+    const passedOver: PassedOver[] = [];
+    const follower = new JournalFollower(disk, directory, 2 as Seq, (bad) => passedOver.push(bad));
+    expect(seqsOf(follower.readUpTo(journal.position(), 100))).toEqual(seqs(3, 9));
+    const reason = "its checksum does not match";
+    expect(passedOver).toEqual([{ file: `${directory}/${segment}`, offset, lines: 1, reason }]);
     expect(() => follow(1).readUpTo(journal.position(), 100)).toThrow(DamagedJournalError);
+  });
+
+  it("does not pass over a line that a damaged newline joined to one after `after`", () => {
+    fill(1, 1);
+    const start = journal.position();
+    fill(2, 2);
+    scribble(start.segment, journal.position().offset - 1, "\x0b");
+    fill(3, 3);
+    const { segment, offset } = start;
+    expect(() => follow(2).readUpTo(journal.position(), 100)).toThrow(
+      expect.objectContaining({ name: "DamagedJournalError", file: `${directory}/${segment}`, offset }) as Error,
+    );
+  });
+
+  it("names file and offset of a bad header, and refuses one of another version", () => {
+    fill(1, 1);
+    const { segment } = journal.position();
+    const file = `${directory}/${segment}`;
+    scribble(segment, 20, "y");
+    expect(() => follow().readUpTo(journal.position(), 100)).toThrow(
+      expect.objectContaining({ name: "DamagedJournalError", file, offset: 0 }) as Error,
+    );
+    const foreign = '{"format":"xenstore-tng journal","version":9,"branch":"main","first":1';
+    const { length } = encodeHeader({ branch: "main", first: 1 as Seq, boot: undefined });
+    scribble(segment, 0, sealLine(foreign.padEnd(length - "12345678 }\n".length) + "}"));
+    expect(() => follow().readUpTo(journal.position(), 100)).toThrow(ForeignJournalError);
   });
 
   it("refuses a good line that is not the next", () => {

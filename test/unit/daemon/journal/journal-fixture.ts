@@ -9,6 +9,11 @@ export const directory = "/state/journal/main";
 /** The segment that a new journal begins with. */
 export const firstSegment = `${directory}/0000000000000001.journal`;
 
+/** The boot in which the journal is opened unless a test says otherwise. */
+export const thisBoot = "b0000000-0000-4000-8000-000000000001";
+/** Another one. */
+export const otherBoot = "b0000000-0000-4000-8000-000000000002";
+
 /** The disk itself; replaced by `freshDisk`. */
 export let memory: MemoryFileSystem;
 /** The disk as the journal sees it. */
@@ -25,16 +30,24 @@ export interface OpenOptions {
   readonly after?: number;
   readonly durability?: Durability;
   readonly segmentBytesMax?: number;
+  readonly bootId?: string | undefined;
 }
 
 /** Opens the journal on the disk. */
 export function open({ after = 0, ...rest }: OpenOptions = {}): OpenedJournal {
-  return openJournal({ fileSystem: disk, directory, durability: "process", after: after as Seq, ...rest });
+  return openJournal({
+    fileSystem: disk,
+    directory,
+    durability: "process",
+    after: after as Seq,
+    bootId: thisBoot,
+    ...rest,
+  });
 }
 
 /** The commits that a restart finds. */
-export function recovered(after = 0): number[] {
-  const opened = open({ after });
+export function recovered(after = 0, rest: OpenOptions = {}): number[] {
+  const opened = open({ after, ...rest });
   opened.journal.close();
   return opened.recovered.map((commit) => commit.seq);
 }

@@ -4,6 +4,7 @@ import type { Seq } from "../../../../protocol/identifiers.js";
 import { DamagedJournalError } from "../../../../daemon/journal/errors.js";
 import { JournalFollower } from "../../../../daemon/journal/follower.js";
 import { openJournal } from "../../../../daemon/journal/journal.js";
+import { sealLine } from "../../../../daemon/journal/record.js";
 import { nodeFileSystem } from "../../../../daemon/platform/node-file-system.js";
 import { temporaryDirectory } from "../../../support/temporary-directory.js";
 import {
@@ -16,9 +17,11 @@ import {
   freshDisk,
   memory,
   open,
+  otherBoot,
   overwrite,
   recovered,
   seqs,
+  thisBoot,
 } from "./journal-fixture.js";
 import { commitAt, commitsFrom } from "./sample-commits.js";
 
@@ -110,20 +113,21 @@ describe("openJournal", () => {
     expect(recovered(3)).toEqual([4]);
   });
 
-  it("cuts from a bad line on, later lines and segments too, when nothing proves that it was synced", () => {
+  it("cuts from a bad line on, later lines and segments too, when the machine was started anew and nothing proves that it was synced (invariant 5)", () => {
     filled(12).close();
     const names = memory.list(directory);
     const second = `${directory}/${names[1] ?? ""}`;
     const first = Number(names[1]?.slice(0, 16));
     const sizeBefore = names.reduce((sum, name) => sum + contentOf(`${directory}/${name}`).length, 0);
     damageLine(second, 2);
-    const { journal, recovered: found, cut } = open();
+    const { journal, recovered: found, cut } = open({ bootId: otherBoot });
     expect(found.map((commit) => commit.seq)).toEqual(seqs(1, first));
-    expect(memory.list(directory)).toEqual(names.slice(0, 2));
-    expect(cut).toMatchObject({ file: second, bytes: sizeBefore - journal.bytes() });
-    expect(journal.position()).toMatchObject({ segment: names[1], offset: cut?.offset, seq: first });
+    const begun = `${directory}/${journal.position().segment}`;
+    expect(memory.list(directory).map((name) => `${directory}/${name}`)).toEqual([firstSegment, second, begun]);
+    const bytes = sizeBefore - contentOf(firstSegment).length - contentOf(second).length;
+    expect(cut).toMatchObject({ file: second, offset: contentOf(second).length, bytes, goodLines: 12 - first - 1 });
     journal.append([commitAt(first + 1)]);
-    expect(recovered()).toEqual(seqs(1, first + 1));
+    expect(recovered(0, { bootId: otherBoot })).toEqual(seqs(1, first + 1));
   });
 
   it("refuses a bad line that a later line proves was synced, with file and offset, and changes nothing", () => {
@@ -135,7 +139,7 @@ describe("openJournal", () => {
     const before = names.map((name) => contentOf(`${directory}/${name}`));
     let thrown: unknown;
     try {
-      open();
+      open({ bootId: otherBoot });
     } catch (error) {
       thrown = error;
     }
@@ -152,7 +156,7 @@ describe("openJournal", () => {
       freshDisk();
       filled(2, { durability: "power", segmentBytesMax }).close();
       damageLine(firstSegment, 1);
-      expect(() => open()).toThrow(DamagedJournalError);
+      expect(() => open({ bootId: otherBoot })).toThrow("as the line of commit 2 says");
     }
   });
 
@@ -161,10 +165,10 @@ describe("openJournal", () => {
     const file = memory.open(firstSegment, "write");
     file.write(Buffer.from("x"), file.size() - 10);
     file.sync();
-    const { cut, journal } = open();
+    const { cut } = open({ bootId: otherBoot });
     expect(cut?.bytes).toBeGreaterThan(0);
     memory.crash("everything");
-    expect(contentOf(firstSegment)).toHaveLength(journal.position().offset);
+    expect(contentOf(firstSegment)).toHaveLength(cut?.offset ?? 0);
   });
 
   it("cuts under power a bad line of the last batch, which nothing proves", () => {
@@ -172,7 +176,7 @@ describe("openJournal", () => {
     journal.append(commitsFrom(1, 3));
     journal.append(commitsFrom(4, 6));
     damageLine(firstSegment, 5);
-    expect(recovered()).toEqual([1, 2, 3, 4]);
+    expect(recovered(0, { bootId: otherBoot })).toEqual([1, 2, 3, 4]);
   });
 
   it("refuses a gap between good lines, which no crash makes", () => {
@@ -183,14 +187,18 @@ describe("openJournal", () => {
     expect(recovered(4)).toEqual([5, 6]);
   });
 
-  it("refuses a missing segment in the middle under power, and cuts there under process", () => {
+  it("refuses a missing segment in the middle under power, and cuts there under process after another start of the machine", () => {
     for (const durability of ["power", "process"] as const) {
       freshDisk();
       filled(12, { durability }).close();
       const names = memory.list(directory);
       memory.remove(`${directory}/${names[1] ?? ""}`);
-      if (durability === "power") expect(() => open()).toThrow(DamagedJournalError);
-      else expect(recovered()).toEqual(seqs(1, Number(names[1]?.slice(0, 16)) - 1));
+      const bootId = otherBoot;
+      if (durability === "power") expect(() => open({ bootId })).toThrow(DamagedJournalError);
+      else {
+        expect(() => open()).toThrow(DamagedJournalError);
+        expect(recovered(0, { bootId })).toEqual(seqs(1, Number(names[1]?.slice(0, 16)) - 1));
+      }
     }
   });
 
@@ -225,13 +233,34 @@ describe("openJournal", () => {
     expect(recovered(20)).toEqual([21]);
   });
 
-  it("passes over bad lines whose commits the history has, and keeps what follows", () => {
+  it("passes over bad lines whose commits the history has, tells of them, and keeps what follows (invariant 3)", () => {
     filled(10, { segmentBytesMax: 1e6 }).close();
-    damageLine(firstSegment, 3);
-    damageLine(firstSegment, 4);
-    const { recovered: found, cut } = open({ after: 4 });
+    const offsets = [...contentOf(firstSegment).matchAll(/\n/g)].map((match) => match.index + 1);
+    for (const line of [1, 3, 4]) damageLine(firstSegment, line);
+    const { recovered: found, cut, passedOver } = open({ after: 4 });
     expect([found.map((commit) => commit.seq), cut]).toEqual([seqs(5, 10), undefined]);
-    expect(recovered(3)).toEqual([]);
+    const reason = "its checksum does not match";
+    expect(passedOver).toEqual([
+      { file: firstSegment, offset: offsets[0], lines: 1, reason },
+      { file: firstSegment, offset: offsets[2], lines: 2, reason },
+    ]);
+    expect(recovered(3, { bootId: otherBoot })).toEqual([]);
+  });
+
+  it("does not pass over a line that a damaged newline joined to one that only the journal has (invariant 3)", () => {
+    for (const after of [2, 3]) {
+      freshDisk();
+      filled(4, { segmentBytesMax: 1e6 }).close();
+      const content = contentOf(firstSegment);
+      const newline = [...content.matchAll(/\n/g)][3]?.index ?? 0;
+      const joined = `${content.slice(0, newline)}\x0b${content.slice(newline + 1)}`;
+      overwrite(firstSegment, joined);
+      const offset = joined.lastIndexOf("\n", newline) + 1;
+      expect(() => open({ after })).toThrow(
+        expect.objectContaining({ name: "DamagedJournalError", file: firstSegment, offset }) as Error,
+      );
+      expect(recovered(4)).toEqual([]);
+    }
   });
 
   it("refuses what no crash makes: a line that is intact and not ours, a commit twice, another branch, another version", () => {
@@ -249,7 +278,14 @@ describe("openJournal", () => {
       expect(contentOf(firstSegment)).toBe(before);
     }
     expect(() =>
-      openJournal({ fileSystem: memory, directory, branch: "fork", after: 6 as Seq, durability: "process" }),
+      openJournal({
+        fileSystem: memory,
+        directory,
+        branch: "fork",
+        after: 6 as Seq,
+        durability: "process",
+        bootId: thisBoot,
+      }),
     ).toThrow("it is the journal of branch main, not of fork");
     memory.rename(firstSegment, `${directory}/0000000000000002.journal`);
     expect(() => open({ after: 1 })).toThrow("the header says that it begins with commit 1, which its name does not");
@@ -260,6 +296,156 @@ describe("openJournal", () => {
     memory.open(`${directory}/notes`, "create").close();
     open().journal.close();
     expect(memory.list(directory)).toEqual(["0000000000000001.journal", "notes"]);
+  });
+
+  it("refuses in the boot that wrote it whatever is bad but the journal's very end, and changes nothing (invariants 2 and 4)", () => {
+    filled(6).close();
+    const names = memory.list(directory);
+    const second = `${directory}/${names[1] ?? ""}`;
+    damageLine(second, 1);
+    const offset = contentOf(second).indexOf("\n") + 1;
+    const before = names.map((name) => contentOf(`${directory}/${name}`));
+    expect(() => open()).toThrow(
+      `the journal is damaged at ${second}, byte ${String(offset)}: commit 4 cannot be read (its checksum does not match), ` +
+        "although the machine has not been started anew since the journal was written, so only its very end may be unfinished. " +
+        `Nothing was changed. Restore the state directory from a copy; or move ${directory} aside to go on from the end of the ` +
+        "Git history, which loses commits 1 to 6",
+    );
+    expect(names.map((name) => contentOf(`${directory}/${name}`))).toEqual(before);
+  });
+
+  it("refuses an earlier segment's torn end in the boot that wrote it (invariant 4)", () => {
+    filled(6).close();
+    overwrite(firstSegment, contentOf(firstSegment).slice(0, -20));
+    expect(() => open()).toThrow(/it ends in the middle of a line\), although the machine has not been started anew/);
+  });
+
+  it("tells a damaged last newline from a torn tail, in any boot", () => {
+    for (const bootId of [thisBoot, otherBoot, undefined]) {
+      freshDisk();
+      filled(2, { segmentBytesMax: 1e6 }).close();
+      const whole = contentOf(firstSegment);
+      overwrite(firstSegment, `${whole.slice(0, -1)}\x0b`);
+      expect(() => open({ bootId })).toThrow("a whole line stands there and only its newline is damaged");
+      overwrite(firstSegment, `${whole.slice(0, -1)}\x0b${whole.slice(0, 30)}`);
+      expect(() => open({ bootId })).toThrow("a whole line stands there and only its newline is damaged");
+    }
+  });
+
+  it("takes zeros behind a whole line for what a power cut left, but not in the boot that wrote it", () => {
+    filled(2, { segmentBytesMax: 1e6 }).close();
+    overwrite(firstSegment, `${contentOf(firstSegment).slice(0, -1)}\0\0\0`);
+    expect(() => open()).toThrow(DamagedJournalError);
+    expect(recovered(0, { bootId: otherBoot })).toEqual([1]);
+  });
+
+  it("refuses a damaged header that a good line follows, unless it is the zeros that a power cut leaves", () => {
+    for (const bootId of [thisBoot, otherBoot, undefined]) {
+      freshDisk();
+      filled(2, { segmentBytesMax: 1e6 }).close();
+      const whole = contentOf(firstSegment);
+      overwrite(firstSegment, whole.replace("branch", "brancj"));
+      expect(() => open({ bootId })).toThrow("although lines of later commits follow that header");
+      const header = whole.indexOf("\n");
+      overwrite(firstSegment, "\0".repeat(header + 20) + whole.slice(header + 20));
+      expect(recovered(0, { bootId })).toEqual([]);
+    }
+  });
+
+  it("removes a segment with a damaged header and nothing behind it, and says so", () => {
+    open().journal.close();
+    overwrite(firstSegment, contentOf(firstSegment).replace("branch", "brancj"));
+    const { cut, journal } = open();
+    expect(cut).toMatchObject({ file: firstSegment, offset: 0, goodLines: 0 });
+    journal.append([commitAt(1)]);
+    expect(recovered()).toEqual([1]);
+  });
+
+  it("begins a segment in another boot, and goes on in it in the same one, however often it is started", () => {
+    filled(2, { segmentBytesMax: 1e6 }).close();
+    const bootId = otherBoot;
+    for (let start = 0; start < 3; start++) {
+      const { journal } = open({ bootId });
+      expect(journal.position()).toMatchObject({ segment: "0000000000000003.journal", seq: 2 });
+      expect(memory.list(directory)).toHaveLength(2);
+      expect(contentOf(`${directory}/0000000000000003.journal`)).toContain(otherBoot);
+      journal.close();
+    }
+    const { journal } = open({ bootId });
+    journal.append([commitAt(3)]);
+    journal.close();
+    expect(recovered(0, { bootId })).toEqual([1, 2, 3]);
+    expect(memory.list(directory)).toHaveLength(2);
+  });
+
+  it("replaces in another boot a segment without a commit, which has the new one's name", () => {
+    filled(1, { segmentBytesMax: 10 }).close();
+    open({ bootId: otherBoot }).journal.close();
+    const { journal } = open();
+    expect(memory.list(directory)).toEqual(["0000000000000001.journal", "0000000000000002.journal"]);
+    expect(contentOf(`${directory}/0000000000000002.journal`)).toContain(thisBoot);
+    expect(journal.bytes()).toBe(
+      contentOf(firstSegment).length + contentOf(`${directory}/0000000000000002.journal`).length,
+    );
+    journal.append([commitAt(2)]);
+    journal.close();
+    expect(recovered()).toEqual([1, 2]);
+  });
+
+  it("without a boot id begins a segment at each start and goes by the rule for power cuts", () => {
+    const bootId = undefined;
+    filled(2, { bootId, segmentBytesMax: 1e6 }).close();
+    expect(contentOf(firstSegment)).not.toContain("boot");
+    const { journal } = open({ bootId });
+    expect(journal.position().segment).toBe("0000000000000003.journal");
+    journal.append([commitAt(3)]);
+    journal.close();
+    damageLine(`${directory}/0000000000000003.journal`, 1);
+    expect(recovered(0, { bootId })).toEqual([1, 2]);
+  });
+
+  it("puts the journal on the disk before it begins a segment of another boot (journal invariant 8)", () => {
+    filled(3, { segmentBytesMax: 1e6 }).close();
+    for (const parent of ["/", "/state", "/state/journal"]) memory.syncDirectory(parent);
+    const written = contentOf(firstSegment);
+    open({ bootId: otherBoot });
+    memory.crash("everything");
+    expect(contentOf(firstSegment)).toBe(written);
+  });
+
+  it("refuses, in any boot, a bad line before a segment of another boot than its own: it was on the disk then", () => {
+    filled(3, { segmentBytesMax: 1e6 }).close();
+    open({ bootId: otherBoot }).journal.append([commitAt(4)]);
+    damageLine(firstSegment, 2);
+    for (const bootId of [undefined, "b0000000-0000-4000-8000-000000000003"]) {
+      expect(() => open({ bootId })).toThrow("it was on the disk when 0000000000000004.journal was begun");
+    }
+    memory.remove(firstSegment);
+    expect(() => open({ bootId: undefined })).toThrow("it begins with commit 4");
+  });
+
+  it("refuses a journal in a version that it does not know, and says what to do", () => {
+    filled(1).close();
+    const json = '{"format":"xenstore-tng journal","version":3,"branch":"main","first":1}';
+    overwrite(firstSegment, sealLine(json));
+    expect(() => open()).toThrow(
+      `${firstSegment} was written by another version of the daemon: it is in version 3 of the format, and this daemon reads ` +
+        "versions 1 and 2. Nothing was changed. Start that version on this state directory once more and stop it with SIGTERM, " +
+        `so that the history holds every commit; then move ${directory} aside and start this one`,
+    );
+  });
+
+  it("reads segments of version 1, and begins one of version 2", () => {
+    filled(3, { segmentBytesMax: 1e6 }).close();
+    const lines = contentOf(firstSegment).split("\n");
+    const header = sealLine('{"format":"xenstore-tng journal","version":1,"branch":"main","first":1}').slice(0, -1);
+    overwrite(firstSegment, [header, ...lines.slice(1)].join("\n"));
+    const { journal, recovered: found } = open();
+    expect(found.map((commit) => commit.seq)).toEqual([1, 2, 3]);
+    expect(journal.position()).toMatchObject({ segment: "0000000000000004.journal", seq: 3 });
+    journal.append([commitAt(4)]);
+    journal.close();
+    expect(recovered()).toEqual([1, 2, 3, 4]);
   });
 
   it("works on a real disk", () => {

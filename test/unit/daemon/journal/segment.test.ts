@@ -3,6 +3,7 @@ import type { Seq } from "../../../../protocol/identifiers.js";
 import {
   decodeHeader,
   encodeHeader,
+  isOfBoot,
   LineReader,
   listSegments,
   segmentName,
@@ -46,24 +47,52 @@ describe("segmentName, listSegments", () => {
 });
 
 describe("encodeHeader, decodeHeader", () => {
-  it("round trip", () => {
-    const header = encodeHeader({ first: 42 as Seq, branch: "main" });
+  const boot = "0c1f5b1e-0000-4000-8000-000000000001";
+
+  it("round trip, with a boot id and without", () => {
+    const header = encodeHeader({ first: 42 as Seq, branch: "main", boot });
     expect(header).toMatch(
-      /^[0-9a-f]{8} \{"format":"xenstore-tng journal","version":1,"branch":"main","first":42\}\n$/,
+      /^[0-9a-f]{8} \{"format":"xenstore-tng journal","version":2,"branch":"main","first":42,"boot":"0c1f[0-9a-f-]+"\}\n$/,
     );
-    expect(decodeHeader(header.slice(0, -1))).toEqual({ ok: true, branch: "main", first: 42 });
+    expect(decodeHeader(header.slice(0, -1))).toEqual({ ok: true, version: 2, branch: "main", first: 42, boot });
+    const bare = encodeHeader({ first: 42 as Seq, branch: "main", boot: undefined });
+    expect(bare).not.toContain("boot");
+    expect(decodeHeader(bare.slice(0, -1))).toMatchObject({ ok: true, version: 2, boot: undefined });
+  });
+
+  it("read version 1, which tells no boot", () => {
+    const old = sealLine('{"format":"xenstore-tng journal","version":1,"branch":"main","first":42}').slice(0, -1);
+    const header = { ok: true, version: 1, branch: "main", first: 42, boot: undefined } as const;
+    expect(decodeHeader(old)).toEqual(header);
+    expect(isOfBoot(decodeHeader(old), undefined)).toBe(false);
   });
 
   it("tell another version, which is intact, from a torn header, which is not", () => {
-    const other = sealLine('{"format":"xenstore-tng journal","version":2}').slice(0, -1);
+    const other = sealLine('{"format":"xenstore-tng journal","version":3}').slice(0, -1);
     expect(decodeHeader(other)).toEqual({
       ok: false,
-      damaged: "it is in version 2 of the format and this daemon reads version 1",
+      damaged: "it is in version 3 of the format, and this daemon reads versions 1 and 2",
       intact: true,
+      isForeign: true,
     });
-    const torn = encodeHeader({ first: 42 as Seq, branch: "main" }).slice(0, -2);
-    expect(decodeHeader(torn)).toMatchObject({ ok: false, intact: false });
-    expect(decodeHeader(sealLine("null").slice(0, -1))).toMatchObject({ ok: false, intact: true });
+    const torn = encodeHeader({ first: 42 as Seq, branch: "main", boot }).slice(0, -2);
+    expect(decodeHeader(torn)).toMatchObject({ ok: false, intact: false, isForeign: false });
+    expect(decodeHeader(sealLine("null").slice(0, -1))).toMatchObject({ ok: false, intact: true, isForeign: false });
+  });
+});
+
+describe("isOfBoot", () => {
+  it("is true for a good header of this boot alone", () => {
+    const header = (boot?: string) =>
+      decodeHeader(encodeHeader({ first: 1 as Seq, branch: "main", boot }).slice(0, -1));
+    expect(isOfBoot(header("one"), "one")).toBe(true);
+    expect([
+      isOfBoot(header("one"), "two"),
+      isOfBoot(header("one"), undefined),
+      isOfBoot(header(), undefined),
+      isOfBoot(decodeHeader("torn"), "one"),
+      isOfBoot(undefined, "one"),
+    ]).toEqual([false, false, false, false, false]);
   });
 });
 
