@@ -13,6 +13,9 @@ import { loadTip } from "./history/recorder/load-tip.js";
 import { startRecorder, type Recorder } from "./history/recorder/handle.js";
 import { createRepository } from "./history/repository/layout.js";
 import { openJournal, type Durability, type Journal, type OpenedJournal } from "./journal/journal.js";
+import type { PathGlob } from "./journal/path-glob.js";
+import { createRedactionKey, readRedactionKey } from "./journal/redaction-key.js";
+import { emptyMarkedChanges, emptyMarkedNodes, redactCommit } from "./journal/redaction.js";
 import { lockDirectory, type DirectoryLock } from "./platform/directory-lock.js";
 import type { Clock } from "./platform/clock.js";
 import type { FileSystem } from "./platform/file-system.js";
@@ -23,6 +26,7 @@ import { makePrivateDirectory } from "./platform/private-directory.js";
 import { getOperation } from "../protocol/operation.js";
 import { Server } from "./server/server.js";
 import { checkSocketPath, isServed } from "./server/socket-path.js";
+import type { Change, Commit } from "./store/commit.js";
 import { applyChanges } from "./store/diff.js";
 import { emptyRoot, type Root } from "./store/root.js";
 
@@ -47,6 +51,8 @@ export interface DaemonConfig {
   readonly sealMilliseconds: number;
   /** Part of the authors' mail addresses in the history. */
   readonly hostName: string;
+  /** Paths whose values are not written down; none unless told. */
+  readonly redact?: readonly PathGlob[];
   /** The kernel's boot id; left out where there is none. */
   readonly bootId?: string | undefined;
 }
@@ -153,24 +159,49 @@ interface Recovered {
 }
 
 /** Loads the root at the tip of the history and replays what the journal holds beyond it. */
-function recover({ fileSystem, logger }: DaemonPorts, config: DaemonConfig, repository: string): Recovered {
+function recover(ports: DaemonPorts, config: DaemonConfig, repository: string): Recovered {
+  const { fileSystem, logger } = ports;
   createRepository(fileSystem, repository);
   const tip = loadTip(fileSystem, repository);
   const after = tip?.seq ?? (0 as Seq);
+  const redactor = openRedactor(ports, config);
   const opened = openJournal({
     fileSystem,
     directory: join(config.stateDirectory, "journal", "main"),
     after,
     durability: config.durability,
     bootId: config.bootId,
+    redact: redactor?.redact,
   });
   const { journal, recovered } = opened;
   reportRecovery(logger, opened);
   let root = tip?.root ?? emptyRoot();
-  for (const commit of recovered) root = applyChanges(root, commit.changes, commit.seq);
+  if (redactor !== undefined) root = redactor.emptyNodes(root, after);
+  for (const { changes, seq } of recovered) root = applyChanges(root, redactor?.emptyChanges(changes) ?? changes, seq);
   const seq = recovered.at(-1)?.seq ?? after;
   logger.info("state loaded", { seq, recorded: after, replayed: recovered.length });
   return { journal, root, seq };
+}
+
+interface OpenedRedactor {
+  /** Undefined when no value is to be redacted now. */
+  readonly redact: ((commit: Commit) => Commit) | undefined;
+  emptyNodes(root: Root, seq: Seq): Root;
+  emptyChanges(changes: readonly Change[]): readonly Change[];
+}
+
+/** Undefined when nothing is to be redacted and nothing ever was. */
+function openRedactor({ fileSystem }: DaemonPorts, config: DaemonConfig): OpenedRedactor | undefined {
+  const { stateDirectory, redact: globs = [] } = config;
+  let key = readRedactionKey(fileSystem, stateDirectory);
+  if (key === undefined && globs.length === 0) return undefined;
+  key ??= createRedactionKey(fileSystem, stateDirectory);
+  const redactor = { key, globs };
+  return {
+    redact: globs.length === 0 ? undefined : (commit) => redactCommit(commit, redactor),
+    emptyNodes: (root, seq) => emptyMarkedNodes(root, redactor, seq),
+    emptyChanges: (changes) => emptyMarkedChanges(changes, redactor),
+  };
 }
 
 /** Says what the journal's recovery removed or passed over. */

@@ -7,6 +7,8 @@
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Durability } from "./journal/journal.js";
+import { parsePathGlob, type PathGlob } from "./journal/path-glob.js";
+import { messageOf } from "./platform/error-message.js";
 import { LOG_LEVELS, type LogLevel } from "./platform/log.js";
 
 /** What the daemon was asked to do. */
@@ -17,6 +19,8 @@ export interface DaemonOptions {
   readonly runDirectory: string;
   readonly durability: Durability;
   readonly sealMilliseconds: number;
+  /** Paths whose values reach neither journal nor history. */
+  readonly redact: readonly PathGlob[];
   readonly logLevel: LogLevel;
   /** Absolute path; undefined for standard error. */
   readonly logFile: string | undefined;
@@ -31,9 +35,14 @@ Durability, what an acknowledged change survives:
   power    a power cut too: each batch of replies waits for the disk
   none     nothing for certain
 
+Redaction: a value at a path that a --redact glob matches reaches journal and history only as a keyed hash (the key is
+STATE/redaction.key). Clients see it until the daemon is started again; then it is empty, and whoever needs it writes it
+anew. "*" and "?" match within a name, "**" any number of names. What was recorded before stays in the history.
+
 Examples:
   xenstored-tng                                  # sockets in ./.xenstore/run
   xenstored-tng --dir /var/lib/xenstored-tng --run /run/xenstored
+  xenstored-tng --redact '/local/domain/*/vncpasswd' --redact '/vm/*/device/**/vncpasswd'
   XENSTORED_PATH=.xenstore/run/socket xenstore-write /hello world
   git -C .xenstore/state/store.git log -p`;
 
@@ -56,6 +65,11 @@ export function parseDaemonOptions(
         .argParser(parseSeal),
     )
     .addOption(
+      new Option("--redact <glob>", "keep values at these paths out of journal and history (may be repeated)")
+        .default([], "none")
+        .argParser(parseRedact),
+    )
+    .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
     )
     .addOption(new Option("--log-file <file>", "log to a file, reopened on SIGHUP (default: standard error)"))
@@ -71,6 +85,7 @@ export function parseDaemonOptions(
     run?: string;
     durability: Durability;
     sealMs: number;
+    redact: readonly PathGlob[];
     logLevel: LogLevel;
     logFile?: string;
   }>();
@@ -82,6 +97,7 @@ export function parseDaemonOptions(
     runDirectory: resolve(run),
     durability: flags.durability,
     sealMilliseconds: flags.sealMs,
+    redact: flags.redact,
     logLevel: flags.logLevel,
     logFile: flags.logFile === undefined ? undefined : resolve(flags.logFile),
   };
@@ -91,4 +107,12 @@ function parseSeal(text: string): number {
   const value = /^[0-9]{1,5}$/.test(text) ? Number(text) : NaN;
   if (value >= 1 && value <= SEAL_MILLISECONDS_MAX) return value;
   throw new InvalidArgumentError(`It is a number of milliseconds from 1 to ${String(SEAL_MILLISECONDS_MAX)}.`);
+}
+
+function parseRedact(text: string, before: readonly PathGlob[]): readonly PathGlob[] {
+  try {
+    return [...before, parsePathGlob(text)];
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error));
+  }
 }

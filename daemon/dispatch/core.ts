@@ -247,9 +247,12 @@ export class Core {
   }
 }
 
+/** Names the request by its first argument alone, a path in most: the others may be a secret. */
 function describeFailure(connection: Connection, message: Message, error: unknown): string {
-  const name = getOperation(message.type)?.name ?? String(message.type);
+  const { type, payload } = message;
+  const name = getOperation(type)?.name ?? String(type);
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const request = JSON.stringify(message.payload.slice(0, 200));
+  const end = payload.indexOf("\0");
+  const request = `${JSON.stringify(payload.slice(0, end < 0 ? 0 : Math.min(end, 200)))} (${String(payload.length)} bytes)`;
   return `${connection.name}: ${name} ${request} failed in the daemon and was answered EIO: ${detail}`;
 }

@@ -69,6 +69,8 @@ export interface JournalOptions {
    * system has none, each opening begins a segment and counts as after a power cut.
    */
   readonly bootId?: string | undefined;
+  /** What is written of each commit instead of all of it (`redaction.ts`); all of it unless told. */
+  readonly redact?: ((commit: Commit) => Commit) | undefined;
   /** A segment that has reached this size, 16 MiB unless told, gets no more batches. */
   readonly segmentBytesMax?: number;
 }
@@ -163,6 +165,7 @@ class SegmentedJournal implements Journal {
   readonly #directory: string;
   readonly #branch: string;
   readonly #bootId: string | undefined;
+  readonly #redact: ((commit: Commit) => Commit) | undefined;
   readonly #isPower: boolean;
   readonly #segmentBytesMax: number;
   /** Oldest first; the last one is the current one. */
@@ -180,6 +183,7 @@ class SegmentedJournal implements Journal {
     this.#directory = options.directory;
     this.#branch = options.branch ?? "main";
     this.#bootId = options.bootId;
+    this.#redact = options.redact;
     this.#isPower = options.durability === "power";
     this.#segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX;
     this.#segments = segments;
@@ -248,7 +252,8 @@ class SegmentedJournal implements Journal {
     }
     try {
       let lines = "";
-      for (const commit of commits) {
+      for (const whole of commits) {
+        const commit = this.#redact === undefined ? whole : this.#redact(whole);
         // Whatever was appended before has been synced under `power`: append does not return earlier (invariant 6).
         lines += lines === "" && this.#isPower ? encodeRecord(commit, this.#seq) : encodeRecord(commit);
       }

@@ -143,6 +143,7 @@ describe("Core.dispatch", () => {
       },
     });
     for (const path of ["/a", "/b"]) expect(write(dom0, path, "new"), path).toEqual({ error: "EIO" });
+    expect(harness.log.join(), "a value may be a secret").toMatch(/WRITE "\/b" \(6 bytes\) failed in the daemon/);
     expect(harness.ask(dom0, "TRANSACTION_END", { commit: true }, txId)).toEqual({ error: "EIO" });
     expect(harness.core.root).toBe(before);
     expect(harness.takeEvents(dom0)).toEqual([]);
