@@ -26,6 +26,9 @@ import { messageOf } from "../../platform/error-message.js";
 
 /** Commits recorded before messages are looked at: a few milliseconds. */
 const BATCH_COMMITS_MAX = 128;
+/** Commits that are put into an incomplete index of seqs between two batches, and when there is nothing to record. */
+const INDEXED_BUSY_MAX = 16;
+const INDEXED_IDLE_MAX = 256;
 const RETRY_MILLISECONDS = 1000;
 /** How long after a publish the main thread hears of the progress; it sends no other publish before. */
 const PROGRESS_MILLISECONDS = 20;
@@ -115,7 +118,9 @@ export class RecorderLoop {
       this.#fail(error);
       return;
     }
-    if (recorder.recordedSeq < (this.#end?.seq ?? 0)) this.#wake();
+    const isBusy = recorder.recordedSeq < (this.#end?.seq ?? 0);
+    if (recorder.isIndexIncomplete) recorder.repairIndex(isBusy ? INDEXED_BUSY_MAX : INDEXED_IDLE_MAX);
+    if (isBusy || recorder.isIndexIncomplete) this.#wake();
     if (recorder.isSealDue) this.#sealTimer ??= setTimeout(this.#sealOnTime, this.#options.sealMilliseconds);
   }
 
@@ -183,6 +188,7 @@ export class RecorderLoop {
     clearImmediate(this.#stepPending);
     for (const timer of [this.#sealTimer, this.#retryTimer, this.#progressTimer]) clearTimeout(timer);
     this.#follower.close();
+    this.#options.recorder.close();
   }
 
   #report(report: RecorderReport): void {

@@ -30,6 +30,7 @@ import { PackBuilder, type FinishedPack } from "../object/pack.js";
 import { placePack, removeKeep, removeStaleKeeps, removeTemporaryFiles } from "../repository/pack-file.js";
 import { ObjectReader } from "../repository/object-reader.js";
 import { RefStore } from "../repository/ref-store.js";
+import { SeqIndexWriter } from "../repository/seq-index-writer.js";
 import { loadRecordedTree, recordedNothing } from "./load-mirror.js";
 import { readTipCommit, type TipCommit } from "./load-tip.js";
 import { Mirror } from "./mirror.js";
@@ -81,6 +82,7 @@ export class HistoryRecorder {
   readonly #options: RecorderOptions;
   readonly #refs: RefStore;
   readonly #pack = new PackBuilder();
+  readonly #seqIndex: SeqIndexWriter;
   #mirror = new Mirror(recordedNothing(emptyRoot()), this.#pack);
   #last: Last | undefined;
   #recordedSeq: Seq;
@@ -105,6 +107,7 @@ export class HistoryRecorder {
     this.#last = tip === undefined ? undefined : { oid: tip.oid, seconds: tip.committerSeconds };
     this.#recordedSeq = tip?.seq ?? (0 as Seq);
     this.#sealed = { oid: tip?.oid, seq: this.#recordedSeq };
+    this.#seqIndex = new SeqIndexWriter(options, tip);
   }
 
   /** Builds the mirror of the tip (invariant 5). */
@@ -143,6 +146,21 @@ export class HistoryRecorder {
     return this.#mirror.treeOid;
   }
 
+  /** Whether the index of seqs lacks commits that `repairIndex` would find. */
+  get isIndexIncomplete(): boolean {
+    return this.#seqIndex.isRepairing;
+  }
+
+  /** Adds up to so many commits to the index of seqs; some microseconds each. */
+  repairIndex(commitsMax: number): void {
+    this.#seqIndex.repairSome(commitsMax);
+  }
+
+  /** Closes what it holds open; what was not sealed is lost to it. */
+  close(): void {
+    this.#seqIndex.close();
+  }
+
   /** What it has done so far. */
   progress(): RecorderProgress {
     return {
@@ -177,6 +195,7 @@ export class HistoryRecorder {
     });
     const oid = hashObject("commit", content);
     this.#pack.addObject("commit", oid, content);
+    this.#seqIndex.note(oid);
     this.#last = { oid, seconds: committerSecondsOf(commit, last?.seconds ?? 0) };
     this.#recordedSeq = commit.seq;
   }
@@ -195,7 +214,9 @@ export class HistoryRecorder {
     placePack(fileSystem, repositoryDirectory, finished);
     // A try before this one may have moved the ref and then failed.
     if (this.#refs.read(ref) !== last.oid) this.#refs.update(ref, { expected: this.#sealed.oid, to: last.oid });
-    this.#sealed = { oid: last.oid, seq: this.#recordedSeq };
+    const sealed = { oid: last.oid, seq: this.#recordedSeq };
+    this.#sealed = sealed;
+    this.#seqIndex.publish(sealed);
     this.#waiting = undefined;
     this.#packsSealed++;
     this.#bytesSealed += finished.pack.length;

@@ -12,12 +12,13 @@ export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
 }
 
 /**
- * Writes the parts one after the other from the file's start, however few bytes the disk takes at a time.
+ * Writes the parts one after the other, however few bytes the disk takes at a time.
  *
  * @param path - for the error message
+ * @param start - where in the file the first part begins; at its start unless told
  */
-export function writeParts(file: OpenFile, path: string, parts: readonly Uint8Array[]): void {
-  let position = 0;
+export function writeParts(file: OpenFile, path: string, parts: readonly Uint8Array[], start = 0): void {
+  let position = start;
   for (const part of parts) {
     for (let written = 0; written < part.length;) {
       const count = file.write(written === 0 ? part : part.subarray(written), position);
