@@ -20,7 +20,7 @@ export function seed(): number {
 }
 
 /** Whether this is a long campaign (`LONG=1`). */
-function isLongCampaign(): boolean {
+export function isLongCampaign(): boolean {
   return process.env["LONG"] === "1";
 }
 

@@ -356,6 +356,28 @@ function deltaNumber(delta: Buffer, from: number): { readonly value: number; rea
   }
 }
 
+/** Results up to this size are allocated on the delta's word. */
+const DELTA_RESULT_UNCHECKED_BYTES = 1024 * 1024;
+
+/** How many bytes a delta's instructions make, as far as they can be followed. */
+function deltaResultBytes(delta: Buffer, from: number): number {
+  let bytes = 0;
+  for (let at = from; at < delta.length;) {
+    const op = delta[at++] as number;
+    if (op < 0x80) {
+      bytes += op;
+      at += op;
+      continue;
+    }
+    for (let bit = 0; bit < 4; bit++) if ((op & (1 << bit)) !== 0) at++;
+    let length = 0;
+    for (let bit = 4, scale = 1; bit < 7; bit++, scale *= 256)
+      if ((op & (1 << bit)) !== 0) length += (delta[at++] ?? 0) * scale;
+    bytes += length === 0 ? 0x10000 : length;
+  }
+  return bytes;
+}
+
 /**
  * Applies a delta to its base (gitformat-pack(5), "Deltified representation").
  *
@@ -375,6 +397,10 @@ export function applyDelta(base: Buffer, delta: Buffer, sizeMax: number): Buffer
   const size = resultSize.value;
   if (size > sizeMax)
     throw new PackDamage(0, `the object would have ${String(size)} bytes; at most ${String(sizeMax)} are read`);
+  // A few bytes can announce any size; what they make must be able to pay for it.
+  if (size > DELTA_RESULT_UNCHECKED_BYTES && size > deltaResultBytes(delta, resultSize.next)) {
+    throw new PackDamage(0, `the delta makes fewer bytes than the ${String(size)} that it announces`);
+  }
   const result = Buffer.allocUnsafeSlow(size);
   let filled = 0;
   for (let at = resultSize.next; at < delta.length;) {

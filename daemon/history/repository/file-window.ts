@@ -11,6 +11,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { FileSystem, OpenFile } from "../../platform/file-system.js";
+import { messageOf } from "../../platform/error-message.js";
 import { ByteLru, type Shelf } from "./byte-lru.js";
 import { isErrno } from "./durable-file.js";
 import { DamagedObjectError } from "./errors.js";
@@ -148,7 +149,7 @@ export class WindowedFile {
     if (length === 0) return target;
     const handle = this.#openHandle();
     for (let filled = 0; filled < length;) {
-      const count = handle.read(filled === 0 ? target : target.subarray(filled), position + filled);
+      const count = this.#readSome(handle, filled === 0 ? target : target.subarray(filled), position + filled);
       if (count <= 0) {
         throw new DamagedObjectError(
           this.path,
@@ -159,6 +160,15 @@ export class WindowedFile {
       filled += count;
     }
     return target;
+  }
+
+  /** A part that the disk cannot read is damage of this file: another pack may have a copy of what stands there. */
+  #readSome(handle: OpenFile, target: Buffer, position: number): number {
+    try {
+      return handle.read(target, position);
+    } catch (error) {
+      throw new DamagedObjectError(this.path, position, `it cannot be read: ${messageOf(error)}`);
+    }
   }
 
   #openHandle(): OpenFile {

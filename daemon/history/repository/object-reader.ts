@@ -11,11 +11,14 @@
  *
  * Invariants
  *  1. Packs come and go while we read (`git gc`, our own consolidation). An object that is nowhere, or a pack that is
- *     gone, makes the reader list the pack directory again; only what is missing after that is missing.
+ *     gone, makes the reader list the pack directory again, until a listing brings nothing new; only what is missing
+ *     then is missing.
  *  2. A delta's base stands in the same pack. An offset delta's base stands before it, so such a chain ends; one with
  *     oid deltas ends at `DELTA_CHAIN_MAX`.
  *  3. With `verifyOids` no data is returned whose SHA-1 is not the oid asked for.
  *  4. Memory is bounded: windows, cached bases and open files each have a limit, an object one of its own.
+ *  5. Damage is reported only when no other pack and no loose file has a copy that can be read. So a person repairs a
+ *     history by adding a pack, from a clone for example, that has the damaged objects.
  */
 import { Buffer } from "node:buffer";
 import type { FileSystem } from "../../platform/file-system.js";
@@ -77,6 +80,14 @@ interface Pack {
 interface PendingDelta {
   readonly offset: number;
   readonly header: EntryHeader;
+}
+
+/** What one look-up has met so far. */
+interface Search {
+  /** Names of the packs whose copy cannot be used. */
+  passed: Set<string> | undefined;
+  /** The first damage. */
+  damage: DamagedObjectError | undefined;
 }
 
 /** Reads the objects of one repository. Synchronous; one reader belongs to one thread. */
@@ -142,6 +153,11 @@ export class ObjectReader {
     return found ?? false;
   }
 
+  /** Bytes of windows and bases in memory now. */
+  get cachedBytes(): number {
+    return this.#pool.windows.bytes + this.#bases.bytes;
+  }
+
   /** Closes all files and forgets all caches. The reader may be used again, and then starts from nothing. */
   close(): void {
     for (const pack of this.#packs) this.#closePack(pack);
@@ -150,45 +166,57 @@ export class ObjectReader {
     this.#names = undefined;
   }
 
-  /** Packs, then loose, then both once more after a new listing (invariant 1). */
+  /** Packs, then loose, then both again as long as a new listing brings something new (invariants 1 and 5). */
   #look<Found>(
     oid: Oid,
     packed: (pack: Pack, offset: number) => Found,
     loose: (path: string) => Found | undefined,
     check: (found: Found, path: string, offset: number) => void,
   ): Found | undefined {
-    let listed = this.#names === undefined;
-    if (listed) this.#list();
+    if (this.#names === undefined) this.#list();
+    const path = this.#loosePath(oid);
+    let damage: DamagedObjectError | undefined;
     for (let rescans = 0; rescans < RESCANS_MAX; rescans++) {
+      const search: Search = { passed: undefined, damage: undefined };
       try {
-        const place = this.#find(oid);
-        if (place !== undefined) {
-          const found = packed(place.pack, place.offset);
-          check(found, place.pack.file.path, place.offset);
-          return found;
-        }
+        const found = this.#lookInPacks(oid, search, packed, check) ?? lookInLooseFile(path, search, loose, check);
+        if (found !== undefined) return found;
+        damage = search.damage;
+        if (!this.#list()) break;
       } catch (error) {
         if (!(error instanceof FileVanishedError)) throw error;
         this.#list();
-        listed = true;
-        continue;
       }
-      const path = this.#loosePath(oid);
-      const found = loose(path);
-      if (found !== undefined) {
-        check(found, path, 0);
-        return found;
-      }
-      if (listed) return undefined;
-      this.#list();
-      listed = true;
     }
+    if (damage !== undefined) throw damage;
     return undefined;
   }
 
-  #find(oid: Oid): { readonly pack: Pack; readonly offset: number } | undefined {
+  #lookInPacks<Found>(
+    oid: Oid,
+    search: Search,
+    packed: (pack: Pack, offset: number) => Found,
+    check: (found: Found, path: string, offset: number) => void,
+  ): Found | undefined {
+    for (;;) {
+      const place = this.#find(oid, search);
+      if (place === undefined) return undefined;
+      const { pack, offset } = place;
+      try {
+        const found = packed(pack, offset);
+        check(found, pack.file.path, offset);
+        return found;
+      } catch (error) {
+        noteDamage(search, error);
+        (search.passed ??= new Set()).add(pack.name);
+      }
+    }
+  }
+
+  /** The next pack with the object that was not passed over, and where in it; the pack becomes the first to be asked. */
+  #find(oid: Oid, search: Search): { readonly pack: Pack; readonly offset: number } | undefined {
     for (const [position, pack] of this.#packs.entries()) {
-      const offset = pack.index.find(oid);
+      const offset = findIn(pack, oid, search);
       if (offset === undefined) continue;
       if (position > 0) {
         this.#packs.splice(position, 1);
@@ -196,17 +224,26 @@ export class ObjectReader {
       }
       return { pack, offset };
     }
-    for (let name = this.#unopened.pop(); name !== undefined; name = this.#unopened.pop()) {
-      const pack = this.#openPackOrKeepName(name);
+    // A pack that is damaged stays on the list, so that whoever asks for its objects is told too.
+    for (let index = this.#unopened.length - 1; index >= 0; index--) {
+      const name = this.#unopened[index] as string;
+      let pack: Pack;
+      try {
+        pack = this.#openPack(name);
+      } catch (error) {
+        noteDamage(search, error);
+        continue;
+      }
+      this.#unopened.splice(index, 1);
       this.#packs.unshift(pack);
-      const offset = pack.index.find(oid);
+      const offset = findIn(pack, oid, search);
       if (offset !== undefined) return { pack, offset };
     }
     return undefined;
   }
 
-  /** Reads the directory again: packs that are gone are closed, new ones opened at need. */
-  #list(): void {
+  /** Reads the directory again: packs that are gone are closed, new ones opened at need. Says whether there is a new one. */
+  #list(): boolean {
     const present = new Set(listIfPresent(this.#fileSystem, packDirectory(this.#directory)));
     const names: string[] = [];
     for (const file of present) {
@@ -221,17 +258,9 @@ export class ObjectReader {
     const open = new Set(kept.map(({ name }) => name));
     this.#packs = kept;
     this.#unopened = names.filter((name) => !open.has(name));
+    const known = new Set(this.#names);
     this.#names = names;
-  }
-
-  /** A pack that is damaged stays on the list, so that the next reader of the damage is told too. */
-  #openPackOrKeepName(name: string): Pack {
-    try {
-      return this.#openPack(name);
-    } catch (error) {
-      this.#unopened.push(name);
-      throw error;
-    }
+    return names.some((name) => !known.has(name));
   }
 
   #openPack(name: string): Pack {
@@ -322,7 +351,9 @@ export class ObjectReader {
       const data = inPack(pack, position - at, () => inflateStream({ bytes, at, size: header.size, lasting }));
       if (data !== undefined) return data;
       if (offered >= left) throw new DamagedObjectError(file.path, offset, "the pack ends before the object does");
-      offered = Math.min(left, Math.max(zlibStreamBytesUsual(header.size), 2 * offered, bytes.length - at + 1));
+      // Step by step when it is much: a damaged size must not make us read the whole pack.
+      const wanted = Math.min(zlibStreamBytesUsual(header.size), Math.max(MEBIBYTE, 4 * offered));
+      offered = Math.min(left, Math.max(wanted, 2 * offered, bytes.length - at + 1));
     }
   }
 
@@ -370,6 +401,38 @@ export class ObjectReader {
       offset,
       `here stands object ${hexFromOid(actual)} instead of ${hexFromOid(oid)}`,
     );
+  }
+}
+
+/** Remembers damage, so that another copy can be tried; throws what is none. */
+function noteDamage(search: Search, error: unknown): void {
+  if (!(error instanceof DamagedObjectError)) throw error;
+  search.damage ??= error;
+}
+
+function findIn(pack: Pack, oid: Oid, search: Search): number | undefined {
+  if (search.passed?.has(pack.name) === true) return undefined;
+  try {
+    return pack.index.find(oid);
+  } catch (error) {
+    noteDamage(search, error);
+    return undefined;
+  }
+}
+
+function lookInLooseFile<Found>(
+  path: string,
+  search: Search,
+  loose: (path: string) => Found | undefined,
+  check: (found: Found, path: string, offset: number) => void,
+): Found | undefined {
+  try {
+    const found = loose(path);
+    if (found !== undefined) check(found, path, 0);
+    return found;
+  } catch (error) {
+    noteDamage(search, error);
+    return undefined;
   }
 }
 

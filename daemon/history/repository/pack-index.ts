@@ -31,8 +31,8 @@ export class PackIndex {
   constructor(pool: WindowPool, path: string) {
     const file = new WindowedFile(pool, path, WINDOW_BYTES);
     this.#file = file;
-    file.locate(0, INDEX_HEADER_BYTES);
     try {
+      file.locate(0, INDEX_HEADER_BYTES);
       this.#fanOut = decodeFanOut(file.bytes.subarray(file.at));
     } catch (error) {
       file.close();

@@ -211,7 +211,144 @@ describe("ObjectReader and damage", () => {
   });
 });
 
+describe("ObjectReader and copies (object-reader invariant 5)", () => {
+  const shared = wholeEntry("blob", Buffer.from("shared"));
+  const others = ["1", "2", "3"].map((text) => wholeEntry("blob", Buffer.from(text)));
+
+  /** Spoils the entry's zlib stream. */
+  function spoil({ packFile, offset }: { packFile: string; offset: number }): void {
+    const bytes = readFileSync(packFile);
+    bytes.writeUInt8(bytes.readUInt8(offset + 4) ^ 0xff, offset + 4);
+    writeFileSync(packFile, bytes);
+  }
+
+  function placeTwin(directory: string, other: HandMadeEntry): { packFile: string; offset: number } {
+    const made = handMadePack([other, shared]);
+    placePack(nodeFileSystem, directory, made);
+    return { packFile: `${packDirectory(directory)}/pack-${made.name}.pack`, offset: made.offsets[1] as number };
+  }
+
+  test("takes another pack's copy of a damaged object, whichever is asked first", () => {
+    for (const spoiled of [0, 1, 2]) {
+      const directory = newRepository();
+      const twins = others.map((other) => placeTwin(directory, other));
+      spoil(twins[spoiled] as { packFile: string; offset: number });
+      const reader = new ObjectReader(nodeFileSystem, directory);
+      for (const first of ["1", "2", "3"]) {
+        reader.read(oidOf(first));
+        expect(reader.read(oidOf("shared")).data.toString()).toBe("shared");
+      }
+      reader.close();
+    }
+  });
+
+  test("takes another pack's copy when a whole pack or its index is damaged, also for what that pack may have", () => {
+    for (const suffix of ["pack", "idx"]) {
+      const directory = newRepository();
+      const spoiled = placeTwin(directory, others[0] as HandMadeEntry);
+      placeTwin(directory, others[1] as HandMadeEntry);
+      writeFileSync(spoiled.packFile.replace(/pack$/, suffix), "junk");
+      const reader = new ObjectReader(nodeFileSystem, directory);
+      expect(reader.read(oidOf("shared")).data.toString()).toBe("shared");
+      expect(reader.read(oidOf("2")).data.toString()).toBe("2");
+      expect(() => reader.read(oidOf("1"))).toThrow(DamagedObjectError);
+      expect(() => reader.has(oidOf("1"))).toThrow(DamagedObjectError);
+      reader.close();
+    }
+  });
+
+  test("takes another copy instead of an object that is not the one asked for, when it verifies", () => {
+    const directory = newRepository();
+    placePack(nodeFileSystem, directory, handMadePack([{ ...others[0], oid: shared.oid } as HandMadeEntry]));
+    placeTwin(directory, others[1] as HandMadeEntry);
+    for (let round = 0; round < 4; round++) {
+      const reader = new ObjectReader(nodeFileSystem, directory, { verifyOids: true });
+      if (round % 2 === 0) reader.read(oidOf("2"));
+      expect(reader.read(oidOf("shared")).data.toString()).toBe("shared");
+      reader.close();
+    }
+  });
+
+  test("takes a loose copy, and a pack's copy of a loose object that is damaged", () => {
+    const hex = hexFromOid(shared.oid);
+    const put = (directory: string, content: Uint8Array): void => {
+      mkdirSync(`${directory}/objects/${hex.slice(0, 2)}`);
+      writeFileSync(`${directory}/objects/${hex.slice(0, 2)}/${hex.slice(2)}`, content);
+    };
+    const one = newRepository();
+    spoil(placeTwin(one, others[0] as HandMadeEntry));
+    put(one, deflateSync(Buffer.from("blob 6\0shared")));
+    expect(new ObjectReader(nodeFileSystem, one).read(shared.oid).data.toString()).toBe("shared");
+    const two = newRepository();
+    put(two, Buffer.from("junk"));
+    const reader = new ObjectReader(nodeFileSystem, two);
+    expect(() => reader.read(shared.oid)).toThrow(DamagedObjectError);
+    placeTwin(two, others[0] as HandMadeEntry);
+    expect(reader.read(shared.oid).data.toString()).toBe("shared");
+    reader.close();
+  });
+
+  test("names the damage when all copies are damaged, until a person adds a pack that has the object", () => {
+    const directory = newRepository();
+    const twins = others.slice(0, 2).map((other) => placeTwin(directory, other));
+    for (const twin of twins) spoil(twin);
+    const reader = new ObjectReader(nodeFileSystem, directory);
+    for (let round = 0; round < 2; round++) {
+      expect(() => reader.read(oidOf("shared"))).toThrow(/pack-[0-9a-f]{40}\.pack at byte/);
+      expect(reader.read(oidOf("1")).data.toString()).toBe("1");
+    }
+    placeTwin(directory, others[2] as HandMadeEntry);
+    expect(reader.read(oidOf("shared")).data.toString()).toBe("shared");
+    reader.close();
+  });
+
+  test("takes a disk that cannot read a part of a pack for damage of that pack", () => {
+    const directory = newRepository();
+    const bad = placeTwin(directory, others[0] as HandMadeEntry);
+    const disk = {
+      ...nodeFileSystem,
+      open: (path: string, mode: "read" | "write" | "create") => {
+        const file = nodeFileSystem.open(path, mode);
+        const read = (target: Uint8Array, position: number): number => {
+          if (path === bad.packFile) throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+          return file.read(target, position);
+        };
+        return { ...file, read };
+      },
+    };
+    const reader = new ObjectReader(disk, directory);
+    expect(() => reader.read(oidOf("shared"))).toThrow(/cannot be read: EIO/);
+    placeTwin(directory, others[1] as HandMadeEntry);
+    expect(reader.read(oidOf("shared")).data.toString()).toBe("shared");
+    reader.close();
+  });
+
+  test("lists again when the first listing was too old for a loose object that was packed (object-reader invariant 1)", () => {
+    const directory = newRepository();
+    const disk = {
+      ...nodeFileSystem,
+      // `git gc` packs it between our listing and our look at the loose file.
+      readFile: (path: string) => {
+        if (path.includes("/objects/")) placeTwin(directory, others[0] as HandMadeEntry);
+        return nodeFileSystem.readFile(path);
+      },
+    };
+    expect(new ObjectReader(disk, directory).read(oidOf("shared")).data.toString()).toBe("shared");
+  });
+});
+
 describe("ObjectReader and its bounds", () => {
+  test("allocates nothing for a delta that announces more than it makes", () => {
+    const size = Buffer.from([4, 0x80, 0x80, 0x80, 0x80, 0x01]);
+    const { directory } = withPack([
+      wholeEntry("blob", Buffer.from("base")),
+      { oid: oidOf("x"), code: 7, data: Buffer.concat([size, Buffer.from([0x90, 4])]), base: oidOf("base") },
+    ]);
+    const reader = new ObjectReader(nodeFileSystem, directory);
+    expect(() => reader.read(oidOf("x"))).toThrow("makes fewer bytes than the 268435456");
+    reader.close();
+  });
+
   test("leaves no file open after close, and few before (object-reader invariant 4)", () => {
     const directory = newRepository();
     for (let pack = 0; pack < 12; pack++) {
