@@ -1,9 +1,9 @@
 /**
  * The daemon, assembled: the one place where the core, the server, the journal and the recorder are wired together.
  *
- * Start: lock → repository → root at the tip → journal replayed behind it → recorder → sockets. A reply is released when
- * its commit is in the journal; the recorder follows the journal into Git. Stop: sockets close, the recorder seals what
- * the journal holds, within a time limit; what it does not reach it records at the next start.
+ * Start: lock → repository → root at the tip → journal replayed behind it → sockets; the recorder loads the tip meanwhile.
+ * A reply is released when its commit is in the journal; the recorder follows the journal into Git. Stop: sockets close, the
+ * recorder seals what the journal holds, within a time limit; what it does not reach it records at the next start.
  */
 import { join } from "node:path";
 import type { Seq } from "../protocol/identifiers.js";
@@ -103,17 +103,20 @@ interface Places {
 async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): Promise<Daemon> {
   const { logger, clock, listener } = ports;
   const repository = join(config.stateDirectory, "store.git");
-  const { journal, root, seq } = recover(ports, config, repository);
-  const log = limitRate(logger, clock);
-  const logTimer = setInterval(() => {
-    log.flush();
-  }, LOG_FLUSH_MILLISECONDS).unref();
-  const recorder = await startRecorder({
+  createRepository(ports.fileSystem, repository);
+  // The recorder's thread loads the tip while this one does. It touches no journal before the first publish, and no ref.
+  const starting = startRecorder({
     stateDirectory: config.stateDirectory,
     branch: "main",
     hostName: config.hostName,
     sealMilliseconds: config.sealMilliseconds,
   });
+  const { journal, root, seq } = await recoverOrEnd(starting, () => recover(ports, config, repository));
+  const log = limitRate(logger, clock);
+  const logTimer = setInterval(() => {
+    log.flush();
+  }, LOG_FLUSH_MILLISECONDS).unref();
+  const recorder = await starting;
   watchRecorder(recorder, journal, log);
   recorder.publish(journal.position());
   let isAccessLogged = false;
@@ -158,10 +161,19 @@ interface Recovered {
   readonly seq: Seq;
 }
 
+/** Recovers; when that fails, ends the recorder that is being started, whose own complaint would be the same or a lesser one. */
+async function recoverOrEnd(starting: Promise<Recorder>, recoverState: () => Recovered): Promise<Recovered> {
+  try {
+    return recoverState();
+  } catch (error) {
+    await starting.then((recorder) => recorder.close()).catch(() => undefined);
+    throw error;
+  }
+}
+
 /** Loads the root at the tip of the history and replays what the journal holds beyond it. */
 function recover(ports: DaemonPorts, config: DaemonConfig, repository: string): Recovered {
   const { fileSystem, logger } = ports;
-  createRepository(fileSystem, repository);
   const tip = loadTip(fileSystem, repository);
   const after = tip?.seq ?? (0 as Seq);
   const redactor = openRedactor(ports, config);

@@ -1,10 +1,11 @@
 /**
- * `npm run bench -- [memory|connections|requests|history]… [--json]`: figures of this daemon on this machine.
+ * `npm run bench -- [memory|connections|requests|history|reader]… [--json]`: figures of this daemon on this machine.
  *
  * Single figures drift with the machine; they say what fits, not what is fast. Comparisons want two programs in one run.
  */
 import { startBenchDaemon, type BenchDaemon } from "./daemon.js";
 import { benchHistory } from "./history.js";
+import { measureReader } from "./reader.js";
 import { connect, runLoad } from "./load.js";
 
 /** One benchmark's figures, by name; the names end in their units. */
@@ -87,7 +88,7 @@ async function main(): Promise<void> {
   const words = process.argv.slice(2);
   const asJson = words.includes("--json");
   const chosen = words.filter((word) => word !== "--json");
-  const names = [...BENCHMARKS.keys(), "history"];
+  const names = [...BENCHMARKS.keys(), "history", "reader"];
   const unknown = chosen.find((word) => !names.includes(word));
   if (unknown !== undefined) {
     process.stderr.write(`there is no benchmark ${unknown}; there are: ${names.join(", ")}\n`);
@@ -107,6 +108,10 @@ async function main(): Promise<void> {
   if (chosen.length === 0 || chosen.includes("history")) {
     results["history"] = await benchHistory();
     if (!asJson) process.stdout.write(`history: ${formatFigures(results["history"])}\n`);
+  }
+  if (chosen.length === 0 || chosen.includes("reader")) {
+    results["reader"] = measureReader({ commits: 50_000, domains: 1000 });
+    if (!asJson) process.stdout.write(`reader: ${formatFigures(results["reader"])}\n`);
   }
   if (asJson) process.stdout.write(`${JSON.stringify(results, undefined, 2)}\n`);
 }
