@@ -256,6 +256,40 @@ describe("memoryFileSystem crash", () => {
     fileSystem.crash((what) => what === "/d entry 1");
     expect(fileSystem.list("/d")).toEqual(["a", "file"]);
   });
+
+  it("in any order can lose an entry and keep a later one", () => {
+    const { fileSystem } = setUp();
+    for (const name of ["a", "b", "c"]) fileSystem.open(`/d/${name}`, "create").close();
+    fileSystem.rename("/d/b", "/d/renamed");
+    fileSystem.crash((what) => what === "/d entry 1", "any");
+    expect(fileSystem.list("/d")).toEqual(["a", "c", "file", "renamed"]);
+  });
+
+  it("can keep a length and lose the bytes", () => {
+    const { fileSystem, write } = setUp();
+    write(6, " more");
+    fileSystem.crash((what) => what === "/d/file byte 6");
+    expect(text(fileSystem.readFile("/d/file"))).toBe("synced\0\0\0\0\0");
+  });
+});
+
+describe("memoryFileSystem fork", () => {
+  it("copies what is there and what is on the disk, and neither side sees the other's changes", () => {
+    const fileSystem = createMemoryFileSystem();
+    const file = fileSystem.open("/file", "create");
+    file.write(bytes("synced"), 0);
+    file.sync();
+    fileSystem.syncDirectory("/");
+    file.write(bytes("UNSYNCED"), 0);
+    fileSystem.rename("/file", "/renamed");
+    const fork = fileSystem.fork();
+    file.write(bytes("later"), 0);
+    expect(text(fork.readFile("/renamed"))).toBe("UNSYNCED");
+    fork.crash("everything");
+    expect(fork.list("/")).toEqual(["file"]);
+    expect(text(fork.readFile("/file"))).toBe("synced");
+    expect(text(fileSystem.readFile("/renamed"))).toBe("laterCED");
+  });
 });
 
 describe("memoryFileSystem sync", () => {

@@ -3,8 +3,22 @@
  *
  * Owns the model: every file has its content now and the content on the disk, with the operations between the two in
  * order; so has every directory. A sync of a file moves its content to the disk, a sync of a directory its entries; a new
- * file needs both. `crash` decides for each operation that was not synced whether the disk has it. That is as bad as a
- * real disk may be: writes reach it in any order and in part (sectors), entries in order (a journaling file system).
+ * file needs both. `crash` decides for each operation that was not synced whether the disk has it.
+ *
+ * That is meant to be as bad as a real disk may be, and in some points is worse than ext4 is known to be:
+ *  - of a write, each sector of 512 bytes is lost or kept for itself, in any order with other writes; where a sector is lost,
+ *    the old bytes stay, or zeros where there were none;
+ *  - a write that makes the file longer does two things, the bytes and the length: the length may be there without the
+ *    bytes (XFS, ext4 with `data=writeback`), which reads as zeros. Truncates are lost or kept in the same way;
+ *  - the sync of a file says nothing of the entry that leads to it, nor of the directories above (ext4 writes those too);
+ *  - a rename, a creation or a removal reaches the disk as a whole. Those of one directory are kept up to the first that is
+ *    lost, as a journaling file system has them (`in order`), or each for itself (`any`), as POSIX allows; those of
+ *    different directories know nothing of each other.
+ *
+ * The death of the process (`nothing` is lost) leaves what was not synced in the kernel: it is served, and the next power cut
+ * can still take it.
+ *
+ * What it does not model: a disk that lies about a sync, and a sync that fails (that is `faulty-file-system.ts`).
  *
  * Errors have the codes that Node's have. Paths are absolute and without `.` or `..`.
  */
@@ -14,14 +28,25 @@ const SECTOR_BYTES = 512;
 
 /**
  * What a crash takes of what was not synced: nothing (the process died), all of it, or what the function says for each
- * sector that was written and for each file's length.
+ * sector that was written, for each change of a file's length and for each change of a directory's entries.
  */
 export type Loss = "nothing" | "everything" | ((what: string) => boolean);
 
+type PowerLoss = Exclude<Loss, "nothing">;
+
+/** Whether a directory that lost one change of its entries has lost the later ones too. */
+export type EntryOrder = "in order" | "any";
+
 /** A file system in memory. */
 export interface MemoryFileSystem extends FileSystem {
-  /** Ends every open file and forgets what `loss` says; the file system goes on with what is left. */
-  crash(loss: Loss): void;
+  /**
+   * Ends every open file and forgets what `loss` says; the file system goes on with what is left.
+   *
+   * @param entryOrder - `in order` unless told
+   */
+  crash(loss: Loss, entryOrder?: EntryOrder): void;
+  /** An independent copy, with what is not synced; no file is open in it. */
+  fork(): MemoryFileSystem;
   /** How often files were synced. */
   syncs(): number;
 }
@@ -36,12 +61,18 @@ interface FileNode {
   pending: FileOperation[];
 }
 
+/** A change of a directory's entries, which reaches the disk as a whole: one name goes, or one comes, or both (a rename). */
+interface EntryChange {
+  readonly gone: string | undefined;
+  readonly come: { readonly name: string; readonly inode: Inode } | undefined;
+}
+
 interface DirectoryNode {
   readonly kind: "directory";
   now: Map<string, Inode>;
   disk: Map<string, Inode>;
-  /** Changes of the entries since the last sync, each of which reaches the disk as a whole. */
-  pending: ((entries: Map<string, Inode>) => void)[];
+  /** Since the last sync. */
+  pending: EntryChange[];
 }
 
 type Inode = FileNode | DirectoryNode;
@@ -82,6 +113,11 @@ function applyOperation(content: Content, operation: FileOperation): void {
   else content.resize(operation.length);
 }
 
+function applyChange(entries: Map<string, Inode>, { gone, come }: EntryChange): void {
+  if (gone !== undefined) entries.delete(gone);
+  if (come !== undefined) entries.set(come.name, come.inode);
+}
+
 function systemError(code: string, syscall: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${syscall} '${path}'`), { code, syscall, path });
 }
@@ -92,7 +128,10 @@ function newDirectory(): DirectoryNode {
 
 /** Makes an empty one. */
 export function createMemoryFileSystem(): MemoryFileSystem {
-  const root = newDirectory();
+  return fileSystemOf(newDirectory());
+}
+
+function fileSystemOf(root: DirectoryNode): MemoryFileSystem {
   /** Open files of an earlier generation are dead. */
   let generation = 0;
   let syncCount = 0;
@@ -124,9 +163,9 @@ export function createMemoryFileSystem(): MemoryFileSystem {
     const name = names.pop() ?? "";
     return { directory: mustFindDirectory(`/${names.join("/")}`, syscall), name };
   };
-  const change = (directory: DirectoryNode, operation: (entries: Map<string, Inode>) => void): void => {
-    operation(directory.now);
-    directory.pending.push(operation);
+  const change = (directory: DirectoryNode, entryChange: EntryChange): void => {
+    applyChange(directory.now, entryChange);
+    directory.pending.push(entryChange);
   };
 
   return {
@@ -136,7 +175,7 @@ export function createMemoryFileSystem(): MemoryFileSystem {
       if (mode === "create") {
         if (inode !== undefined) throw systemError("EEXIST", "open", path);
         const created: FileNode = { kind: "file", now: new Content(), disk: new Content(), pending: [] };
-        change(directory, (entries) => entries.set(name, created));
+        change(directory, { gone: undefined, come: { name, inode: created } });
         inode = created;
       }
       if (inode === undefined) throw systemError("ENOENT", "open", path);
@@ -163,7 +202,7 @@ export function createMemoryFileSystem(): MemoryFileSystem {
         const inode = directory.now.get(name);
         if (inode?.kind === "file") throw systemError("EEXIST", "mkdir", path);
         const next = inode ?? newDirectory();
-        if (inode === undefined) change(directory, (entries) => entries.set(name, next));
+        if (inode === undefined) change(directory, { gone: undefined, come: { name, inode: next } });
         directory = next;
       }
     },
@@ -173,30 +212,29 @@ export function createMemoryFileSystem(): MemoryFileSystem {
       const inode = source.directory.now.get(source.name);
       if (inode === undefined) throw systemError("ENOENT", "rename", from);
       if (source.directory === target.directory) {
-        change(source.directory, (entries) => {
-          entries.delete(source.name);
-          entries.set(target.name, inode);
-        });
+        change(source.directory, { gone: source.name, come: { name: target.name, inode } });
         return;
       }
-      change(target.directory, (entries) => entries.set(target.name, inode));
-      change(source.directory, (entries) => entries.delete(source.name));
+      change(target.directory, { gone: undefined, come: { name: target.name, inode } });
+      change(source.directory, { gone: source.name, come: undefined });
     },
     remove: (path) => {
       const { directory, name } = parentOf(path, "unlink");
       const inode = directory.now.get(name);
       if (inode === undefined) throw systemError("ENOENT", "unlink", path);
       if (inode.kind === "directory") throw systemError("EISDIR", "unlink", path);
-      change(directory, (entries) => entries.delete(name));
+      change(directory, { gone: name, come: undefined });
     },
     syncDirectory: (path) => {
       const directory = mustFindDirectory(path, "open");
-      for (const operation of directory.pending.splice(0)) operation(directory.disk);
+      for (const entryChange of directory.pending.splice(0)) applyChange(directory.disk, entryChange);
     },
-    crash: (loss) => {
+    crash: (loss, entryOrder = "in order") => {
       generation++;
-      crashDirectory(root, "", loss);
+      // What the process had not synced is still the kernel's, and a later crash can take it.
+      if (loss !== "nothing") crashDirectory(root, "", { loss, entryOrder });
     },
+    fork: () => fileSystemOf(forkInode(root, new Map()) as DirectoryNode),
     syncs: () => syncCount,
   };
 }
@@ -253,29 +291,64 @@ function openFile(inode: FileNode, { path, mode, isAlive, synced }: OpenContext)
   };
 }
 
-function crashDirectory(directory: DirectoryNode, path: string, loss: Loss): void {
-  const pending = directory.pending.splice(0);
-  const kept = loss === "nothing" ? pending.length : loss === "everything" ? 0 : keptPrefix(pending.length, path, loss);
-  for (const operation of pending.slice(0, kept)) operation(directory.disk);
+/** Copies an inode and all that it leads to, on the disk too; `copies` holds what has been copied. */
+function forkInode(inode: Inode, copies: Map<Inode, Inode>): Inode {
+  const known = copies.get(inode);
+  if (known !== undefined) return known;
+  if (inode.kind === "file") {
+    const copy: FileNode = { ...inode, now: inode.now.copy(), disk: inode.disk.copy(), pending: [...inode.pending] };
+    copies.set(inode, copy);
+    return copy;
+  }
+  const copy = newDirectory();
+  copies.set(inode, copy);
+  for (const [name, entry] of inode.now) copy.now.set(name, forkInode(entry, copies));
+  for (const [name, entry] of inode.disk) copy.disk.set(name, forkInode(entry, copies));
+  copy.pending = inode.pending.map(({ gone, come }) => ({
+    gone,
+    come: come === undefined ? undefined : { name: come.name, inode: forkInode(come.inode, copies) },
+  }));
+  return copy;
+}
+
+interface Crash {
+  readonly loss: PowerLoss;
+  readonly entryOrder: EntryOrder;
+}
+
+function crashDirectory(directory: DirectoryNode, path: string, crash: Crash): void {
+  for (const entryChange of keptChanges(directory.pending.splice(0), path, crash)) {
+    applyChange(directory.disk, entryChange);
+  }
   directory.now = new Map(directory.disk);
   for (const [name, inode] of directory.now) {
-    if (inode.kind === "directory") crashDirectory(inode, `${path}/${name}`, loss);
-    else crashFile(inode, `${path}/${name}`, loss);
+    if (inode.kind === "directory") crashDirectory(inode, `${path}/${name}`, crash);
+    else crashFile(inode, `${path}/${name}`, crash.loss);
   }
 }
 
-function keptPrefix(length: number, path: string, loses: (what: string) => boolean): number {
-  for (let index = 0; index < length; index++) if (loses(`${path} entry ${String(index)}`)) return index;
-  return length;
+function keptChanges(
+  pending: readonly EntryChange[],
+  path: string,
+  { loss, entryOrder }: Crash,
+): readonly EntryChange[] {
+  if (loss === "everything") return [];
+  const isLost = (index: number): boolean => loss(`${path} entry ${String(index)}`);
+  if (entryOrder === "any") return pending.filter((_, index) => !isLost(index));
+  const firstLost = pending.findIndex((_, index) => isLost(index));
+  return firstLost === -1 ? pending : pending.slice(0, firstLost);
 }
 
-function crashFile(file: FileNode, path: string, loss: Loss): void {
+function crashFile(file: FileNode, path: string, loss: PowerLoss): void {
   for (const operation of file.pending.splice(0)) {
     if (loss === "everything") break;
-    if (loss === "nothing") applyOperation(file.disk, operation);
-    else if (!("data" in operation)) {
+    if (!("data" in operation)) {
       if (!loss(`${path} length ${String(operation.length)}`)) applyOperation(file.disk, operation);
-    } else crashWrite(file.disk, operation, (sector) => loss(`${path} byte ${String(sector)}`));
+    } else {
+      const end = operation.position + operation.data.length;
+      if (end > file.disk.length && !loss(`${path} size ${String(end)}`)) file.disk.resize(end);
+      crashWrite(file.disk, operation, (sector) => loss(`${path} byte ${String(sector)}`));
+    }
   }
   file.now = file.disk.copy();
 }

@@ -55,15 +55,14 @@ const HARMLESS_EXTENSIONS = new Set(["noop", "preciousobjects", "worktreeconfig"
  */
 export function createRepository(fileSystem: FileSystem, directory: string): Repository {
   for (const name of DIRECTORIES) fileSystem.makeDirectory(`${directory}/${name}`);
-  const config = createFile(fileSystem, `${directory}/config`, CONFIG);
-  const description = createFile(fileSystem, `${directory}/description`, DESCRIPTION);
+  createFile(fileSystem, `${directory}/config`, CONFIG);
+  createFile(fileSystem, `${directory}/description`, DESCRIPTION);
   // All else is durable before HEAD makes it a repository; `objects` and `refs` hold the entries made above.
   for (const name of ["/objects", "/refs", ""]) fileSystem.syncDirectory(directory + name);
-  const head = createFile(fileSystem, `${directory}/HEAD`, `ref: ${MAIN_REF}\n`);
-  if (config || description || head) {
-    fileSystem.syncDirectory(directory);
-    fileSystem.syncDirectory(directory.slice(0, Math.max(1, directory.lastIndexOf("/"))));
-  }
+  createFile(fileSystem, `${directory}/HEAD`, `ref: ${MAIN_REF}\n`);
+  // Also when nothing was made now: an earlier life may have been killed after it made it all and before it was durable.
+  fileSystem.syncDirectory(directory);
+  fileSystem.syncDirectory(directory.slice(0, Math.max(1, directory.lastIndexOf("/"))));
   return openRepository(fileSystem, directory);
 }
 
@@ -95,14 +94,13 @@ export function openRepository(fileSystem: FileSystem, directory: string): Repos
   return { directory, formatVersion };
 }
 
-/** Makes a file with this content unless it exists; says whether it did. */
-function createFile(fileSystem: FileSystem, path: string, content: string): boolean {
-  if (fileSystem.exists(path)) return false;
+/** Makes a file with this content unless it exists. */
+function createFile(fileSystem: FileSystem, path: string, content: string): void {
+  if (fileSystem.exists(path)) return;
   const temporary = `${path}.new`;
   removeIfPresent(fileSystem, temporary);
   writeDurableFile(fileSystem, temporary, [Buffer.from(content, "latin1")]);
   fileSystem.rename(temporary, path);
-  return true;
 }
 
 function isDirectory(fileSystem: FileSystem, path: string): boolean {

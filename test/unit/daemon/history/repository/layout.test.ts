@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { NotARepositoryError, UnsupportedRepositoryError } from "../../../../../daemon/history/repository/errors.js";
 import { createRepository, MAIN_REF, openRepository } from "../../../../../daemon/history/repository/layout.js";
 import { nodeFileSystem } from "../../../../../daemon/platform/node-file-system.js";
+import { createMemoryFileSystem } from "../../../../support/memory-file-system.js";
 import { temporaryDirectory } from "../../../../support/temporary-directory.js";
 import { CrashError, crashingFileSystem, fsckComplaints, git } from "./repository-support.js";
 
@@ -49,6 +50,26 @@ describe("createRepository", () => {
         expect(calls).toBeGreaterThan(15);
         return;
       }
+    }
+  });
+
+  test("makes durable what an earlier life was killed over, also when all is there: no power cut takes the repository", () => {
+    for (let calls = 0; ; calls++) {
+      const memory = createMemoryFileSystem();
+      memory.makeDirectory("/state");
+      memory.syncDirectory("/");
+      let died = false;
+      try {
+        createRepository(crashingFileSystem(memory, calls), "/state/store.git");
+      } catch (error) {
+        expect(error).toBeInstanceOf(CrashError);
+        died = true;
+      }
+      memory.crash("nothing");
+      createRepository(memory, "/state/store.git");
+      memory.crash("everything");
+      expect(openRepository(memory, "/state/store.git").formatVersion).toBe(0);
+      if (!died) return;
     }
   });
 });
