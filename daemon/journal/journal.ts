@@ -127,8 +127,7 @@ export function openJournal(options: JournalOptions): OpenedJournal {
   fileSystem.makeDirectory(directory);
   const recovery = recoverJournal({ fileSystem, directory, branch, after, bootId });
   const { recovered, cut, passedOver } = recovery;
-  const beginsAnew = !recovery.isLastOpen && recovery.segments.length > 0;
-  if (durability === "power" || beginsAnew) syncSegments(fileSystem, directory, recovery.segments);
+  syncSegments(fileSystem, directory, recovery.segments);
   if (durability === "power") for (const parent of parents) fileSystem.syncDirectory(parent);
   const journal = new SegmentedJournal(options, recovery);
   return { journal, recovered, passedOver, ...(cut === undefined ? {} : { cut }) };
@@ -145,8 +144,9 @@ function parentsToSync(fileSystem: FileSystem, directory: string): Set<string> {
 }
 
 /**
- * Puts on the disk what an earlier life may have left in the kernel: it is about to be served as committed (`power`), or a
- * segment of another boot is about to follow (invariant 8).
+ * Puts on the disk what an earlier life may have left in the kernel: it is about to be served as committed. Under every
+ * durability, because it may be a cut whose sync was never reached (if a power cut undid it later, lines of before the cut
+ * would stand behind those of after it), and because a segment of another boot may be about to follow (invariant 8).
  */
 function syncSegments(fileSystem: FileSystem, directory: string, segments: readonly Segment[]): void {
   for (const { name } of segments) {

@@ -171,6 +171,20 @@ describe("openJournal", () => {
     expect(contentOf(firstSegment)).toHaveLength(cut?.offset ?? 0);
   });
 
+  it("cuts durably also when the daemon was killed between the cut and its sync, and the next one saw nothing to cut", () => {
+    filled(3, { durability: "power", segmentBytesMax: 1e6 }).close();
+    const file = memory.open(firstSegment, "write");
+    file.write(Buffer.from("x"), file.size() - 10);
+    file.sync();
+    disk.inject({ call: "sync", nth: 1, error: "EIO" });
+    expect(() => open()).toThrow("EIO");
+    memory.crash("nothing");
+    const { cut, journal } = open();
+    expect(cut).toBeUndefined();
+    memory.crash("everything");
+    expect(contentOf(firstSegment)).toHaveLength(journal.position().offset);
+  });
+
   it("cuts under power a bad line of the last batch, which nothing proves", () => {
     const { journal } = open({ durability: "power" });
     journal.append(commitsFrom(1, 3));
