@@ -212,8 +212,9 @@ export class HistoryRecorder {
     const { fileSystem, repositoryDirectory, ref } = this.#options;
     const finished = (this.#waiting ??= this.#pack.finish());
     placePack(fileSystem, repositoryDirectory, finished);
-    // A try before this one may have moved the ref and then failed.
-    if (this.#refs.read(ref) !== last.oid) this.#refs.update(ref, { expected: this.#sealed.oid, to: last.oid });
+    // A try before this one may have moved the ref and then failed to make that durable.
+    if (this.#refs.read(ref) === last.oid) this.#refs.sync(ref);
+    else this.#refs.update(ref, { expected: this.#sealed.oid, to: last.oid });
     const sealed = { oid: last.oid, seq: this.#recordedSeq };
     this.#sealed = sealed;
     this.#seqIndex.publish(sealed);

@@ -25,7 +25,7 @@
  *  2. Between 1 and 4 nobody else writes the ref: Git takes the same lock, also when `git pack-refs` (in `git gc`) moves
  *     a loose ref to `packed-refs` and removes its file. A loose ref therefore outranks a packed one.
  *  3. When `update` throws before 4, the ref is unchanged and the lock is gone. An error of 5 (the disk is failing)
- *     leaves the ref moved: read it again.
+ *     leaves the ref moved: read it again, and `sync` it.
  */
 import { Buffer } from "node:buffer";
 import type { FileSystem, OpenFile } from "../../platform/file-system.js";
@@ -157,6 +157,13 @@ export class RefStore {
     }
     this.#fileSystem.syncDirectory(parentOf(file));
     for (const directory of newDirectories) this.#fileSystem.syncDirectory(parentOf(directory));
+  }
+
+  /** Makes the value that a loose ref has now durable: step 5 again, for who found that an `update` failed there. */
+  sync(name: string): void {
+    for (let parent = parentOf(name); parent !== ""; parent = parentOf(parent)) {
+      this.#fileSystem.syncDirectory(`${this.#directory}/${parent}`);
+    }
   }
 
   /**

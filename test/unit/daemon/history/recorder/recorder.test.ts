@@ -128,6 +128,22 @@ describe("HistoryRecorder", () => {
     }
   });
 
+  it("a seal whose last sync failed is durable once a later seal says so: a power cut takes nothing of it", () => {
+    const { commits } = history(3);
+    const memory = diskWithRepository();
+    const faulty = createFaultyFileSystem(memory);
+    const recorder = open(faulty);
+    record(recorder, commits);
+    faulty.inject({ call: "syncDirectory", nth: 1, path: "/refs/heads", error: "EIO" });
+    expect(() => {
+      recorder.seal();
+    }).toThrow("EIO");
+    recorder.seal();
+    expect(recorder.progress().sealedSeq).toBe(3);
+    memory.crash("everything");
+    expect(loadTip(memory, REPOSITORY)?.seq).toBe(3);
+  });
+
   it("refuses a gap between history and journal (recorder invariant 2)", () => {
     const memory = diskWithRepository();
     const { commits } = history(3);
