@@ -10,7 +10,14 @@ import { describe, expect, it } from "vitest";
 import type { Durability } from "../../daemon/journal/journal.js";
 import { messageOf } from "../../daemon/platform/error-message.js";
 import { sameRoot } from "../../daemon/store/diff.js";
-import { Life, playScenario, playStart, REPOSITORY_DIRECTORY, type CrashPoint } from "../support/crash-scenario.js";
+import {
+  Life,
+  playScenario,
+  playStart,
+  REPOSITORY_DIRECTORY,
+  SCENARIO,
+  type CrashPoint,
+} from "../support/crash-scenario.js";
 import { checkHistory, exportRepository, halfPacks, leftovers } from "../support/history-check.js";
 import type { HistoryModel } from "../support/history-model.js";
 import type { EntryOrder, Loss, MemoryFileSystem } from "../support/memory-file-system.js";
@@ -152,7 +159,7 @@ describe.each(["power", "process"] as const)("with durability %s", (durability) 
   const chosen = seed();
 
   it("the undisturbed scenario is recorded as the model says, and Git agrees", async () => {
-    const { disk, model } = playScenario({ durability, visit: () => undefined });
+    const { disk, model } = playScenario({ durability, steps: SCENARIO, visit: () => undefined });
     checkHistory({
       fileSystem: disk,
       repositoryDirectory: REPOSITORY_DIRECTORY,
@@ -191,7 +198,7 @@ describe.each(["power", "process"] as const)("with durability %s", (durability) 
         failures.push(error);
       }
     };
-    playScenario({ durability, visit });
+    playScenario({ durability, steps: SCENARIO, visit });
     if (failures.length > 0) throw failures[0];
     const { points, crashes, crashesOfStarts } = counts;
     console.log(

@@ -152,12 +152,12 @@ export interface CrashPoint {
 /** Which life, and who is told of its moments. */
 export interface ScenarioRun {
   readonly durability: Durability;
-  readonly steps?: readonly ScenarioStep[];
+  readonly steps: readonly ScenarioStep[];
   readonly visit: (point: CrashPoint) => void;
 }
 
 /** Plays a scenario to its end, calling `visit` at every crash point; returns the disk and the model at the end. */
-export function playScenario({ durability, steps = SCENARIO, visit }: ScenarioRun): {
+export function playScenario({ durability, steps, visit }: ScenarioRun): {
   readonly disk: MemoryFileSystem;
   readonly model: HistoryModel;
 } {

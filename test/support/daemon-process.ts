@@ -1,8 +1,8 @@
 /**
  * Daemons as processes, for tests: ours, and others to compare with.
  *
- * Owns their start, their directories and their end. Ours runs from the source through tsx, or by the command in
- * `XENSTORED_TNG_COMMAND` (such as an installed `xenstored-tng`). A peer, which is a real xenstored, runs by the command in
+ * Owns their start, their directories and their end. Ours runs by the command that a test gives, else by that in
+ * `XENSTORED_TNG_COMMAND` (such as an installed `xenstored-tng`), else from the source through tsx. A peer, which is a real xenstored, runs by the command in
  * `XENSTORE_PEER_COMMAND`, to which its run directory is appended; it must serve `RUNDIR/socket`. No daemon outlives the
  * test process.
  */
@@ -66,6 +66,8 @@ export interface DaemonStart {
   readonly directory?: string;
   /** More flags. */
   readonly flags?: readonly string[];
+  /** The command line without flags; see above. */
+  readonly command?: readonly string[];
 }
 
 const running = new Set<ChildProcess>();
@@ -174,10 +176,22 @@ function daemonCommand(): readonly string[] {
   return [process.execPath, "--import", "tsx", join(project, "daemon", "main.ts")];
 }
 
+/** Starts our daemon and kills it so many milliseconds later, whatever it has come to by then. */
+export async function killDuringStart(
+  start: DaemonStart & { readonly directory: string },
+  milliseconds: number,
+): Promise<void> {
+  const { directory, flags = [], command = daemonCommand() } = start;
+  const spawned = spawnDaemon([...command, "--dir", directory, ...flags]);
+  await delay(milliseconds);
+  spawned.child.kill("SIGKILL");
+  await spawned.ended;
+}
+
 /** Starts our daemon, and resolves when it has said that it serves. */
 export async function startDaemon(start: DaemonStart = {}): Promise<DaemonProcess> {
   const directory = start.directory ?? mkdtempSync(join(tmpdir(), "xs-"));
-  const spawned = spawnDaemon([...daemonCommand(), "--dir", directory, ...(start.flags ?? [])]);
+  const spawned = spawnDaemon([...(start.command ?? daemonCommand()), "--dir", directory, ...(start.flags ?? [])]);
   const ready = new Promise<string>((resolveReady) => {
     let text = "";
     spawned.child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
