@@ -136,14 +136,14 @@ function at<T>(description: string, check: () => T): T {
 
 /** Crashes the start on a wreck at each of its points. */
 function checkCrashesOfStart(wrecked: Wreck): number {
-  const { disk, model, durability, least } = wrecked;
+  const { disk, model, durability, least, entryOrder } = wrecked;
   const points: { readonly name: string; readonly wrecked: Wreck }[] = [];
   const life = playStart({ disk: disk.fork(), model, durability }, (point) => {
     for (const crash of [PROCESS_DEATH, TOTAL_LOSS]) {
       const again = wreck(point, undefined, crash, durability);
       const survivesAll = durability === "power" || crash === PROCESS_DEATH;
       const name = `a crash of the start before ${point.call} that took ${crash.name}`;
-      points.push({ name, wrecked: { ...again, least: survivesAll ? least : model.sealed } });
+      points.push({ name, wrecked: { ...again, entryOrder, least: survivesAll ? least : model.sealed } });
     }
   });
   checkFound(life, wrecked);
