@@ -212,6 +212,18 @@ describe.skipIf(!canTrace)("a daemon whose system calls fail", () => {
     MINUTES_MAX,
   );
 
+  it("makes the state directory itself durable, and those above it that it had to make", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const output = join(directory, "trace");
+      const strace = ["strace", "-f", "-q", "-y", "-o", output, "-e", "trace=fsync"];
+      const daemon = await startDaemon({ directory: join(directory, "a", "b"), command: [...strace, ...command] });
+      process.kill(Number(readFileSync(join(directory, "a", "b", "state", "lock"), "utf8")), "SIGKILL");
+      await daemon.kill("SIGTERM");
+      const synced = [...readFileSync(output, "utf8").matchAll(/fsync\([0-9]+<(.*?)>/g)].map(([, path]) => path);
+      expect(synced).toEqual(expect.arrayContaining([directory, join(directory, "a"), join(directory, "a", "b")]));
+    });
+  });
+
   it(
     "at its start: it serves, or ends with a message for people, and the next start has everything",
     async () => {
