@@ -143,30 +143,9 @@ class Store {
     return startDaemon(start);
   }
 
-  /** Returns the seq that was found. */
   async #compare(daemon: DaemonProcess, checksGit: boolean): Promise<number> {
-    const client = await daemon.connect();
-    const nodes = await readAll(client, pathsOf(this.#writers));
-    const seq = settle(this.#writers, (path) => nodes.get(path));
-    const found = /^seq: ([0-9]+)$/m.exec(await client.must("CONTROL", ["history"]))?.[1];
-    if (found !== String(seq)) throw new Error(`the seq is ${String(found)}, and the writes make ${String(seq)}`);
-    const check = await client.must("CONTROL", ["check"]);
-    if (check !== "OK") throw new Error(`CONTROL check: ${check}`);
-    if (checksGit) {
-      await client.must("CONTROL", ["flush"]);
-      await this.#checkGit(daemon.repository, seq);
-    }
-    client.destroy();
-    return seq;
-  }
-
-  async #checkGit(repository: string, seq: number): Promise<void> {
-    this.#total.gitChecks++;
-    await run("git", ["-C", repository, "fsck", "--full", "--strict", "--no-dangling"]);
-    const { stdout } = await run("git", ["-C", repository, "rev-list", "--count", "main"]);
-    if (stdout.trim() !== String(seq))
-      throw new Error(`Git counts ${stdout.trim()} commits, and the seq is ${String(seq)}`);
-    checkTrees(repository, this.#writers, seq);
+    if (checksGit) this.#total.gitChecks++;
+    return compareStore(daemon, this.#writers, { checksGit });
   }
 
   /** What a person may do at any time. It may fail: the daemon dies, and with it packs that it was about to name. */
@@ -186,6 +165,40 @@ class Store {
       await delay(this.#random.below(STOP_MILLISECONDS_MAX));
     }
   }
+}
+
+/**
+ * Compares a daemon that was started again with what the writers were promised, over the wire, and where asked for in Git;
+ * returns the seq that was found.
+ *
+ * @throws when a promise is broken
+ */
+export async function compareStore(
+  daemon: DaemonProcess,
+  writers: readonly Writer[],
+  { checksGit }: { readonly checksGit: boolean },
+): Promise<number> {
+  const client = await daemon.connect();
+  const nodes = await readAll(client, pathsOf(writers));
+  const seq = settle(writers, (path) => nodes.get(path));
+  const found = /^seq: ([0-9]+)$/m.exec(await client.must("CONTROL", ["history"]))?.[1];
+  if (found !== String(seq)) throw new Error(`the seq is ${String(found)}, and the writes make ${String(seq)}`);
+  const check = await client.must("CONTROL", ["check"]);
+  if (check !== "OK") throw new Error(`CONTROL check: ${check}`);
+  if (checksGit) {
+    await client.must("CONTROL", ["flush"]);
+    await checkGit(daemon.repository, writers, seq);
+  }
+  client.destroy();
+  return seq;
+}
+
+async function checkGit(repository: string, writers: readonly Writer[], seq: number): Promise<void> {
+  await run("git", ["-C", repository, "fsck", "--full", "--strict", "--no-dangling"]);
+  const { stdout } = await run("git", ["-C", repository, "rev-list", "--count", "main"]);
+  const count = stdout.trim();
+  if (count !== String(seq)) throw new Error(`Git counts ${count} commits, and the seq is ${String(seq)}`);
+  checkTrees(repository, writers, seq);
 }
 
 async function readAll(client: WireClient, paths: readonly string[]): Promise<Map<string, string>> {
