@@ -2,11 +2,13 @@
  * The daemon, assembled: the one place where the core, the server, the journal and the recorder are wired together.
  *
  * Start: lock → repository → root at the tip → journal replayed behind it → sockets; the recorder loads the tip meanwhile.
- * A reply is released when its commit is in the journal; the recorder follows the journal into Git. Stop: sockets close, the
- * recorder seals what the journal holds, within a time limit; what it does not reach it records at the next start.
+ * A reply is released when its commit is in the journal; the recorder follows the journal into Git, and where it falls too
+ * far behind, the clients that commit are slowed (`backlog.ts`). Stop: sockets close, the recorder seals what the journal
+ * holds, within a time limit; what it does not reach it records at the next start.
  */
 import { join } from "node:path";
 import type { Seq } from "../protocol/identifiers.js";
+import { formatLag, HistoryBacklog, segmentBytesFor } from "./backlog.js";
 import { Core } from "./dispatch/core.js";
 import type { CorePorts } from "./dispatch/state.js";
 import { loadTip } from "./history/recorder/load-tip.js";
@@ -49,6 +51,8 @@ export interface DaemonConfig {
   readonly runDirectory: string;
   readonly durability: Durability;
   readonly sealMilliseconds: number;
+  /** The most bytes of acknowledged commits that wait in the journal for the history; clients that commit wait for it. */
+  readonly journalBytesMax: number;
   /** Part of the authors' mail addresses in the history. */
   readonly hostName: string;
   /** Paths whose values are not written down; none unless told. */
@@ -119,11 +123,12 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
   const recorder = await starting;
   watchRecorder(recorder, journal, log);
   recorder.publish(journal.position());
+  const backlog = new HistoryBacklog({ recorder, journal, clock, journalBytesMax: config.journalBytesMax });
   let isAccessLogged = false;
   const core = new Core(
     root,
     seq,
-    corePorts(log, recorder, (enabled) => (isAccessLogged = enabled)),
+    corePorts(log, backlog, (enabled) => (isAccessLogged = enabled)),
   );
   const server = new Server(
     {
@@ -132,8 +137,9 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
       listener,
       clock,
       log,
-      journalWritten: (position) => {
-        recorder.publish(position);
+      writeGate: backlog.gate,
+      journalWritten: (position, commits) => {
+        backlog.written(position, commits);
       },
       flushHistory: async () => {
         await recorder.flush();
@@ -142,11 +148,14 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
     },
     places,
   );
+  backlog.roomMade = () => {
+    server.askGateAgain();
+  };
   await server.start();
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     server.stop();
-    await closeRecorder(recorder, log);
+    await closeRecorder(recorder, backlog, log);
     log.flush();
     clearInterval(logTimer);
     journal.close();
@@ -184,6 +193,7 @@ function recover(ports: DaemonPorts, config: DaemonConfig, repository: string): 
     durability: config.durability,
     bootId: config.bootId,
     redact: redactor?.redact,
+    segmentBytesMax: segmentBytesFor(config.journalBytesMax),
   });
   const { journal, recovered } = opened;
   reportRecovery(logger, opened);
@@ -251,7 +261,8 @@ function watchRecorder(recorder: Recorder, journal: Journal, log: RateLimitedLog
   });
 }
 
-async function closeRecorder(recorder: Recorder, log: RateLimitedLog): Promise<void> {
+async function closeRecorder(recorder: Recorder, backlog: HistoryBacklog, log: RateLimitedLog): Promise<void> {
+  const keeps = (): string => `the journal keeps the rest for the next start (lag: ${formatLag(backlog.lag())})`;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<"late">((resolve) => {
     timer = setTimeout(() => {
@@ -260,31 +271,21 @@ async function closeRecorder(recorder: Recorder, log: RateLimitedLog): Promise<v
   });
   try {
     if ((await Promise.race([recorder.close(), late])) === "late") {
-      log.log("warn", "stop", "the history was not complete in time; the journal keeps the rest for the next start");
+      log.log("warn", "stop", `the history was not complete in time; ${keeps()}`);
     }
   } catch (error) {
-    log.log("warn", "stop", `the history could not be completed; the journal keeps the rest: ${String(error)}`);
+    log.log("warn", "stop", `the history could not be completed; ${keeps()}: ${String(error)}`);
   } finally {
     clearTimeout(timer);
   }
 }
 
-function corePorts(log: RateLimitedLog, recorder: Recorder, setAccessLog: (on: boolean) => void): CorePorts {
+function corePorts(log: RateLimitedLog, backlog: HistoryBacklog, setAccessLog: (on: boolean) => void): CorePorts {
   return {
     log: (level, key, message) => {
       log.log(level, key, message);
     },
-    describeHistory: () => {
-      const { tip, sealedSeq, recordedSeq, publishedSeq } = recorder.status();
-      const lag = publishedSeq - sealedSeq;
-      return [
-        `tip: ${tip ?? "none"}`,
-        `seq: ${String(publishedSeq)}`,
-        `recorded: ${String(recordedSeq)}`,
-        `sealed: ${String(sealedSeq)}`,
-        `lag: ${String(lag)} commits\n`,
-      ].join("\n");
-    },
+    describeHistory: () => backlog.describe(),
     describeMemory,
     setAccessLog,
   };

@@ -21,6 +21,8 @@ export interface DaemonOptions {
   readonly sealMilliseconds: number;
   /** Paths whose values reach neither journal nor history. */
   readonly redact: readonly PathGlob[];
+  /** The most bytes of commits that wait in the journal for the history. */
+  readonly journalBytesMax: number;
   readonly logLevel: LogLevel;
   /** Absolute path; undefined for standard error. */
   readonly logFile: string | undefined;
@@ -28,6 +30,13 @@ export interface DaemonOptions {
 
 const DURABILITIES: readonly Durability[] = ["process", "power", "none"];
 const SEAL_MILLISECONDS_MAX = 60_000;
+
+/**
+ * About a minute of the fastest stream of small commits that a recorder keeps up with, so that no burst of a machine full
+ * of starting guests comes near it; and no more than is replayed in seconds at a start after a crash.
+ */
+const JOURNAL_BYTES_MAX = "256M";
+const JOURNAL_BYTES_MAX_LEAST: number = 64 * 1024;
 
 const AFTER_HELP = `
 Durability, what an acknowledged change survives:
@@ -70,6 +79,14 @@ export function parseDaemonOptions(
         .argParser(parseRedact),
     )
     .addOption(
+      new Option(
+        "--journal-max <size>",
+        "most bytes that wait for the history, K, M or G: from a quarter of it on, clients that commit are slowed",
+      )
+        .default(parseSize(JOURNAL_BYTES_MAX), JOURNAL_BYTES_MAX)
+        .argParser(parseSize),
+    )
+    .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
     )
     .addOption(new Option("--log-file <file>", "log to a file, reopened on SIGHUP (default: standard error)"))
@@ -86,6 +103,7 @@ export function parseDaemonOptions(
     durability: Durability;
     sealMs: number;
     redact: readonly PathGlob[];
+    journalMax: number;
     logLevel: LogLevel;
     logFile?: string;
   }>();
@@ -98,6 +116,7 @@ export function parseDaemonOptions(
     durability: flags.durability,
     sealMilliseconds: flags.sealMs,
     redact: flags.redact,
+    journalBytesMax: flags.journalMax,
     logLevel: flags.logLevel,
     logFile: flags.logFile === undefined ? undefined : resolve(flags.logFile),
   };
@@ -115,4 +134,18 @@ function parseRedact(text: string, before: readonly PathGlob[]): readonly PathGl
   } catch (error) {
     throw new InvalidArgumentError(messageOf(error));
   }
+}
+
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["K", 1024],
+  ["M", 1024 ** 2],
+  ["G", 1024 ** 3],
+]);
+
+function parseSize(text: string): number {
+  const [, digits = "", unit = ""] = /^([0-9]{1,12})([KMG]?)$/i.exec(text) ?? [];
+  const bytes = digits === "" ? NaN : Number(digits) * (UNITS.get(unit.toUpperCase()) ?? NaN);
+  if (bytes >= JOURNAL_BYTES_MAX_LEAST && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError("It is a number of bytes, or one with K, M or G behind it; at least 64K.");
 }

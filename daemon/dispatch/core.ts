@@ -155,6 +155,19 @@ export class Core {
     return this.#state.fairness.holdMicroseconds(domid, this.#state.now);
   }
 
+  /**
+   * Whether dispatching this message now could make a commit. CONTROL never counts as such, though some of its commands
+   * commit: it is how an operator finds out why others wait.
+   */
+  mayCommit(connection: Connection, message: Message): boolean {
+    const operation: TableOperation | undefined = getOperation(message.type);
+    if (operation === undefined || !operation.mutates || operation.name === "CONTROL") return false;
+    if (operation.transaction === "joins") return message.txId === 0;
+    if (operation.transaction !== "ends") return true;
+    const transaction = connection.transactions.get(message.txId as TxId);
+    return transaction !== undefined && !transaction.isEmpty && message.payload.startsWith("T");
+  }
+
   /** Carries out one request and queues its reply, then the events that it caused. */
   dispatch(connection: Connection, message: Message): void {
     if (connection.closing) return;
@@ -196,7 +209,12 @@ export class Core {
     state.refusal = error;
   }
 
-  /** Accepts commits again after `abortTick`. */
+  /** Refuses commits from now on with this error; between ticks, or before the first message of one. */
+  refuseCommits(error: ErrorName): void {
+    this.#state.refusal = error;
+  }
+
+  /** Accepts commits again after `abortTick` or `refuseCommits`. */
   acceptCommits(): void {
     this.#state.refusal = undefined;
   }

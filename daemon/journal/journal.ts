@@ -105,11 +105,14 @@ export interface Journal {
   position(): JournalPosition;
   /** Bytes in all segments. */
   bytes(): number;
+  /** How many segments there are. */
+  segmentCount(): number;
   /** Closes the file; may be called again. Under `process` what was appended is in the kernel and need not be on the disk. */
   close(): void;
 }
 
-const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
+/** The size at which a segment is full, unless told. */
+export const SEGMENT_BYTES_MAX: number = 16 * 1024 * 1024;
 /** The buffer for batches starts with this size and is kept up to the other. */
 const BUFFER_BYTES = 256 * 1024;
 const BUFFER_BYTES_KEPT = 4 * 1024 * 1024;
@@ -232,6 +235,10 @@ class SegmentedJournal implements Journal {
 
   bytes(): number {
     return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  segmentCount(): number {
+    return this.#segments.length;
   }
 
   close(): void {

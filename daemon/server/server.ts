@@ -8,7 +8,12 @@
  * 3. What waits for one client is bounded: past the limits its socket is not read and nothing of it is dispatched; a
  *    privileged client that leaves `UNREAD_BYTES_DROPPED` unread is closed. Others are not affected.
  * 4. A connection is dropped between ticks only, so that a tick that is undone cannot revive it; it may come at any time.
- * 5. With nothing to do there are no turns: a turn is scheduled by what arrives, and by sessions that can go on.
+ * 5. With nothing to do there are no turns: a turn is scheduled by what arrives, by sessions that can go on, and by the
+ *    write gate while sessions wait for it.
+ * 6. While the history is behind, a client that committed is held as long as the write gate says; at the gate's limit a
+ *    message that may commit waits, and what its client sent behind it. What only reads is dispatched as ever, and a client
+ *    in a transaction is not held before the end of it that commits.
+ * 7. While the gate refuses commits, each request that would commit is answered with its error, and all others as ever.
  *
  * One tick: chunks arrive → parse and dispatch, at most `MESSAGES_PER_TICK` for each connection (a guest's: its quota
  * `outstanding`) → (setImmediate) clients that have more waiting get their turn → journal → effects → one write for each
@@ -29,6 +34,7 @@ import type { Clock } from "../platform/clock.js";
 import type { RateLimitedLog } from "../platform/log.js";
 import type { Listener, ListeningSocket, Stream, StreamHandler } from "../platform/listener.js";
 import { messageOf } from "../platform/error-message.js";
+import type { WriteGate } from "./write-gate.js";
 
 /** Most messages of one connection that one tick dispatches. */
 export const MESSAGES_PER_TICK = 256;
@@ -39,6 +45,9 @@ export const UNREAD_BYTES_DROPPED: number = 64 * 1024 * 1024;
 
 /** Most connections of one guest; a guest of a hypervisor has one. */
 export const GUEST_CONNECTIONS_MAX = 64;
+
+/** How often those who wait at the write gate's limit look whether it is to be refused or accepted now. */
+const GATE_MICROSECONDS = 1_000_000;
 
 /** Who is told about a stream that was not taken up. */
 const REFUSED: StreamHandler = {
@@ -55,8 +64,10 @@ export interface ServerPorts {
   readonly listener: Listener;
   readonly clock: Clock;
   readonly log: RateLimitedLog;
-  /** Told how far the journal reaches, after each tick that committed. */
-  readonly journalWritten: (position: JournalPosition) => void;
+  /** How fast clients may commit. When its answers change, `askGateAgain` is to be called. */
+  readonly writeGate: WriteGate;
+  /** Told how far the journal reaches, after each tick that committed, and how many commits that was. */
+  readonly journalWritten: (position: JournalPosition, commits: number) => void;
   /** CONTROL `flush`: settles when all that was committed before is sealed in the history. */
   readonly flushHistory: () => Promise<void>;
   /** Told of every request while the access log is on; undefined while it is off. */
@@ -76,6 +87,10 @@ interface Session {
   readonly connection: Connection;
   readonly stream: Stream;
   readonly parser: MessageParser;
+  /** Taken from the parser, and waiting at the write gate's limit. */
+  held: Message | undefined;
+  /** Nothing is dispatched before this moment of the monotonic clock, for what was committed. */
+  heldUntil: number;
   /** The tick that `dispatched` counts messages of. */
   tick: number;
   dispatched: number;
@@ -104,6 +119,12 @@ export class Server {
   #inTick = false;
   /** Counts the ticks. */
   #tick = 0;
+  /** The monotonic time of this tick, or of the last one, in milliseconds. */
+  #now = 0;
+  /** Why commits are refused in this tick, by the write gate. */
+  #refusal: ErrorName | undefined;
+  /** Sessions that committed in this tick, while that costs time, and how often. */
+  readonly #committed = new Map<Session, number>();
   #scheduled = false;
   #stopped = false;
   /** What was answered late in this tick, to be answered again if the tick is undone. */
@@ -178,6 +199,8 @@ export class Server {
       connection,
       stream,
       parser,
+      held: undefined,
+      heldUntil: 0,
       tick: this.#tick,
       dispatched: 0,
       draining: false,
@@ -223,20 +246,41 @@ export class Server {
     let waiting = false;
     while (!session.closed) {
       if (!this.#mayDispatch(session)) {
-        waiting = parser.pendingBytes > 0;
+        waiting = parser.pendingBytes > 0 || session.held !== undefined;
         break;
       }
-      const message = parser.next();
+      const message = session.held ?? parser.next();
       if (message === undefined) break;
+      if (this.#mustWait(connection, message)) {
+        session.held = message;
+        waiting = true;
+        break;
+      }
+      session.held = undefined;
       session.dispatched++;
       this.#ports.accessLog()?.(connection, message);
       this.#inputs.push({ connection, message });
-      this.#ports.core.dispatch(connection, message);
+      this.#dispatch(session, message);
     }
     if (parser.brokenLength !== undefined) this.#closeBroken(session, parser.brokenLength);
     else if (waiting) this.#ready.add(session);
     else this.#ready.delete(session);
     this.#adjustReading(session);
+  }
+
+  #dispatch(session: Session, message: Message): void {
+    const { core, writeGate } = this.#ports;
+    const { length: before } = core.commits;
+    core.dispatch(session.connection, message);
+    const made = core.commits.length - before;
+    if (made > 0 && writeGate.isSlowing) this.#committed.set(session, (this.#committed.get(session) ?? 0) + made);
+  }
+
+  /** Whether a message must wait until the history has caught up a little. */
+  #mustWait(connection: Connection, message: Message): boolean {
+    if (this.#refusal !== undefined) return false;
+    const { core, writeGate } = this.#ports;
+    return writeGate.isFull(core.commits.length) && core.mayCommit(connection, message);
   }
 
   /** A guest has at most as many requests under way as its quota of outstanding requests allows. */
@@ -252,7 +296,7 @@ export class Server {
       session.tick = this.#tick;
       session.dispatched = 0;
     }
-    if (session.dispatched >= this.#share(connection)) return false;
+    if (session.dispatched >= this.#share(connection) || session.heldUntil > this.#now) return false;
     if (connection.closing || connection.waiting || this.#isFull(session)) return false;
     return connection.domid === 0 || this.#ports.core.holdMicroseconds(connection.domid) === 0;
   }
@@ -281,6 +325,11 @@ export class Server {
     }
   }
 
+  /** Asks the write gate again for those who wait, when more is sealed or the recorder has failed. May come at any time. */
+  askGateAgain(): void {
+    if (this.#ready.size > 0) this.#schedule();
+  }
+
   /**
    * Lets go on whoever can, after something made room: one connection's unread output holds back all of its domain, since
    * the quota is the domain's, and quotas change.
@@ -291,9 +340,27 @@ export class Server {
   }
 
   #beginTick(): void {
+    const { core, clock } = this.#ports;
     this.#inTick = true;
     this.#tick++;
-    this.#ports.core.beginTick(this.#ports.clock.nowMicroseconds() as Microseconds);
+    this.#now = clock.monotonicMilliseconds();
+    core.beginTick(clock.nowMicroseconds() as Microseconds);
+    this.#askGate();
+  }
+
+  /** Asks whether commits are refused, and tells the operator when that changes. */
+  #askGate(): void {
+    const { core, log, writeGate } = this.#ports;
+    const refusal = writeGate.refusal(this.#now);
+    if (refusal?.error === this.#refusal) return;
+    this.#refusal = refusal?.error;
+    if (refusal === undefined) {
+      core.acceptCommits();
+      log.log("info", "commits accepted", "commits are accepted again");
+    } else {
+      core.refuseCommits(refusal.error);
+      log.log("error", "commits refused", `commits are refused with ${refusal.error}: ${refusal.reason}`);
+    }
   }
 
   #schedule(): void {
@@ -321,13 +388,16 @@ export class Server {
     this.#revive();
   }
 
-  /** Another turn for sessions that can go on now; a timer for those that are held for fairness. */
+  /** Another turn for sessions that can go on now; a timer for those that are held for fairness or by the write gate. */
   #scheduleWaiting(): void {
+    if (this.#ready.size === 0) return;
+    const now = this.#ports.clock.monotonicMilliseconds();
     let soonest = Infinity;
     for (const session of this.#ready) {
       const { connection } = session;
       if (connection.closing || connection.waiting || this.#isFull(session)) continue;
-      soonest = Math.min(soonest, connection.domid === 0 ? 0 : this.#ports.core.holdMicroseconds(connection.domid));
+      const fairness = connection.domid === 0 ? 0 : this.#ports.core.holdMicroseconds(connection.domid);
+      soonest = Math.min(soonest, Math.max(fairness, this.#gateMicroseconds(session, now)));
     }
     if (soonest === 0) this.#schedule();
     else if (soonest !== Infinity) {
@@ -341,6 +411,12 @@ export class Server {
     }
   }
 
+  /** How long the write gate holds a session; at its limit, how long until that is looked at again. */
+  #gateMicroseconds(session: Session, now: number): number {
+    const isAtLimit = session.held !== undefined && this.#refusal === undefined && this.#ports.writeGate.isFull(0);
+    return isAtLimit ? GATE_MICROSECONDS : Math.max(0, session.heldUntil - now) * 1000;
+  }
+
   /** Makes the tick's commits safe, then lets its effects and output go. */
   #endTick(): void {
     const { core } = this.#ports;
@@ -349,6 +425,7 @@ export class Server {
     this.#inputs = [];
     this.#lateAnswers = [];
     this.#inTick = false;
+    this.#holdCommitters();
     for (const effect of output.effects) this.#carryOut(effect);
     for (const connection of output.dirty) {
       const session = this.#sessions.get(connection);
@@ -370,7 +447,17 @@ export class Server {
       this.#refuseCommits(error);
       return;
     }
-    this.#ports.journalWritten(position);
+    this.#ports.journalWritten(position, core.commits.length);
+  }
+
+  /** Has the sessions that committed wait for it. */
+  #holdCommitters(): void {
+    if (this.#committed.size === 0) return;
+    const now = this.#ports.clock.monotonicMilliseconds();
+    for (const [session, commits] of this.#committed) {
+      session.heldUntil = this.#ports.writeGate.holdUntil(commits, now);
+    }
+    this.#committed.clear();
   }
 
   /** Undoes the tick and dispatches its messages again, this time without commits. */
@@ -384,6 +471,7 @@ export class Server {
     for (const { waiting, outcome } of this.#lateAnswers) core.answer(waiting, outcome);
     for (const { connection, message } of this.#inputs) core.dispatch(connection, message);
     core.acceptCommits();
+    this.#committed.clear();
   }
 
   #carryOut(effect: Effect): void {

@@ -110,6 +110,11 @@ export class Transaction {
     return this.#logBytes;
   }
 
+  /** Whether it has changed and fired nothing so far: then its end commits nothing. */
+  get isEmpty(): boolean {
+    return this.#draft.isEmpty;
+  }
+
   /** Runs a request on the snapshot and what the transaction did to it. */
   execute(request: TreeRequest, requester: Requester): TreeReply {
     const distinct = this.#paths.size + (this.#paths.has(request.path) ? 0 : 1);

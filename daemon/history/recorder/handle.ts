@@ -32,6 +32,16 @@ export interface StartRecorderOptions {
 export interface RecorderStatus extends RecorderProgress {
   /** The last commit that it was told of. */
   readonly publishedSeq: Seq;
+  /** What keeps it from sealing, until the next seal; undefined while nothing does. */
+  readonly trouble: RecorderTrouble | undefined;
+}
+
+/** Why the recorder does not seal. */
+export interface RecorderTrouble {
+  /** As text for people. */
+  readonly reason: string;
+  /** Whether nothing is recorded any more until the next start; else it is tried again. */
+  readonly isFinal: boolean;
 }
 
 /** The recorder has failed, or one attempt to seal has. */
@@ -101,6 +111,7 @@ class WorkerRecorder implements Recorder {
   #hasStarted: () => void = () => undefined;
   #hasNotStarted: ((error: Error) => void) | undefined;
   #progress = NO_PROGRESS;
+  #trouble: RecorderTrouble | undefined;
   #published: JournalPosition | undefined;
   /** The end that the thread knows of; while `isAwaited`, it has not told of its progress since. */
   #told: JournalPosition | undefined;
@@ -160,7 +171,8 @@ class WorkerRecorder implements Recorder {
   }
 
   status(): RecorderStatus {
-    return { ...this.#progress, publishedSeq: this.#published?.seq ?? this.#progress.recordedSeq };
+    const publishedSeq = this.#published?.seq ?? this.#progress.recordedSeq;
+    return { ...this.#progress, publishedSeq, trouble: this.#trouble };
   }
 
   onSealed(callback: (status: RecorderStatus) => void): void {
@@ -210,6 +222,7 @@ class WorkerRecorder implements Recorder {
       }
       case "sealed": {
         this.#progress = report.progress;
+        this.#trouble = undefined;
         const status = this.status();
         for (const callback of this.#sealedCallbacks) callback(status);
         break;
@@ -227,7 +240,7 @@ class WorkerRecorder implements Recorder {
         break;
       case "failure": {
         const what = report.isFinal ? "the recorder has stopped for good" : "a seal failed and is tried again";
-        this.#tellFailure(new RecorderError(`${what}: ${report.reason}`));
+        this.#tellFailure(new RecorderError(`${what}: ${report.reason}`), report.isFinal);
         break;
       }
     }
@@ -243,10 +256,11 @@ class WorkerRecorder implements Recorder {
     if (this.#isDead) return;
     this.#isDead = true;
     this.#hasNotStarted?.(new RecorderError(`the history cannot be written: ${reason}`, { cause }));
-    this.#tellFailure(new RecorderError(`the recorder's thread died: ${reason}`, { cause }));
+    this.#tellFailure(new RecorderError(`the recorder's thread died: ${reason}`, { cause }), true);
   }
 
-  #tellFailure(error: Error): void {
+  #tellFailure(error: Error, isFinal: boolean): void {
+    this.#trouble = { reason: error.message, isFinal };
     for (const callback of this.#failureCallbacks) callback(error);
   }
 }

@@ -153,6 +153,49 @@ describe("Core.dispatch", () => {
   });
 });
 
+describe("Core.mayCommit", () => {
+  const message = (type: number, payload = "", txId = 0) => ({ type, requestId: 1, txId, payload });
+
+  test("says so of what changes the live store at once, and of nothing that reads", () => {
+    const commits = OPERATIONS.filter(({ number }) => harness.core.mayCommit(dom0, message(number)));
+    expect(commits.map(({ name }) => name)).toEqual([
+      "INTRODUCE",
+      "RELEASE",
+      "WRITE",
+      "MKDIR",
+      "RM",
+      "SET_PERMS",
+      "RESUME",
+      "SET_TARGET",
+      "SET_FEATURE",
+      "SET_QUOTA",
+    ]);
+    expect([15, 16, 99].map((type) => harness.core.mayCommit(dom0, message(type)))).toEqual([false, false, false]);
+  });
+
+  test("says so of a transaction's end alone, when it commits and there is something to commit", () => {
+    const [write, end] = [11, 7];
+    const txId = Number(payloadOfAnswer(harness.ask(dom0, "TRANSACTION_START", {})).slice(0, -1));
+    expect(harness.core.mayCommit(dom0, message(write, "/a\0v", txId))).toBe(false);
+    expect(harness.core.mayCommit(dom0, message(end, "T\0", txId))).toBe(false);
+    harness.ask(dom0, "WRITE", { path: "/a", value: "v" }, txId);
+    expect(harness.core.mayCommit(dom0, message(end, "T\0", txId))).toBe(true);
+    expect(harness.core.mayCommit(dom0, message(end, "F\0", txId))).toBe(false);
+    expect(harness.core.mayCommit(dom0, message(end, "T\0", txId + 1))).toBe(false);
+  });
+});
+
+describe("Core.refuseCommits", () => {
+  test("refuses what would commit with its error until acceptCommits, and nothing else", () => {
+    harness.core.refuseCommits("ENOSPC");
+    expect(harness.ask(dom0, "WRITE", { path: "/a", value: "v" })).toEqual({ error: "ENOSPC" });
+    expect(harness.ask(dom0, "READ", { path: "/" })).toBe("");
+    expect(harness.core.seq).toBe(1);
+    harness.core.acceptCommits();
+    expect(harness.ask(dom0, "WRITE", { path: "/a", value: "v" })).toBe("OK\0");
+  });
+});
+
 describe("Core.abortTick", () => {
   /** Does what the server does when the journal refuses: returns what clients got of the second pass. */
   function failTick(send: () => void): ReadonlyMap<Connection, readonly Received[]> {

@@ -16,10 +16,12 @@ import {
   UNREAD_BYTES_DROPPED,
   UNREAD_BYTES_PAUSED,
 } from "../../../../daemon/server/server.js";
+import { WriteGate, type RecorderTrouble } from "../../../../daemon/server/write-gate.js";
 import { payloadOf, type Received } from "../../../support/core-harness.js";
 import { MemoryListener, type MemoryClient } from "./memory-listener.js";
 
 const SOCKET = "/run/socket";
+const JOURNAL_BYTES_MAX = 1_000_000;
 
 /** What happened, in order: writes to sockets, to the journal, and the log. */
 let happened: string[];
@@ -32,6 +34,9 @@ let journaled: Commit[];
 let now: number;
 /** How many ticks began: each reads the clock once. */
 let ticks: number;
+/** Bytes that the history lacks; the limit is `JOURNAL_BYTES_MAX`. */
+let unsealedBytes: number;
+let trouble: RecorderTrouble | undefined;
 let flushes: { resolve: () => void; reject: (error: Error) => void }[];
 
 beforeEach(async () => {
@@ -39,6 +44,8 @@ beforeEach(async () => {
   journalErrors = [];
   journaled = [];
   flushes = [];
+  unsealedBytes = 0;
+  trouble = undefined;
   now = 1_000_000_000;
   ticks = 0;
   const record = (what: string): void => {
@@ -67,6 +74,7 @@ beforeEach(async () => {
       listener,
       clock: { nowMicroseconds: () => (ticks++, now), monotonicMilliseconds: () => now / 1000 },
       log: { log: (level, key) => record(`log ${level} ${key}`), flush: () => {} },
+      writeGate: new WriteGate(JOURNAL_BYTES_MAX, { unsealedBytes: () => unsealedBytes, trouble: () => trouble }),
       journalWritten: ({ seq }) => record(`published ${String(seq)}`),
       flushHistory: async () => new Promise((resolve, reject) => flushes.push({ resolve, reject })),
       accessLog: () => undefined,
@@ -634,4 +642,203 @@ describe("Server and fairness (XSA-206)", () => {
       expect(tries).toBeLessThanOrEqual(10);
     },
   );
+});
+
+describe("Server and a history that is behind", () => {
+  const SLOWED = 0.9 * JOURNAL_BYTES_MAX;
+  const writes = (count: number) => Array.from({ length: count }, (_, index) => write(`/w/${String(index)}`)).join("");
+
+  test("holds who committed for a time, and nobody else (server invariant 6)", async () => {
+    const [writer, reader] = [listener.connect(SOCKET, "writer"), listener.connect(SOCKET, "reader")];
+    unsealedBytes = SLOWED;
+    writer.send(write("/a"));
+    await settle();
+    expect(kinds(writer.take()), "the commit is acknowledged at once").toEqual(["WRITE"]);
+    writer.send(read("/a") + write("/b"));
+    reader.send(read("/a") + read("/a"));
+    await settle();
+    expect([kinds(writer.take()), kinds(reader.take())]).toEqual([[], ["READ", "READ"]]);
+    expect([writer.isPaused, reader.isPaused]).toEqual([true, false]);
+    now += 1_000_000;
+    reader.send(read("/a"));
+    await settle();
+    expect(kinds(writer.take())).toEqual(["READ", "WRITE"]);
+  });
+
+  test("lets who was held go on by itself when the time is over", async () => {
+    const writer = listener.connect(SOCKET, "writer");
+    unsealedBytes = SLOWED;
+    writer.send(write("/a"));
+    await settle();
+    writer.send(read("/a"));
+    await settle();
+    writer.take();
+    now += 1_000_000;
+    await expect.poll(() => kinds(writer.take()), { interval: 1 }).toEqual(["READ"]);
+  });
+
+  test("holds a guest as it holds dom0", async () => {
+    const client = await guest(5);
+    const dom0 = listener.connect(SOCKET);
+    dom0.send(write("/a") + request("SET_PERMS", { path: "/a", perms: [{ access: 0, domid: 5 as Domid }] }));
+    await settle();
+    unsealedBytes = SLOWED;
+    client.send(write("/a", "1"));
+    await settle();
+    client.send(write("/a", "2"));
+    await settle();
+    expect(kinds(client.take())).toEqual(["WRITE"]);
+    now += 1_000_000;
+    dom0.send(read());
+    await settle();
+    expect(kinds(client.take())).toEqual(["WRITE"]);
+  });
+
+  test("holds a transaction at the end that commits, and not before", async () => {
+    const client = listener.connect(SOCKET);
+    unsealedBytes = SLOWED;
+    const inside = [1, 2, 3].map((number) => request("WRITE", { path: `/t/${String(number)}`, value: "" }, 1));
+    for (const message of [request("TRANSACTION_START", {}), ...inside]) {
+      client.send(message);
+      await settle();
+    }
+    expect(kinds(client.take())).toEqual(["TRANSACTION_START", "WRITE", "WRITE", "WRITE"]);
+    client.send(request("TRANSACTION_END", { commit: true }, 1));
+    await settle();
+    client.send(read());
+    await settle();
+    expect(kinds(client.take())).toEqual(["TRANSACTION_END"]);
+  });
+
+  test("holds nobody for commits that the journal refused", async () => {
+    const client = listener.connect(SOCKET);
+    unsealedBytes = SLOWED;
+    journalErrors = [new Error("no disk")];
+    client.send(write("/a"));
+    await settle();
+    client.send(read());
+    await settle();
+    expect(kinds(client.take())).toEqual(["EIO", "READ"]);
+  });
+
+  test("lets what may commit wait at the limit, and what its client sent behind it, and nothing else", async () => {
+    const [writer, reader] = [listener.connect(SOCKET, "writer"), listener.connect(SOCKET, "reader")];
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    writer.send(read() + write("/a") + read("/a"));
+    reader.send(
+      request("TRANSACTION_START", {}) +
+        request("WRITE", { path: "/t", value: "" }, 1) +
+        request("TRANSACTION_END", { commit: false }, 1) +
+        request("TRANSACTION_START", {}) +
+        request("READ", { path: "/" }, 2) +
+        request("TRANSACTION_END", { commit: true }, 2) +
+        request("CONTROL", { command: "check", parameters: [] }),
+    );
+    await settle();
+    expect(kinds(writer.take())).toEqual(["READ"]);
+    expect(writer.isPaused).toBe(true);
+    expect(kinds(reader.take())).toEqual([
+      "TRANSACTION_START",
+      "WRITE",
+      "TRANSACTION_END",
+      "TRANSACTION_START",
+      "READ",
+      "TRANSACTION_END",
+      "CONTROL",
+    ]);
+    unsealedBytes = 0;
+    server.askGateAgain();
+    await settle();
+    expect(kinds(writer.take())).toEqual(["WRITE", "READ"]);
+    expect(writer.isPaused).toBe(false);
+  });
+
+  test("commits in one tick no more than is reckoned to fit", async () => {
+    const [writer, other] = [listener.connect(SOCKET, "writer"), listener.connect(SOCKET, "other")];
+    unsealedBytes = JOURNAL_BYTES_MAX - 10 * 512;
+    writer.send(writes(8));
+    other.send(writes(8));
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    await settle();
+    expect(journaled).toHaveLength(1 + 10);
+    now += 1_000_000;
+    unsealedBytes = 0;
+    server.askGateAgain();
+    await settle();
+    expect([writer.take().length, other.take().length]).toEqual([8, 8]);
+  });
+
+  test("answers who has closed its sending side while it waited, and forgets who went", async () => {
+    const [ended, gone] = [listener.connect(SOCKET, "ended"), listener.connect(SOCKET, "gone")];
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    ended.send(write("/a"));
+    ended.end();
+    gone.send(write("/b"));
+    gone.disconnect();
+    await settle();
+    expect([ended.isClosed, server.sessionCount]).toEqual([false, 1]);
+    unsealedBytes = 0;
+    server.askGateAgain();
+    await settle();
+    expect(kinds(ended.take())).toEqual(["WRITE"]);
+    expect([ended.isClosed, server.sessionCount, core.seq]).toEqual([true, 0, 2]);
+  });
+
+  test("refuses commits at the limit when the recorder is in trouble, those who wait too, and says why (server invariant 7)", async () => {
+    const [client, waiting] = [listener.connect(SOCKET, "client"), listener.connect(SOCKET, "waiting")];
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    waiting.send(write("/a"));
+    await settle();
+    expect(waiting.take()).toEqual([]);
+    trouble = { reason: "no space", isFinal: false };
+    server.askGateAgain();
+    await settle();
+    expect(kinds(waiting.take())).toEqual(["ENOSPC"]);
+    client.send(
+      write("/b") +
+        read() +
+        request("TRANSACTION_START", {}) +
+        request("WRITE", { path: "/t", value: "" }, 1) +
+        request("TRANSACTION_END", { commit: true }, 1) +
+        read(),
+    );
+    await settle();
+    expect(kinds(client.take())).toEqual(["ENOSPC", "READ", "TRANSACTION_START", "WRITE", "ENOSPC", "READ"]);
+    trouble = { reason: "damage", isFinal: true };
+    client.send(write("/b"));
+    await settle();
+    expect(kinds(client.take())).toEqual(["EIO"]);
+    expect(happened.filter((each) => each.startsWith("log"))).toEqual([
+      "log error commits refused",
+      "log error commits refused",
+    ]);
+    expect(core.seq).toBe(1);
+  });
+
+  test("accepts commits again when the recorder goes on", async () => {
+    const client = listener.connect(SOCKET);
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    trouble = { reason: "no space", isFinal: false };
+    client.send(write("/a"));
+    await settle();
+    trouble = undefined;
+    client.send(write("/b"));
+    await settle();
+    expect(kinds(client.take()), "at the limit it waits").toEqual(["ENOSPC"]);
+    unsealedBytes = JOURNAL_BYTES_MAX - 1;
+    server.askGateAgain();
+    await settle();
+    expect(kinds(client.take())).toEqual(["WRITE"]);
+    expect(happened).toContain("log info commits accepted");
+  });
+
+  test("stop does not wait for who waits", async () => {
+    const writer = listener.connect(SOCKET, "writer");
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    writer.send(writes(300));
+    await settle();
+    server.stop();
+    await settle();
+    expect([writer.isClosed, listener.sockets.size, core.seq]).toEqual([true, 0, 1]);
+  });
 });

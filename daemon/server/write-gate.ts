@@ -1,0 +1,125 @@
+/**
+ * The write gate: how fast clients may commit while the history is behind.
+ *
+ * Owns the two limits of the journal's backlog (the bytes of lines that sealed packs do not hold yet) and what happens
+ * between and beyond them. Pure: the backlog, the recorder's state and the time come from outside; `server.ts` does the
+ * holding. Reads pass it untouched.
+ *
+ *   backlog:  0 ──────── open ──────── max/4 ──────── slowed ──────── max ──── held, or refused
+ *
+ * Slowed: every byte that is committed costs time, and whoever committed it waits that long before anything more of it is
+ * dispatched. Those who commit wait in one line, so the rate of all of them together is what is limited, however many they
+ * are: at the middle between the limits to `SLOWED_BYTES_PER_SECOND`, towards the lower one to nothing in particular,
+ * towards the upper one to nothing at all. Somewhere between, for every recorder, lies the backlog at which that is the rate
+ * at which it seals; there the backlog stays, where a plain limit would have writers stop and go.
+ *
+ * Invariants:
+ * 1. Below a quarter of the limit nobody waits.
+ * 2. Beyond the limit no commit is accepted, but for those that one tick had in hand and those of CONTROL.
+ * 3. Nobody waits for ever: a wait for the line's sake ends after `HOLD_MILLISECONDS_MAX`; one at the limit lasts while
+ *    packs are sealed. When the recorder can do nothing, or seals nothing for `STALLED_MILLISECONDS`, commits are refused,
+ *    and accepted again by themselves when there is room.
+ */
+import type { ErrorName } from "../../protocol/errno.js";
+
+/** What keeps the recorder from sealing. */
+export interface RecorderTrouble {
+  /** As text for people. */
+  readonly reason: string;
+  /** Whether nothing is recorded any more until a restart; else it is tried again. */
+  readonly isFinal: boolean;
+}
+
+/** What the gate looks at. Both are asked often, and must be cheap. */
+export interface Backlog {
+  /** Bytes of journal lines that sealed packs do not hold. */
+  unsealedBytes(): number;
+  /** What keeps them from becoming fewer, if something does. */
+  trouble(): RecorderTrouble | undefined;
+}
+
+/** Why commits are refused. */
+export interface Refusal {
+  /** ENOSPC where it may pass by itself, EIO where it does not. */
+  readonly error: ErrorName;
+  /** For people: what is full, and why it stays so. */
+  readonly reason: string;
+}
+
+/** The rate of commits, in bytes of the journal, at the middle between the limits: about what a recorder seals. */
+const SLOWED_BYTES_PER_SECOND = 8 * 1024 * 1024;
+/** Longest that a client is held for what one tick committed for it. */
+export const HOLD_MILLISECONDS_MAX = 1000;
+/** So long nothing may be sealed at the limit before commits are refused: consolidation may keep the recorder busy. */
+export const STALLED_MILLISECONDS = 30_000;
+/** What a commit is reckoned to take before any has been written. */
+const COMMIT_BYTES = 512;
+
+/** Decides about one branch's commits. */
+export class WriteGate {
+  readonly #bytesMax: number;
+  readonly #backlog: Backlog;
+  /** What a commit of the last tick took. */
+  #commitBytes = COMMIT_BYTES;
+  /** When everything that was committed while slowed has been waited for. */
+  #lineEndMilliseconds = 0;
+  /** Since when the backlog is at the limit without a seal. */
+  #fullSince: number | undefined;
+  #backlogSeen = 0;
+
+  /** @param journalBytesMax - the most bytes of journal lines that sealed packs do not hold; Infinity for no limit */
+  constructor(journalBytesMax: number, backlog: Backlog) {
+    this.#bytesMax = journalBytesMax;
+    this.#backlog = backlog;
+  }
+
+  /** Whether commits cost time now. */
+  get isSlowing(): boolean {
+    return this.#backlog.unsealedBytes() > this.#bytesMax / 4;
+  }
+
+  /**
+   * Whether the backlog is at its limit.
+   *
+   * @param commitsUnwritten - commits that are not in the journal yet; they are reckoned as large as those before
+   */
+  isFull(commitsUnwritten: number): boolean {
+    return this.#backlog.unsealedBytes() + commitsUnwritten * this.#commitBytes >= this.#bytesMax;
+  }
+
+  /** Why no commit is accepted at this moment; undefined also while writers at the limit wait for a seal. */
+  refusal(nowMilliseconds: number): Refusal | undefined {
+    const bytes = this.#backlog.unsealedBytes();
+    const isSealing = bytes < this.#backlogSeen;
+    this.#backlogSeen = bytes;
+    if (bytes < this.#bytesMax) {
+      this.#fullSince = undefined;
+      return undefined;
+    }
+    if (isSealing) this.#fullSince = undefined;
+    this.#fullSince ??= nowMilliseconds;
+    const trouble = this.#backlog.trouble();
+    const isStalled = nowMilliseconds - this.#fullSince >= STALLED_MILLISECONDS;
+    if (trouble === undefined && !isStalled) return undefined;
+    const cause = trouble?.reason ?? `nothing was sealed for ${String(STALLED_MILLISECONDS / 1000)} seconds`;
+    const reason = `the journal holds ${String(bytes)} bytes that the history lacks, and may hold ${String(this.#bytesMax)}: ${cause}`;
+    return { error: trouble?.isFinal === true ? "EIO" : "ENOSPC", reason };
+  }
+
+  /** Takes what a tick wrote, to reckon the next ones by. */
+  written({ commits, bytes }: { readonly commits: number; readonly bytes: number }): void {
+    if (commits > 0) this.#commitBytes = bytes / commits;
+  }
+
+  /** Until when a client is held that has just committed so many commits; the present moment when it is not. */
+  holdUntil(commits: number, nowMilliseconds: number): number {
+    const free = this.#bytesMax / 4;
+    const pressure = Math.min(1, (this.#backlog.unsealedBytes() - free) / (this.#bytesMax - free));
+    if (!(pressure > 0)) return nowMilliseconds;
+    const milliseconds =
+      ((commits * this.#commitBytes) / (SLOWED_BYTES_PER_SECOND / 1000)) * (pressure / (1 - pressure));
+    const end = Math.max(this.#lineEndMilliseconds, nowMilliseconds) + milliseconds;
+    this.#lineEndMilliseconds = Math.min(end, nowMilliseconds + HOLD_MILLISECONDS_MAX);
+    return this.#lineEndMilliseconds;
+  }
+}

@@ -1,0 +1,113 @@
+/** The lag's arithmetic, against a plain list of every commit. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Seq } from "../../../../../protocol/identifiers.js";
+import { LagMeter, RUNS_MAX, type LagStart } from "../../../../../daemon/history/recorder/lag.js";
+import { propertyParameters } from "../../../../support/seed.js";
+
+const RUN_BYTES = 1000;
+const RUN_MILLISECONDS = 50;
+
+function meter(start: Partial<LagStart> = {}): LagMeter {
+  return new LagMeter({
+    sealedSeq: 0 as Seq,
+    position: { segment: "1", offset: 0, seq: 0 as Seq },
+    journalBytes: 0,
+    runBytesMax: RUN_BYTES,
+    nowMilliseconds: 0,
+    ...start,
+  });
+}
+
+const at = (seq: number, offset: number, segment = "1") => ({ segment, offset, seq: seq as Seq });
+
+describe("LagMeter", () => {
+  it("counts commits and bytes since the last seal, and the age of the oldest", () => {
+    const lag = meter();
+    expect(lag.measure(5)).toEqual({ commits: 0, bytes: 0, seconds: 0 });
+    expect(lag.appended(at(2, 300), 1000)).toBe(300);
+    expect(lag.appended(at(3, 500), 4000)).toBe(200);
+    expect(lag.measure(5000)).toEqual({ commits: 3, bytes: 500, seconds: 4 });
+    lag.sealed(2 as Seq);
+    expect(lag.measure(5000)).toEqual({ commits: 1, bytes: 200, seconds: 1 });
+    lag.sealed(3 as Seq);
+    expect(lag.measure(9000)).toEqual({ commits: 0, bytes: 0, seconds: 0 });
+  });
+
+  it("counts a new segment from its beginning", () => {
+    const lag = meter();
+    lag.appended(at(1, 400), 0);
+    expect(lag.appended(at(2, 150, "2"), 100)).toBe(150);
+    expect(lag.bytes).toBe(550);
+    lag.sealed(1 as Seq);
+    expect(lag.bytes).toBe(150);
+  });
+
+  it("starts with the whole journal unsealed where that is ahead of the history, and with nothing where it is not", () => {
+    const behind = meter({ sealedSeq: 5 as Seq, position: at(9, 700), journalBytes: 1700, nowMilliseconds: 2000 });
+    expect(behind.measure(3000)).toEqual({ commits: 4, bytes: 1700, seconds: 1 });
+    behind.sealed(9 as Seq);
+    expect(behind.measure(3000)).toEqual({ commits: 0, bytes: 0, seconds: 0 });
+    const level = meter({ sealedSeq: 9 as Seq, position: at(9, 700), journalBytes: 1700 });
+    expect(level.measure(3000)).toEqual({ commits: 0, bytes: 0, seconds: 0 });
+    level.appended(at(10, 800), 3000);
+    expect(level.bytes).toBe(100);
+  });
+
+  it("keeps few entries and stays on the safe side when nothing is sealed for days (lag invariants 1 and 3)", () => {
+    const lag = meter();
+    const count = 20 * RUNS_MAX;
+    for (let seq = 1; seq <= count; seq++) lag.appended(at(seq, 10 * seq), seq * 1000);
+    expect(lag.measure(count * 1000)).toEqual({ commits: count, bytes: 10 * count, seconds: count - 1 });
+    lag.sealed((count / 2) as Seq);
+    const { commits, bytes, seconds } = lag.measure(count * 1000);
+    expect(commits).toBe(count / 2);
+    expect(bytes).toBeGreaterThanOrEqual(10 * commits);
+    expect(bytes).toBeLessThan(10 * commits * 1.01);
+    expect(seconds).toBeGreaterThanOrEqual(count / 2 - 1);
+    lag.sealed(count as Seq);
+    expect(lag.bytes).toBe(0);
+  });
+
+  it("is never smaller than the truth, and larger by one run at most (lag invariants 1 and 2)", () => {
+    const step = fc.record({
+      commits: fc.integer({ min: 1, max: 20 }),
+      bytes: fc.integer({ min: 1, max: 3 * RUN_BYTES }),
+      pause: fc.integer({ min: 0, max: 2 * RUN_MILLISECONDS }),
+      isNewSegment: fc.boolean(),
+      /** How much of what is not sealed is sealed then, or nothing. */
+      seal: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { freq: 2 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const lag = meter();
+        let position = at(0, 0);
+        let now = 0;
+        let sealed = 0;
+        let unsealed: { seq: number; bytes: number; time: number }[] = [];
+        for (const { commits, bytes, pause, isNewSegment, seal } of steps) {
+          now += pause;
+          position = isNewSegment
+            ? at(position.seq + commits, bytes, `${position.segment}+`)
+            : at(position.seq + commits, position.offset + bytes, position.segment);
+          lag.appended(position, now);
+          unsealed.push({ seq: position.seq, bytes, time: now });
+          if (seal !== null) {
+            sealed += Math.round(seal * (position.seq - sealed));
+            lag.sealed(sealed as Seq);
+            unsealed = unsealed.filter(({ seq }) => seq > sealed);
+          }
+          const told = lag.measure(now);
+          const trueBytes = unsealed.reduce((sum, each) => sum + each.bytes, 0);
+          const trueAge = unsealed[0] === undefined ? 0 : now - unsealed[0].time;
+          expect(told.commits).toBe(position.seq - sealed);
+          expect(told.bytes).toBeGreaterThanOrEqual(trueBytes);
+          expect(told.bytes).toBeLessThanOrEqual(unsealed.length === 0 ? 0 : trueBytes + 4 * RUN_BYTES);
+          expect(told.seconds * 1000).toBeGreaterThanOrEqual(trueAge - 1e-6);
+          expect(told.seconds * 1000).toBeLessThanOrEqual(trueAge + RUN_MILLISECONDS);
+        }
+      }),
+      propertyParameters(200),
+    );
+  });
+});
