@@ -77,6 +77,10 @@ describe("the daemon's command line", () => {
     expect(bad.status).toBe(2);
     expect(bad.stderr).toContain("Allowed choices are process, power, none");
     expect(runDaemon(["--seal-ms", "0"])).toMatchObject({ status: 2 });
+    for (const size of ["1", "63K", "1T", "-1M", "lots", ""]) {
+      const refused = runDaemon(["--journal-max", size]);
+      expect([refused.status, refused.stderr], size).toEqual([2, expect.stringContaining("at least 64K")]);
+    }
   });
 
   it("refuses a directory whose sockets no address can name", () => {

@@ -300,8 +300,10 @@ describe("discardThrough", () => {
     const third = firsts[2] ?? 0;
     journal.discardThrough((second - 2) as Seq);
     expect(memory.list(directory)).toHaveLength(firsts.length);
+    expect(journal.segmentCount()).toBe(firsts.length);
     journal.discardThrough((third - 2) as Seq);
     expect(memory.list(directory)).toHaveLength(firsts.length - 1);
+    expect(journal.segmentCount()).toBe(firsts.length - 1);
     journal.discardThrough((third - 1) as Seq);
     expect(memory.list(directory)).toHaveLength(firsts.length - 2);
     expect(recovered(third - 1)).toEqual(seqs(third, 10));

@@ -145,9 +145,11 @@ describe("startRecorder", () => {
       await expect(recorder.flush()).rejects.toThrow(/history is not complete: .*main\.lock/);
       expect(failures).toHaveLength(1);
       expect(failures[0]).toMatch(/tried again/);
+      expect(recorder.status().trouble).toMatchObject({ reason: failures[0], isFinal: false });
       rmSync(lock);
       recorder.publish(journal.append(commits(6, 9)));
       expect((await recorder.flush()).sealedSeq).toBe(9);
+      expect(recorder.status().trouble).toBeUndefined();
       expect(commitCount(directory)).toBe(9);
       await recorder.close();
       journal.close();
@@ -169,6 +171,7 @@ describe("startRecorder", () => {
       recorder.publish(end);
       await expect(recorder.flush()).rejects.toThrow(new RegExp(end.segment));
       expect(failures.join()).toMatch(/stopped for good/);
+      expect(recorder.status().trouble?.isFinal).toBe(true);
       await expect(recorder.flush()).rejects.toThrow(/history is not complete/);
       await expect(recorder.close()).rejects.toThrow(RecorderError);
       journal.close();
