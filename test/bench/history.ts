@@ -23,6 +23,7 @@ import { openJournal, type JournalPosition } from "../../daemon/journal/journal.
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
 import { applyChanges } from "../../daemon/store/diff.js";
 import { emptyRoot } from "../../daemon/store/root.js";
+import { median, type BenchmarkOptions, type Figures } from "./figures.js";
 import {
   firstCommit,
   streamCommit,
@@ -46,41 +47,28 @@ interface HistoryBench {
   readonly directory: string;
 }
 
-/** The figures for one number of domains. */
-interface HistoryFigures {
-  readonly recorderCommitsPerSecond: number;
-  readonly fastImportCommitsPerSecond: number;
-  /** The recorder's rate over that of `git fast-import`: the median of the rounds' ratios. */
-  readonly ratio: number;
-  readonly recorderBytesPerCommit: number;
-  readonly fastImportBytesPerCommit: number;
-  readonly afterGcBytesPerCommit: number;
-}
-
 /**
- * Compares the two on streams of 10 and of 1,000 domains, and adds isomorphic-git; figures by the number of domains.
+ * Compares the two on streams of 10 and of 1,000 domains, and adds isomorphic-git.
  *
  * The states are made in the directory that `TMPDIR` names: on a disk the two wait for it, in memory they show their own
  * cost.
  */
-export async function benchHistory(): Promise<Readonly<Record<string, number>>> {
+export async function benchHistory({ rounds = ROUNDS, commits = COMMITS }: BenchmarkOptions): Promise<Figures> {
   const directory = mkdtempSync(join(tmpdir(), "xenstore-history-"));
-  const bench = { commits: COMMITS, rounds: ROUNDS, directory };
+  const bench = { commits, rounds, directory };
   try {
-    const all: Record<string, number> = {};
-    for (const domains of [10, 1000]) {
-      const figures = await compare({ domains }, bench);
-      for (const [name, value] of Object.entries<number>({ ...figures }))
-        all[`${name}With${String(domains)}Domains`] = value;
-    }
-    all["isomorphicGitCommitsPerSecond"] = Math.round(await isomorphicGitRate(ISOMORPHIC_COMMITS));
-    return all;
+    return {
+      commits,
+      "10 domains": await compare({ domains: 10 }, bench),
+      "1000 domains": await compare({ domains: 1000 }, bench),
+      isomorphicGitCommitsPerSecond: Math.round(await isomorphicGitRate(ISOMORPHIC_COMMITS)),
+    };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-async function compare(stream: CommitStream, bench: HistoryBench): Promise<HistoryFigures> {
+async function compare(stream: CommitStream, bench: HistoryBench): Promise<Figures> {
   const directory = join(bench.directory, String(stream.domains));
   mkdirSync(directory);
   const importFile = join(directory, "stream");
@@ -120,6 +108,7 @@ async function compare(stream: CommitStream, bench: HistoryBench): Promise<Histo
   return {
     recorderCommitsPerSecond: Math.round(median(recorderRates)),
     fastImportCommitsPerSecond: Math.round(median(importRates)),
+    // The median of the rounds' ratios, the recorder's rate over that of git fast-import.
     ratio: Number(median(ratios).toFixed(1)),
     recorderBytesPerCommit: Math.round(recorderBytes / bench.commits),
     fastImportBytesPerCommit: Math.round(importBytes / bench.commits),
@@ -129,11 +118,6 @@ async function compare(stream: CommitStream, bench: HistoryBench): Promise<Histo
 
 function rate(rates: readonly number[]): string {
   return String(Math.round(rates.at(-1) ?? 0));
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }
 
 /** Writes the journal that the recorder will follow. */

@@ -1,5 +1,5 @@
 /**
- * `node --import tsx test/bench/reader.ts [--commits N] [--domains D]…`: what one value at one commit costs.
+ * `npm run bench -- reader [--commits N]`: what one value at one commit costs.
  *
  * Records N commits (50,000 unless told) of the stream with one value each, then reads random values of random commits: seq → oid →
  * commit → one tree a level → blob. Cold is the first reads of a new reader, warm are those after 20,000 others.
@@ -7,8 +7,6 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { findCommit } from "../../daemon/history/repository/find-commit.js";
 import { createRepository, MAIN_REF } from "../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../daemon/history/repository/object-reader.js";
@@ -17,8 +15,10 @@ import { RefStore } from "../../daemon/history/repository/ref-store.js";
 import { SeqIndex } from "../../daemon/history/repository/seq-index.js";
 import { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
+import type { BenchmarkOptions, Figures } from "./figures.js";
 import { streamCommits, streamPath, streamValue, type CommitStream } from "../support/commit-stream.js";
 
+const COMMITS = 50_000;
 const COLD_READS = 200;
 const WARMING_READS = 20_000;
 const WARM_READS = 20_000;
@@ -56,7 +56,7 @@ function quantile(sorted: Float64Array, part: number): number {
 }
 
 /** The reader's figures, by name; times are in microseconds. */
-export function measureReader(options: { commits: number; domains: number }): Record<string, number> {
+function measureReader(options: { commits: number; domains: number }): Record<string, number> {
   const { commits, domains } = options;
   const directory = mkdtempSync(join(tmpdir(), "xenstore-bench-"));
   try {
@@ -99,12 +99,10 @@ export function measureReader(options: { commits: number; domains: number }): Re
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({
-    options: { commits: { type: "string" }, domains: { type: "string", multiple: true } },
+/** `npm run bench -- reader [--commits N]`, with 10 domains and with 1,000. */
+export function benchReader({ commits = COMMITS }: BenchmarkOptions): Promise<Figures> {
+  return Promise.resolve({
+    "10 domains": measureReader({ commits, domains: 10 }),
+    "1000 domains": measureReader({ commits, domains: 1000 }),
   });
-  for (const domains of values.domains ?? ["10", "1000"]) {
-    const figures = measureReader({ commits: Number(values.commits ?? 50_000), domains: Number(domains) });
-    process.stdout.write(`${JSON.stringify(figures)}\n`);
-  }
 }

@@ -1,10 +1,10 @@
 /**
- * `node --import tsx test/bench/startup.ts [--commits N] [--tail M] [--runs R]`: how long the built daemon takes until it serves.
+ * `npm run bench -- startup [--commits N] [--rounds R]`: how long the built daemon takes until it serves.
  *
  * Makes a state of 100,000 nodes of 32 bytes, written over 1,000 commits, and N commits (50,000 unless told) that each change one of
  * them, with a seal every 2,500 commits or more, so that the nodes and the deltas of their directories are spread over many packs;
- * then starts the daemon R times, from the call of spawn to the first line of its output. With `--tail`, M commits are in the
- * journal alone.
+ * then starts the daemon R times, from the call of spawn to the first line of its output. In the
+ * second half of the figures 50,000 more commits are in the journal alone.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +12,6 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
 import type { Domid, Microseconds, Path, Seq } from "../../protocol/identifiers.js";
 import { parsePerms, type Perms } from "../../protocol/perms.js";
 import { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
@@ -20,10 +19,14 @@ import { createRepository, MAIN_REF } from "../../daemon/history/repository/layo
 import { openJournal } from "../../daemon/journal/journal.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
 import type { Change, Commit } from "../../daemon/store/commit.js";
+import { median, type BenchmarkOptions, type Figures } from "./figures.js";
 
 const DIRECTORIES = 1000;
 const NODES_PER_DIRECTORY = 100;
 const PACKS = 20;
+const COMMITS = 50_000;
+const TAIL = 50_000;
+const ROUNDS = 5;
 const PERMS = parsePerms(["n0"]) as Perms;
 const project = new URL("../..", import.meta.url).pathname;
 
@@ -102,29 +105,34 @@ async function start(directory: string): Promise<number> {
   return milliseconds;
 }
 
-const { values } = parseArgs({
-  options: { commits: { type: "string" }, tail: { type: "string" }, runs: { type: "string" } },
-});
-const commits = Number(values.commits ?? 50_000);
-const tail = Number(values.tail ?? 0);
-const directory = mkdtempSync(join(tmpdir(), "xenstore-bench-"));
-try {
-  makeState(join(directory, "state"), { commits, tail });
-  const times: number[] = [];
-  for (let run = 0; run < Number(values.runs ?? 5); run++) times.push(Math.round(await start(directory)));
-  const packs = nodeFileSystem
-    .list(join(directory, "state/store.git/objects/pack"))
-    .filter((name) => name.endsWith(".pack"));
-  times.sort((left, right) => left - right);
-  const figures = {
-    commits,
-    tail,
-    nodes: DIRECTORIES * NODES_PER_DIRECTORY,
-    packs: packs.length,
-    medianMilliseconds: times[times.length >> 1],
-    times,
+/** `npm run bench -- startup [--commits N] [--rounds R]`, without a tail in the journal and with one. */
+export async function benchStartup({ commits = COMMITS, rounds = ROUNDS }: BenchmarkOptions): Promise<Figures> {
+  return {
+    "all sealed": await measureStartup({ commits, tail: 0, rounds }),
+    "a tail in the journal": await measureStartup({ commits, tail: TAIL, rounds }),
   };
-  process.stdout.write(`${JSON.stringify(figures)}\n`);
-} finally {
-  rmSync(directory, { recursive: true, force: true });
+}
+
+async function measureStartup(options: { commits: number; tail: number; rounds: number }): Promise<Figures> {
+  const { commits, tail, rounds } = options;
+  const directory = mkdtempSync(join(tmpdir(), "xenstore-bench-"));
+  try {
+    makeState(join(directory, "state"), { commits, tail });
+    const times: number[] = [];
+    for (let round = 0; round < rounds; round++) times.push(Math.round(await start(directory)));
+    const packs = nodeFileSystem
+      .list(join(directory, "state/store.git/objects/pack"))
+      .filter((name) => name.endsWith(".pack"));
+    return {
+      commits,
+      tail,
+      nodes: DIRECTORIES * NODES_PER_DIRECTORY,
+      packs: packs.length,
+      medianMilliseconds: median(times),
+      leastMilliseconds: Math.min(...times),
+      mostMilliseconds: Math.max(...times),
+    };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }

@@ -11,6 +11,7 @@ import { MessageParser } from "../../protocol/parser.js";
 import { listSegments } from "../../daemon/journal/segment.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
 import { connect } from "../bench/load.js";
+import { parseHistoryStatus, type HistoryStatus } from "../support/control-history.js";
 import { startDaemon, type DaemonProcess } from "../support/daemon-process.js";
 import { withTemporaryDirectory } from "../support/temporary-directory.js";
 import type { WireClient } from "../support/wire-client.js";
@@ -88,14 +89,8 @@ async function flood(daemon: DaemonProcess, writer: number): Promise<Flood> {
   };
 }
 
-/** What CONTROL `history` says, by the names of its lines. */
-async function history(client: WireClient): Promise<ReadonlyMap<string, string>> {
-  const text = await client.must("CONTROL", ["history"]);
-  return new Map(text.split("\n").map((line) => line.split(": ") as [string, string]));
-}
-
-function lagBytes(told: ReadonlyMap<string, string>): number {
-  return Number(/ ([0-9]+) bytes/.exec(told.get("lag") ?? "")?.[1] ?? NaN);
+async function history(client: WireClient): Promise<HistoryStatus> {
+  return parseHistoryStatus(await client.must("CONTROL", ["history"]));
 }
 
 /** The sizes of the journal's segments now. */
@@ -140,6 +135,8 @@ function blockRecorder(daemon: DaemonProcess): () => void {
   };
 }
 
+const NO_LAG = { lagCommits: 0, lagBytes: 0, lagSeconds: 0 };
+
 const FLAGS = ["--journal-max", "256K"];
 
 describe("--journal-max", () => {
@@ -152,19 +149,17 @@ describe("--journal-max", () => {
         const floods: Flood[] = [];
         for (let writer = 0; writer < WRITERS; writer++) floods.push(await flood(daemon, writer));
         const total = () => floods.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0);
-        const states = new Set<string | undefined>();
+        const states = new Set<string>();
         let largest = 0;
         while (total() < 6000 || !states.has("slowed")) {
           expect(await observer.must("READ", ["/read"])).toBe("me");
           const list = segments(directory);
           const told = await history(observer);
           const segmentBytes = Math.max(...list.map(({ bytes }) => bytes));
-          expect(lagBytes(told)).toBeLessThanOrEqual(JOURNAL_BYTES_MAX + TICK_BYTES_MAX);
-          expect(bytesBeyond(list, Number(told.get("sealed")))).toBeLessThanOrEqual(
-            JOURNAL_BYTES_MAX + TICK_BYTES_MAX + segmentBytes,
-          );
-          states.add(told.get("writers"));
-          largest = Math.max(largest, lagBytes(told));
+          expect(told.lagBytes).toBeLessThanOrEqual(JOURNAL_BYTES_MAX + TICK_BYTES_MAX);
+          expect(bytesBeyond(list, told.sealed)).toBeLessThanOrEqual(JOURNAL_BYTES_MAX + TICK_BYTES_MAX + segmentBytes);
+          states.add(told.writers);
+          largest = Math.max(largest, told.lagBytes);
         }
         expect(largest, "the flood is larger than what the recorder keeps up with").toBeGreaterThan(
           JOURNAL_BYTES_MAX / 4,
@@ -174,11 +169,11 @@ describe("--journal-max", () => {
         expect(floods.map(({ refused }) => refused.size)).toEqual([0, 0, 0]);
         expect(await observer.must("CONTROL", ["flush"])).toBe("OK");
         const told = await history(observer);
-        expect(told.get("lag")).toBe("0 commits, 0 bytes, 0.000 seconds");
-        expect(told.get("writers")).toBe("not slowed");
+        expect(told).toMatchObject(NO_LAG);
+        expect(told.writers).toBe("not slowed");
         await expectAcknowledged(observer, floods);
-        expect(git(daemon, "rev-list", "--count", "main")).toBe(told.get("seq"));
-        expect(Number(told.get("seq"))).toBeGreaterThanOrEqual(total());
+        expect(git(daemon, "rev-list", "--count", "main")).toBe(String(told.seq));
+        expect(told.seq).toBeGreaterThanOrEqual(total());
       } finally {
         await daemon.stop();
       }
@@ -197,10 +192,10 @@ describe("--journal-max", () => {
         expect(await observer.ask("WRITE", ["/a", "1"])).toBe("ENOSPC");
         await expectAcknowledged(observer, floods);
         const told = await history(observer);
-        expect(told.get("writers")).toBe("refused with ENOSPC");
-        expect(told.get("recorder")).toMatch(/tried again/);
-        expect(lagBytes(told)).toBeGreaterThanOrEqual(JOURNAL_BYTES_MAX);
-        expect(lagBytes(told)).toBeLessThanOrEqual(JOURNAL_BYTES_MAX + TICK_BYTES_MAX);
+        expect(told.writers).toBe("refused with ENOSPC");
+        expect(told.recorder).toMatch(/tried again/);
+        expect(told.lagBytes).toBeGreaterThanOrEqual(JOURNAL_BYTES_MAX);
+        expect(told.lagBytes).toBeLessThanOrEqual(JOURNAL_BYTES_MAX + TICK_BYTES_MAX);
         await daemon.logged("commits are refused with ENOSPC: the journal holds");
         unblock();
         await expect.poll(() => observer.ask("WRITE", ["/a", "2"]), { timeout: 10_000 }).toBe("OK");
@@ -208,8 +203,8 @@ describe("--journal-max", () => {
         expect(await observer.must("CONTROL", ["flush"])).toBe("OK");
         expect(git(daemon, "show", "main:a")).toBe("2");
         const after = await history(observer);
-        expect(after.get("lag")).toBe("0 commits, 0 bytes, 0.000 seconds");
-        expect(git(daemon, "rev-list", "--count", "main")).toBe(after.get("seq"));
+        expect(after).toMatchObject(NO_LAG);
+        expect(git(daemon, "rev-list", "--count", "main")).toBe(String(after.seq));
       } finally {
         await daemon.stop();
       }
@@ -229,7 +224,7 @@ describe("--journal-max", () => {
         const client = await again.connect();
         await expectAcknowledged(client, floods);
         expect(await client.must("CONTROL", ["flush"])).toBe("OK");
-        expect((await history(client)).get("lag")).toBe("0 commits, 0 bytes, 0.000 seconds");
+        expect(await history(client)).toMatchObject(NO_LAG);
         expect(await client.ask("WRITE", ["/a", "1"])).toBe("OK");
       } finally {
         await again.stop();

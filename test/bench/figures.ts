@@ -1,0 +1,42 @@
+/**
+ * What benchmarks have in common: how they are called, and how their figures look.
+ */
+
+/** One benchmark's figures, by name; the names end in their units. Figures of parts stand in their own table. */
+export interface Figures {
+  readonly [name: string]: number | string | Figures;
+}
+
+/** What the command line asks of every benchmark; each has its own values for what is undefined. */
+export interface BenchmarkOptions {
+  readonly seconds: number | undefined;
+  readonly rounds: number | undefined;
+  /** How long the history is. */
+  readonly commits: number | undefined;
+}
+
+/** Measures one thing. */
+export type Benchmark = (options: BenchmarkOptions) => Promise<Figures>;
+
+const MEBIBYTE = 1024 * 1024;
+
+/** Bytes as MiB, to one digit. */
+export function mebibytes(bytes: number): number {
+  return Number((bytes / MEBIBYTE).toFixed(1));
+}
+
+/** The middle value, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const [low = NaN, high = NaN] = sorted.length % 2 === 1 ? [sorted[middle], sorted[middle]] : sorted.slice(middle - 1);
+  return (low + high) / 2;
+}
+
+/** Figures as a line for people; those of parts on lines of their own. */
+export function formatFigures(figures: Figures): string {
+  const parts = Object.entries(figures).map(([name, value]) =>
+    typeof value === "object" ? `\n  ${name}: ${formatFigures(value)}` : `${name} ${String(value)}`,
+  );
+  return parts.join(", ").replaceAll(", \n", "\n");
+}

@@ -1,0 +1,98 @@
+/**
+ * What acknowledging and recording cost: the daemon against one that has neither journal nor history.
+ *
+ * Owns the comparison. `process` is the daemon as it is by default; `none` is it with replies that do not wait for the
+ * journal, `null` the same core and server with a journal that counts. The three take turns, so that what else the machine
+ * does falls on all of them; a ratio is the median of the rounds' ratios. The daemon is to keep 0.7 of `null`.
+ *
+ * Where the processors are busy with something else, and the recorder's thread with the load client already fills two of
+ * them, the rates say little about the daemon. So the processor time of its main thread per operation is told too: what a
+ * request costs where requests wait for each other.
+ */
+import { startBenchDaemon, type BenchDaemonStart } from "./daemon.js";
+import { median, type Benchmark, type Figures } from "./figures.js";
+import type { LoadOptions } from "./load-client.js";
+import { loadClientProgram, runLoadProcess } from "./load-process.js";
+
+/** Ratio of `process` to `null` that is wanted. */
+const RATIO_WANTED = 0.7;
+
+type Load = Pick<LoadOptions, "kind" | "connections" | "depth">;
+
+const LOADS: readonly Load[] = [
+  { kind: "write", connections: 1, depth: 1 },
+  { kind: "write", connections: 10, depth: 1 },
+  { kind: "write", connections: 100, depth: 1 },
+  { kind: "write", connections: 10, depth: 16 },
+  { kind: "tx", connections: 1, depth: 1 },
+  { kind: "tx", connections: 10, depth: 1 },
+  { kind: "tx", connections: 100, depth: 1 },
+];
+
+const PROGRAMS = {
+  process: {},
+  null: { entry: "test/bench/null-journal-daemon" },
+  none: { flags: ["--durability", "none"] },
+} as const satisfies Readonly<Record<string, BenchDaemonStart>>;
+
+type ProgramName = keyof typeof PROGRAMS;
+
+/** `--seconds` for each load (2), `--rounds` (5). */
+export const benchJournal: Benchmark = async ({ seconds = 2, rounds = 5 }) => {
+  const figures: Record<string, Figures | string | number> = {
+    loadClient: loadClientProgram() === undefined ? "ours" : "C",
+    rounds,
+    ratioWanted: RATIO_WANTED,
+  };
+  for (const load of LOADS) {
+    const rates: Record<ProgramName, number[]> = { process: [], null: [], none: [] };
+    const costs: Record<ProgramName, number[]> = { process: [], null: [], none: [] };
+    for (let round = 0; round < rounds; round++) {
+      for (const name of Object.keys(PROGRAMS) as ProgramName[]) {
+        const { operationsPerSecond, mainMicroseconds, program } = await measure(PROGRAMS[name], load, seconds);
+        rates[name].push(operationsPerSecond);
+        costs[name].push(mainMicroseconds);
+        figures["program"] = program;
+      }
+    }
+    const { kind, connections, depth } = load;
+    figures[`${kind}, ${String(connections)} connections, depth ${String(depth)}`] = {
+      processPerSecond: Math.round(median(rates.process)),
+      nullPerSecond: Math.round(median(rates.null)),
+      nonePerSecond: Math.round(median(rates.none)),
+      processToNull: medianRatio(rates.process, rates.null),
+      noneToNull: medianRatio(rates.none, rates.null),
+      processMainMicroseconds: Number(median(costs.process).toFixed(1)),
+      nullMainMicroseconds: Number(median(costs.null).toFixed(1)),
+      nullToProcessMain: medianRatio(costs.null, costs.process),
+    };
+  }
+  return figures;
+};
+
+interface Measured {
+  readonly program: string;
+  readonly operationsPerSecond: number;
+  /** Processor time of the main thread per operation; the warm-up is reckoned to have had the same rate. */
+  readonly mainMicroseconds: number;
+}
+
+const WARMUP_SECONDS = 1;
+
+async function measure(start: BenchDaemonStart, load: Load, seconds: number): Promise<Measured> {
+  const daemon = await startBenchDaemon(start);
+  try {
+    const before = daemon.mainThreadSeconds();
+    const options = { ...load, socket: daemon.socket, seconds, warmupSeconds: WARMUP_SECONDS };
+    const { operationsPerSecond } = await runLoadProcess(options);
+    const used = daemon.mainThreadSeconds() - before;
+    const mainMicroseconds = (used * 1e6) / ((seconds + WARMUP_SECONDS) * operationsPerSecond);
+    return { program: daemon.program, operationsPerSecond, mainMicroseconds };
+  } finally {
+    await daemon.stop();
+  }
+}
+
+function medianRatio(numerators: readonly number[], denominators: readonly number[]): number {
+  return Number(median(numerators.map((value, round) => value / (denominators[round] ?? NaN))).toFixed(3));
+}
