@@ -682,7 +682,7 @@ describe("Server and a history that is behind", () => {
     await settle();
     writer.take();
     now += 1_000_000;
-    await expect.poll(() => kinds(writer.take()), { interval: 1 }).toEqual(["READ"]);
+    await expect.poll(() => kinds(writer.take()), { interval: 1, timeout: 10_000 }).toEqual(["READ"]);
   });
 
   test("holds a guest as it holds dom0", async () => {
