@@ -32,10 +32,11 @@ const DURABILITIES: readonly Durability[] = ["process", "power", "none"];
 const SEAL_MILLISECONDS_MAX = 60_000;
 
 /**
- * About a minute of the fastest stream of small commits that a recorder keeps up with, so that no burst of a machine full
- * of starting guests comes near it; and no more than is replayed in seconds at a start after a crash.
+ * A quarter of it, where slowing begins, is 140,000 small commits: a burst of seconds that nobody is slowed for. All of it is
+ * what a start after a crash has to replay before it serves: about 560,000 small commits, in some seconds and some hundred
+ * MiB of memory.
  */
-const JOURNAL_BYTES_MAX = "256M";
+const JOURNAL_BYTES_MAX = "128M";
 const JOURNAL_BYTES_MAX_LEAST: number = 64 * 1024;
 
 const AFTER_HELP = `
