@@ -39,6 +39,9 @@ class FakeRecorder implements Recorder {
   onSealed(callback: (status: RecorderStatus) => void): void {
     this.#sealed.push(callback);
   }
+  onPassedOver(): void {
+    // The backlog does not ask.
+  }
   onFailure(callback: (error: Error) => void): void {
     this.#failed.push(callback);
   }
