@@ -257,6 +257,7 @@ describe("a clock that steps", () => {
       runDirectory: join(directory, "run"),
       durability: "process",
       sealMilliseconds: 100,
+      journalBytesMax: 1 << 20,
       hostName: "host",
     } as const;
     // Half of them in one life, the rest in the next: the date of the parent is known after a restart too.
