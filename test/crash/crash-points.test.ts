@@ -33,6 +33,9 @@ const STARTS_SAMPLED = isLongCampaign() ? 40 : 60;
 /** Git looks at the outcome of one in so many crashes. */
 const GIT_SAMPLED = isLongCampaign() ? 200 : 100;
 
+/** Ten seconds' work on an idle machine, in a long campaign ten minutes'. */
+const MILLISECONDS_MAX = isLongCampaign() ? 7_200_000 : 300_000;
+
 /** What a crash takes. */
 interface Crash {
   readonly name: string;
@@ -171,48 +174,52 @@ describe.each(["power", "process"] as const)("with durability %s", (durability) 
     await checkWithGit(disk, model.sealed);
   });
 
-  it("a crash at any call loses nothing acknowledged, invents nothing, and the next daemon goes on", async () => {
-    const counts = { points: 0, crashes: 0, crashesOfStarts: 0 };
-    const forGit: Outcome[] = [];
-    const random = createRandom({ seed: chosen, stream: durability === "power" ? 1 : 2 });
-    const failures: unknown[] = [];
-    const visit = (point: CrashPoint): void => {
-      // Thrown here, a failure would be the daemon's to handle: the visit is made in the midst of one of its calls.
-      if (failures.length > 0) return;
-      counts.points++;
-      try {
-        for (const part of point.isWrite ? [undefined, "half" as const] : [undefined]) {
-          for (const crash of crashesAt(random, durability)) {
-            const where = part === undefined ? "before" : "in the middle of";
-            const name = `a crash ${where} call ${String(point.index)}, ${point.call}, that took ${crash.name} (SEED=${String(chosen)})`;
-            const wrecked = wreck(point, part, crash, durability);
-            at(name, () => {
-              if (++counts.crashes % STARTS_SAMPLED === 0) counts.crashesOfStarts += checkCrashesOfStart(wrecked);
-              checkRecovery(wrecked);
-            });
-            if (counts.crashes % GIT_SAMPLED === 0)
-              forGit.push({ name, disk: wrecked.disk, seq: wrecked.model.sealed });
+  it(
+    "a crash at any call loses nothing acknowledged, invents nothing, and the next daemon goes on",
+    async () => {
+      const counts = { points: 0, crashes: 0, crashesOfStarts: 0 };
+      const forGit: Outcome[] = [];
+      const random = createRandom({ seed: chosen, stream: durability === "power" ? 1 : 2 });
+      const failures: unknown[] = [];
+      const visit = (point: CrashPoint): void => {
+        // Thrown here, a failure would be the daemon's to handle: the visit is made in the midst of one of its calls.
+        if (failures.length > 0) return;
+        counts.points++;
+        try {
+          for (const part of point.isWrite ? [undefined, "half" as const] : [undefined]) {
+            for (const crash of crashesAt(random, durability)) {
+              const where = part === undefined ? "before" : "in the middle of";
+              const name = `a crash ${where} call ${String(point.index)}, ${point.call}, that took ${crash.name} (SEED=${String(chosen)})`;
+              const wrecked = wreck(point, part, crash, durability);
+              at(name, () => {
+                if (++counts.crashes % STARTS_SAMPLED === 0) counts.crashesOfStarts += checkCrashesOfStart(wrecked);
+                checkRecovery(wrecked);
+              });
+              if (counts.crashes % GIT_SAMPLED === 0)
+                forGit.push({ name, disk: wrecked.disk, seq: wrecked.model.sealed });
+            }
           }
+        } catch (error) {
+          failures.push(error);
         }
-      } catch (error) {
-        failures.push(error);
+      };
+      playScenario({ durability, steps: SCENARIO, visit });
+      if (failures.length > 0) throw failures[0];
+      const { points, crashes, crashesOfStarts } = counts;
+      console.log(
+        `${durability}: ${String(points)} crash points, ${String(crashes)} crashes, ${String(crashesOfStarts)} crashes of the starts after them`,
+      );
+      expect(points).toBeGreaterThan(120);
+      for (const { name, disk, seq } of forGit) {
+        try {
+          await checkWithGit(disk, seq);
+        } catch (error) {
+          throw new Error(`after ${name}: ${messageOf(error)}`, { cause: error });
+        }
       }
-    };
-    playScenario({ durability, steps: SCENARIO, visit });
-    if (failures.length > 0) throw failures[0];
-    const { points, crashes, crashesOfStarts } = counts;
-    console.log(
-      `${durability}: ${String(points)} crash points, ${String(crashes)} crashes, ${String(crashesOfStarts)} crashes of the starts after them`,
-    );
-    expect(points).toBeGreaterThan(120);
-    for (const { name, disk, seq } of forGit) {
-      try {
-        await checkWithGit(disk, seq);
-      } catch (error) {
-        throw new Error(`after ${name}: ${messageOf(error)}`, { cause: error });
-      }
-    }
-  });
+    },
+    MILLISECONDS_MAX,
+  );
 });
 
 /** A repository that Git is to look at. */

@@ -122,7 +122,7 @@ describe.skipIf(!hasMemoryMounts)("a full disk", () => {
         });
       });
     },
-    120_000,
+    300_000,
   );
 });
 
@@ -160,7 +160,7 @@ describe.skipIf(!hasImages)("a disk that turns read-only", () => {
         });
       });
     });
-  }, 120_000);
+  }, 300_000);
 });
 
 describe.skipIf(!hasImages)("a power cut under load", () => {
@@ -195,7 +195,7 @@ describe.skipIf(!hasImages)("a power cut under load", () => {
         });
       });
     });
-  }, 180_000);
+  }, 300_000);
 });
 
 /** Copies an image that is mounted; again when it has changed meanwhile, for a disk loses power at one moment. */

@@ -64,5 +64,5 @@ describe("a daemon", () => {
     expect(outcome.rounds).toBe(ROUNDS);
     expect(outcome.acknowledged).toBeGreaterThan(ROUNDS);
     expect(outcome.commits).toBeGreaterThan(outcome.acknowledged);
-  }, 300_000);
+  }, 600_000);
 });
