@@ -158,6 +158,22 @@ export class ObjectReader {
     return this.#pool.windows.bytes + this.#bases.bytes;
   }
 
+  /**
+   * The object whose entry begins at `offset` of a pack, for whoever has found the place: no index is searched.
+   *
+   * @param name - the pack's file name without `.pack`
+   * @throws FileVanishedError when the pack is gone, DamagedObjectError
+   */
+  readAt(name: string, offset: number): GitObject {
+    let pack = this.#packs.find((open) => open.name === name);
+    if (pack === undefined) {
+      pack = this.#openPack(name);
+      this.#unopened = this.#unopened.filter((unopened) => unopened !== name);
+      this.#packs.push(pack);
+    }
+    return this.#readEntry(pack, offset);
+  }
+
   /** Closes all files and forgets all caches. The reader may be used again, and then starts from nothing. */
   close(): void {
     for (const pack of this.#packs) this.#closePack(pack);

@@ -60,6 +60,25 @@ function createKeep(fileSystem: FileSystem, paths: { readonly temporary: string;
   fileSystem.rename(paths.temporary, paths.keep);
 }
 
+/** A pack that stands, whole and synced, under temporary names in the pack directory (step 1 is done). */
+export interface WrittenPack {
+  /** The pack's own checksum in hexadecimal. */
+  readonly name: string;
+  /** Paths that `temporaryPackPath` and `temporaryIndexPath` gave. */
+  readonly temporaryPack: string;
+  readonly temporaryIndex: string;
+}
+
+/** Where a pack is written before it is placed; `label` tells it from others that are being written. */
+export function temporaryPackPath(repositoryDirectory: string, label: string): string {
+  return `${packDirectory(repositoryDirectory)}/${TEMPORARY_PREFIX}${label}.pack-part`;
+}
+
+/** Where the index of such a pack is written. */
+export function temporaryIndexPath(repositoryDirectory: string, label: string): string {
+  return `${packDirectory(repositoryDirectory)}/${TEMPORARY_PREFIX}${label}.idx-part`;
+}
+
 /**
  * Puts a pack and its index into the repository (steps 1 to 5); Git sees both or neither.
  *
@@ -67,25 +86,49 @@ function createKeep(fileSystem: FileSystem, paths: { readonly temporary: string;
  * say), no temporary file is left, and either nothing or the whole pack is visible; calling it again is right.
  */
 export function placePack(fileSystem: FileSystem, repositoryDirectory: string, newPack: NewPack): void {
-  if (!PACK_NAME.test(newPack.name))
-    throw new RangeError(`a pack's name is 40 hexadecimal digits, not ${newPack.name}`);
-  const directory = packDirectory(repositoryDirectory);
-  const temporary = `${directory}/${TEMPORARY_PREFIX}${newPack.name}`;
-  const temporaries = [`${temporary}.pack-part`, `${temporary}.idx-part`, `${temporary}.keep-part`] as const;
-  const [temporaryPack, temporaryIndex, temporaryKeep] = temporaries;
-  const final = `${directory}/pack-${newPack.name}`;
+  checkPackName(newPack.name);
+  const temporaryPack = temporaryPackPath(repositoryDirectory, newPack.name);
+  const temporaryIndex = temporaryIndexPath(repositoryDirectory, newPack.name);
+  const temporaries = [temporaryPack, temporaryIndex];
   for (const path of temporaries) removeIfPresent(fileSystem, path);
   try {
     writeDurableFile(fileSystem, temporaryPack, asParts(newPack.pack));
     writeDurableFile(fileSystem, temporaryIndex, asParts(newPack.index));
-    createKeep(fileSystem, { temporary: temporaryKeep, keep: `${final}.keep` });
-    fileSystem.rename(temporaryPack, `${final}.pack`);
-    fileSystem.rename(temporaryIndex, `${final}.idx`);
-    fileSystem.syncDirectory(directory);
   } catch (error) {
     cleanUpQuietly(fileSystem, temporaries);
     throw error;
   }
+  placeWrittenPack(fileSystem, repositoryDirectory, { name: newPack.name, temporaryPack, temporaryIndex });
+}
+
+/**
+ * Puts a pack that is already in temporary files into the repository (steps 2 to 5), with the promises of `placePack`;
+ * after an error it cannot be called again, because the temporary files are gone.
+ */
+export function placeWrittenPack(fileSystem: FileSystem, repositoryDirectory: string, written: WrittenPack): void {
+  checkPackName(written.name);
+  const directory = packDirectory(repositoryDirectory);
+  const temporaryKeep = `${directory}/${TEMPORARY_PREFIX}${written.name}.keep-part`;
+  const final = `${directory}/pack-${written.name}`;
+  try {
+    removeIfPresent(fileSystem, temporaryKeep);
+    createKeep(fileSystem, { temporary: temporaryKeep, keep: `${final}.keep` });
+    fileSystem.rename(written.temporaryPack, `${final}.pack`);
+    fileSystem.rename(written.temporaryIndex, `${final}.idx`);
+    fileSystem.syncDirectory(directory);
+  } catch (error) {
+    cleanUpQuietly(fileSystem, [written.temporaryPack, written.temporaryIndex, temporaryKeep]);
+    throw error;
+  }
+}
+
+/** Removes the temporary files of a pack that is not to be placed; never throws: the next start comes back to them. */
+export function discardWrittenPack(fileSystem: FileSystem, written: Omit<WrittenPack, "name">): void {
+  cleanUpQuietly(fileSystem, [written.temporaryPack, written.temporaryIndex]);
+}
+
+function checkPackName(name: string): void {
+  if (!PACK_NAME.test(name)) throw new RangeError(`a pack's name is 40 hexadecimal digits, not ${name}`);
 }
 
 /** The error that brought us here is the one to report; what cannot be removed now is removed at the next start. */

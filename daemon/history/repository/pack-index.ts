@@ -61,7 +61,42 @@ export class PackIndex {
    */
   find(oid: Oid): number | undefined {
     const position = this.#search(oid);
-    return position === undefined ? undefined : this.#place(position);
+    return position === undefined ? undefined : this.placeAt(position);
+  }
+
+  /**
+   * The oid at a position: 0 is the smallest, `count - 1` the largest.
+   *
+   * @throws FileVanishedError, DamagedObjectError
+   */
+  oidAt(position: number): Oid {
+    const file = this.#file;
+    file.locate(INDEX_HEADER_BYTES + position * OID_BYTES, OID_BYTES);
+    return file.bytes.toString("latin1", file.at, file.at + OID_BYTES) as Oid;
+  }
+
+  /**
+   * Where in the pack the entry of the oid at a position begins.
+   *
+   * @throws FileVanishedError, DamagedObjectError
+   */
+  placeAt(position: number): number {
+    const file = this.#file;
+    const placesAt = INDEX_HEADER_BYTES + this.count * (OID_BYTES + 4);
+    const placeAt = placesAt + position * 4;
+    file.locate(placeAt, 4);
+    const place = file.bytes.readUInt32BE(file.at);
+    if (place < FAR) return place;
+    const farAt = placesAt + this.count * 4 + (place - FAR) * 8;
+    if (farAt + 8 > file.size - 2 * CHECKSUM_BYTES) {
+      throw new DamagedObjectError(
+        file.path,
+        placeAt,
+        `it refers to far place ${String(place - FAR)}, which the index does not have`,
+      );
+    }
+    file.locate(farAt, 8);
+    return file.bytes.readUInt32BE(file.at) * 0x100000000 + file.bytes.readUInt32BE(file.at + 4);
   }
 
   close(): void {
@@ -100,25 +135,6 @@ export class PackIndex {
       }
     }
     return undefined;
-  }
-
-  #place(position: number): number {
-    const file = this.#file;
-    const placesAt = INDEX_HEADER_BYTES + this.count * (OID_BYTES + 4);
-    const placeAt = placesAt + position * 4;
-    file.locate(placeAt, 4);
-    const place = file.bytes.readUInt32BE(file.at);
-    if (place < FAR) return place;
-    const farAt = placesAt + this.count * 4 + (place - FAR) * 8;
-    if (farAt + 8 > file.size - 2 * CHECKSUM_BYTES) {
-      throw new DamagedObjectError(
-        file.path,
-        placeAt,
-        `it refers to far place ${String(place - FAR)}, which the index does not have`,
-      );
-    }
-    file.locate(farAt, 8);
-    return file.bytes.readUInt32BE(file.at) * 0x100000000 + file.bytes.readUInt32BE(file.at + 4);
   }
 }
 

@@ -1,0 +1,75 @@
+/**
+ * Which directories changed between two versions of a directory.
+ *
+ * Owns one walk over the bytes of two tree objects, without making anything of the entries that are equal: a directory of
+ * a thousand entries takes some 20 µs. Damaged content is no error here: the walk ends where it makes no sense.
+ */
+import type { Buffer } from "node:buffer";
+import { OID_BYTES, type Oid } from "./oid.js";
+
+/** A directory of one name in both versions. */
+export interface ChangedDirectory {
+  readonly before: Oid;
+  readonly after: Oid;
+}
+
+const SPACE = 0x20;
+const SLASH = 0x2f;
+/** A directory's mode is 40000, a file's 100644. */
+const DIRECTORY_MODE_START = 0x34;
+
+/** The directories that both versions have, with different oids. */
+export function changedDirectories(before: Buffer, after: Buffer): ChangedDirectory[] {
+  const changed: ChangedDirectory[] = [];
+  for (let old = 0, now = 0; old < before.length && now < after.length;) {
+    const oldEnd = nameEnd(before, old);
+    const nowEnd = nameEnd(after, now);
+    if (oldEnd + 1 + OID_BYTES > before.length) break;
+    if (nowEnd + 1 + OID_BYTES > after.length) break;
+    const order = compareNames(before, old, oldEnd, after, now, nowEnd);
+    if (order === 0 && before[old] === DIRECTORY_MODE_START && after[now] === DIRECTORY_MODE_START) {
+      if (!isSameOid(before, oldEnd + 1, after, nowEnd + 1)) {
+        changed.push({ before: oidAt(before, oldEnd + 1), after: oidAt(after, nowEnd + 1) });
+      }
+    }
+    if (order <= 0) old = oldEnd + 1 + OID_BYTES;
+    if (order >= 0) now = nowEnd + 1 + OID_BYTES;
+  }
+  return changed;
+}
+
+function nameEnd(bytes: Buffer, start: number): number {
+  let at = start;
+  while (at < bytes.length && bytes[at] !== 0) at++;
+  return at;
+}
+
+function isSameOid(left: Buffer, leftAt: number, right: Buffer, rightAt: number): boolean {
+  for (let index = 0; index < OID_BYTES; index++) if (left[leftAt + index] !== right[rightAt + index]) return false;
+  return true;
+}
+
+function oidAt(bytes: Buffer, at: number): Oid {
+  return bytes.toString("latin1", at, at + OID_BYTES) as Oid;
+}
+
+/** Git's order of entries: a directory sorts as if its name ended in a slash. */
+function compareNames(
+  left: Buffer,
+  leftStart: number,
+  leftEnd: number,
+  right: Buffer,
+  rightStart: number,
+  rightEnd: number,
+): number {
+  let leftAt = left.indexOf(SPACE, leftStart) + 1;
+  let rightAt = right.indexOf(SPACE, rightStart) + 1;
+  while (leftAt < leftEnd && rightAt < rightEnd) {
+    const difference = (left[leftAt++] as number) - (right[rightAt++] as number);
+    if (difference !== 0) return difference;
+  }
+  const leftByte = leftAt < leftEnd ? (left[leftAt] as number) : left[leftStart] === DIRECTORY_MODE_START ? SLASH : 0;
+  const rightByte =
+    rightAt < rightEnd ? (right[rightAt] as number) : right[rightStart] === DIRECTORY_MODE_START ? SLASH : 0;
+  return leftByte - rightByte;
+}
