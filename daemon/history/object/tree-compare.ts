@@ -22,15 +22,19 @@ const DIRECTORY_MODE_START = 0x34;
 export function changedDirectories(before: Buffer, after: Buffer): ChangedDirectory[] {
   const changed: ChangedDirectory[] = [];
   for (let old = 0, now = 0; old < before.length && now < after.length;) {
-    const oldEnd = nameEnd(before, old);
-    const nowEnd = nameEnd(after, now);
-    if (oldEnd + 1 + OID_BYTES > before.length) break;
-    if (nowEnd + 1 + OID_BYTES > after.length) break;
-    const order = compareNames(before, old, oldEnd, after, now, nowEnd);
-    if (order === 0 && before[old] === DIRECTORY_MODE_START && after[now] === DIRECTORY_MODE_START) {
-      if (!isSameOid(before, oldEnd + 1, after, nowEnd + 1)) {
+    let name = 0;
+    while (before[old + name] === after[now + name] && before[old + name] !== 0 && name < before.length) name++;
+    const isSameName = before[old + name] === 0 && after[now + name] === 0;
+    const oldEnd = isSameName ? old + name : nameEnd(before, old);
+    const nowEnd = isSameName ? now + name : nameEnd(after, now);
+    if (oldEnd + 1 + OID_BYTES > before.length || nowEnd + 1 + OID_BYTES > after.length) break;
+    let order = 0;
+    if (isSameName) {
+      if (before[old] === DIRECTORY_MODE_START && !isSameOid(before, oldEnd + 1, after, nowEnd + 1)) {
         changed.push({ before: oidAt(before, oldEnd + 1), after: oidAt(after, nowEnd + 1) });
       }
+    } else {
+      order = compareNames({ bytes: before, start: old, end: oldEnd }, { bytes: after, start: now, end: nowEnd });
     }
     if (order <= 0) old = oldEnd + 1 + OID_BYTES;
     if (order >= 0) now = nowEnd + 1 + OID_BYTES;
@@ -53,23 +57,25 @@ function oidAt(bytes: Buffer, at: number): Oid {
   return bytes.toString("latin1", at, at + OID_BYTES) as Oid;
 }
 
+/** Mode and name of an entry. */
+interface EntryName {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Git's order of entries: a directory sorts as if its name ended in a slash. */
-function compareNames(
-  left: Buffer,
-  leftStart: number,
-  leftEnd: number,
-  right: Buffer,
-  rightStart: number,
-  rightEnd: number,
-): number {
-  let leftAt = left.indexOf(SPACE, leftStart) + 1;
-  let rightAt = right.indexOf(SPACE, rightStart) + 1;
-  while (leftAt < leftEnd && rightAt < rightEnd) {
-    const difference = (left[leftAt++] as number) - (right[rightAt++] as number);
+function compareNames(left: EntryName, right: EntryName): number {
+  let leftAt = left.bytes.indexOf(SPACE, left.start) + 1;
+  let rightAt = right.bytes.indexOf(SPACE, right.start) + 1;
+  while (leftAt < left.end && rightAt < right.end) {
+    const difference = (left.bytes[leftAt++] as number) - (right.bytes[rightAt++] as number);
     if (difference !== 0) return difference;
   }
-  const leftByte = leftAt < leftEnd ? (left[leftAt] as number) : left[leftStart] === DIRECTORY_MODE_START ? SLASH : 0;
-  const rightByte =
-    rightAt < rightEnd ? (right[rightAt] as number) : right[rightStart] === DIRECTORY_MODE_START ? SLASH : 0;
-  return leftByte - rightByte;
+  return byteOrEnd(left, leftAt) - byteOrEnd(right, rightAt);
+}
+
+function byteOrEnd({ bytes, start, end }: EntryName, at: number): number {
+  if (at < end) return bytes[at] as number;
+  return bytes[start] === DIRECTORY_MODE_START ? SLASH : 0;
 }

@@ -13,8 +13,7 @@ import type { Seq } from "../../../protocol/identifiers.js";
 import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
 import { startWorker } from "../../platform/worker.js";
-import type { RecorderReport, RecorderRequest, RecorderWorkerData } from "./messages.js";
-import type { RecorderProgress } from "./recorder.js";
+import type { RecorderReport, RecorderRequest, RecorderWorkerData, WorkerProgress } from "./messages.js";
 import { messageOf } from "../../platform/error-message.js";
 
 /** How to start a recorder. */
@@ -26,10 +25,14 @@ export interface StartRecorderOptions {
   readonly hostName: string;
   /** Longest that a recorded commit waits for its pack; 500 unless told. */
   readonly sealMilliseconds?: number;
+  /** How long packs that were merged into another stay at least; 10,000 unless told. */
+  readonly retirementMillisecondsMin?: number;
+  /** How long they stay when another process has packs of the repository open; 300,000 unless told. */
+  readonly retirementMilliseconds?: number;
 }
 
 /** Where the recorder is; but for `publishedSeq` as it last told, some milliseconds ago. */
-export interface RecorderStatus extends RecorderProgress {
+export interface RecorderStatus extends WorkerProgress {
   /** The last commit that it was told of. */
   readonly publishedSeq: Seq;
   /** What keeps it from sealing, until the next seal; undefined while nothing does. */
@@ -71,6 +74,10 @@ export interface Recorder {
 }
 
 const SEAL_MILLISECONDS = 500;
+/** For who has listed the packs and not yet opened them. */
+const RETIREMENT_MILLISECONDS_MIN = 10_000;
+/** For who has them open and opens them again; most things that people do with Git take less. */
+const RETIREMENT_MILLISECONDS = 300_000;
 
 /**
  * Starts the recorder's thread; resolves when it has loaded the tip.
@@ -85,6 +92,8 @@ export async function startRecorder(options: StartRecorderOptions): Promise<Reco
     ref: `refs/heads/${branch}`,
     hostName,
     sealMilliseconds,
+    retirementMillisecondsMin: options.retirementMillisecondsMin ?? RETIREMENT_MILLISECONDS_MIN,
+    retirementMilliseconds: options.retirementMilliseconds ?? RETIREMENT_MILLISECONDS,
   };
   const recorder = new WorkerRecorder(startWorker(new URL("./worker.js", import.meta.url), data));
   await recorder.started;
@@ -96,12 +105,15 @@ interface PendingFlush {
   readonly reject: (error: Error) => void;
 }
 
-const NO_PROGRESS: RecorderProgress = {
+const NO_PROGRESS: WorkerProgress = {
   tip: undefined,
   sealedSeq: 0 as Seq,
   recordedSeq: 0 as Seq,
   packsSealed: 0,
   bytesSealed: 0,
+  packs: 0,
+  packBytes: 0,
+  packsRetired: 0,
 };
 
 class WorkerRecorder implements Recorder {
@@ -243,6 +255,9 @@ class WorkerRecorder implements Recorder {
         this.#tellFailure(new RecorderError(`${what}: ${report.reason}`), report.isFinal);
         break;
       }
+      case "maintenanceFailure":
+        this.#tellFailure(new RecorderError(`the history is complete, but ${report.reason}`));
+        break;
     }
   }
 

@@ -7,6 +7,7 @@
  */
 import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
+import type { MaintenanceProgress } from "./maintenance.js";
 import type { RecorderProgress } from "./recorder.js";
 
 /** What the recorder's thread starts with. */
@@ -16,7 +17,12 @@ export interface RecorderWorkerData {
   readonly ref: string;
   readonly hostName: string;
   readonly sealMilliseconds: number;
+  readonly retirementMillisecondsMin: number;
+  readonly retirementMilliseconds: number;
 }
+
+/** What the recorder's thread has done, and what the repository is like. */
+export interface WorkerProgress extends RecorderProgress, MaintenanceProgress {}
 
 /** To the recorder's thread. */
 export type RecorderRequest =
@@ -27,11 +33,13 @@ export type RecorderRequest =
 
 /** From the recorder's thread. */
 export type RecorderReport =
-  | { readonly kind: "started"; readonly progress: RecorderProgress }
-  | { readonly kind: "progress"; readonly progress: RecorderProgress }
-  | { readonly kind: "sealed"; readonly progress: RecorderProgress }
-  | { readonly kind: "flushed"; readonly id: number; readonly progress: RecorderProgress }
+  | { readonly kind: "started"; readonly progress: WorkerProgress }
+  | { readonly kind: "progress"; readonly progress: WorkerProgress }
+  | { readonly kind: "sealed"; readonly progress: WorkerProgress }
+  | { readonly kind: "flushed"; readonly id: number; readonly progress: WorkerProgress }
   | { readonly kind: "flushFailed"; readonly id: number; readonly reason: string }
   | { readonly kind: "passedOver"; readonly bad: PassedOver }
   /** `isFinal`: nothing is recorded any more; else it is tried again. */
-  | { readonly kind: "failure"; readonly reason: string; readonly isFinal: boolean };
+  | { readonly kind: "failure"; readonly reason: string; readonly isFinal: boolean }
+  /** Merging or removing packs failed; it is tried again, and recording goes on. */
+  | { readonly kind: "maintenanceFailure"; readonly reason: string };

@@ -10,17 +10,22 @@
  *      disk or lock fails: retrying every RETRY_MILLISECONDS (also at each flush), nothing is recorded meanwhile
  *      anything else fails: failed, for good; the journal keeps everything
  *
+ * Between two batches, and when there is nothing to record, the repository is maintained, in small steps too.
+ *
  * Invariants
  *  1. A commit is in the history at most `sealMilliseconds` after the recorder read it, unless the disk refuses.
  *  2. A flush is answered when everything published before it is sealed, or with the reason why it is not.
  *  3. Nothing is read beyond the published end.
+ *  4. While it lags behind the journal, recording comes first: the repository is then maintained only when it has over
+ *     `PACKS_MAX_WHILE_LAGGING` packs. Maintenance that fails stops nothing.
  */
 import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
 import { JournalFollower } from "../../journal/follower.js";
 import type { FileSystem } from "../../platform/file-system.js";
 import { RefLockedError } from "../repository/errors.js";
-import type { RecorderReport, RecorderRequest } from "./messages.js";
+import type { Maintenance } from "./maintenance.js";
+import type { RecorderReport, RecorderRequest, WorkerProgress } from "./messages.js";
 import type { HistoryRecorder } from "./recorder.js";
 import { messageOf } from "../../platform/error-message.js";
 
@@ -32,12 +37,14 @@ const INDEXED_IDLE_MAX = 256;
 const RETRY_MILLISECONDS = 1000;
 /** How long after a publish the main thread hears of the progress; it sends no other publish before. */
 const PROGRESS_MILLISECONDS = 20;
+const PACKS_MAX_WHILE_LAGGING = 40;
 
 /** What the loop works with. */
 export interface RecorderLoopOptions {
   readonly fileSystem: FileSystem;
   readonly journalDirectory: string;
   readonly recorder: HistoryRecorder;
+  readonly maintenance: Maintenance;
   readonly sealMilliseconds: number;
   readonly report: (report: RecorderReport) => void;
 }
@@ -61,11 +68,14 @@ export class RecorderLoop {
   #sealTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #progressTimer: NodeJS.Timeout | undefined;
+  #maintenanceTimer: NodeJS.Timeout | undefined;
 
   constructor(options: RecorderLoopOptions) {
     this.#options = options;
     // What it passes over the journal's recovery has told of already.
     this.#follower = this.#newFollower();
+    // Packs may have been left to be merged or removed.
+    this.#wake();
   }
 
   /** Takes a message of the main thread. */
@@ -75,7 +85,7 @@ export class RecorderLoop {
         this.#publish(request.position);
         this.#progressTimer ??= setTimeout(() => {
           this.#progressTimer = undefined;
-          this.#report({ kind: "progress", progress: this.#options.recorder.progress() });
+          this.#report({ kind: "progress", progress: this.progress() });
         }, PROGRESS_MILLISECONDS);
         break;
       case "flush":
@@ -89,6 +99,11 @@ export class RecorderLoop {
         this.#close();
         break;
     }
+  }
+
+  /** What has been done so far. */
+  progress(): WorkerProgress {
+    return { ...this.#options.recorder.progress(), ...this.#options.maintenance.progress() };
   }
 
   #publish(position: JournalPosition): void {
@@ -118,10 +133,30 @@ export class RecorderLoop {
       this.#fail(error);
       return;
     }
-    const isBusy = recorder.recordedSeq < (this.#end?.seq ?? 0);
-    if (recorder.isIndexIncomplete) recorder.repairIndex(isBusy ? INDEXED_BUSY_MAX : INDEXED_IDLE_MAX);
-    if (isBusy || recorder.isIndexIncomplete) this.#wake();
+    const isLagging = recorder.recordedSeq < (this.#end?.seq ?? 0);
+    if (recorder.isIndexIncomplete) recorder.repairIndex(isLagging ? INDEXED_BUSY_MAX : INDEXED_IDLE_MAX);
+    if (isLagging || recorder.isIndexIncomplete) this.#wake();
+    this.#maintain(isLagging);
     if (recorder.isSealDue) this.#sealTimer ??= setTimeout(this.#sealOnTime, this.#options.sealMilliseconds);
+  }
+
+  /** Invariant 4. */
+  #maintain(isLagging: boolean): void {
+    const { maintenance } = this.#options;
+    if (isLagging && maintenance.progress().packs <= PACKS_MAX_WHILE_LAGGING) return;
+    if (maintenance.isDue) maintenance.step();
+    clearTimeout(this.#maintenanceTimer);
+    this.#maintenanceTimer = undefined;
+    if (maintenance.isDue) this.#wake();
+    else this.#wakeInTime(maintenance.millisecondsUntilDue());
+  }
+
+  #wakeInTime(milliseconds: number | undefined): void {
+    if (milliseconds === undefined) return;
+    this.#maintenanceTimer = setTimeout(() => {
+      this.#maintenanceTimer = undefined;
+      this.#wake();
+    }, milliseconds);
   }
 
   readonly #sealOnTime = (): void => {
@@ -129,6 +164,7 @@ export class RecorderLoop {
     if (this.#failure !== undefined || this.#isClosed || this.#retryTimer !== undefined) return;
     try {
       this.#seal();
+      this.#wake();
     } catch (error) {
       this.#fail(error);
     }
@@ -138,16 +174,17 @@ export class RecorderLoop {
     const { recorder } = this.#options;
     if (!recorder.isSealDue) return;
     recorder.seal();
+    this.#options.maintenance.noteSeal();
     clearTimeout(this.#sealTimer);
     this.#sealTimer = undefined;
-    this.#report({ kind: "sealed", progress: recorder.progress() });
+    this.#report({ kind: "sealed", progress: this.progress() });
   }
 
   #answerFlushes(): void {
     const { recorder } = this.#options;
     if (!this.#flushes.some(({ seq }) => seq <= recorder.recordedSeq)) return;
     this.#seal();
-    const progress = recorder.progress();
+    const progress = this.progress();
     this.#flushes = this.#flushes.filter(({ id, seq }) => {
       if (seq > progress.sealedSeq) return true;
       this.#report({ kind: "flushed", id, progress });
@@ -186,7 +223,10 @@ export class RecorderLoop {
   #close(): void {
     this.#isClosed = true;
     clearImmediate(this.#stepPending);
-    for (const timer of [this.#sealTimer, this.#retryTimer, this.#progressTimer]) clearTimeout(timer);
+    for (const timer of [this.#sealTimer, this.#retryTimer, this.#progressTimer, this.#maintenanceTimer]) {
+      clearTimeout(timer);
+    }
+    this.#options.maintenance.close();
     this.#follower.close();
     this.#options.recorder.close();
   }

@@ -3,16 +3,20 @@
  *
  * Owns nothing. An error at start ends the thread, and `startRecorder` reports it.
  */
+import { performance } from "node:perf_hooks";
 import { parentPort, workerData } from "node:worker_threads";
+import { isDirectoryInUse } from "../../platform/directory-users.js";
 import { nodeFileSystem } from "../../platform/node-file-system.js";
 import { createRepository } from "../repository/layout.js";
+import { Maintenance } from "./maintenance.js";
 import type { RecorderReport, RecorderRequest, RecorderWorkerData } from "./messages.js";
 import { RecorderLoop } from "./recorder-loop.js";
 import { HistoryRecorder } from "./recorder.js";
 
 if (parentPort === null) throw new Error("this module is a worker thread: see handle.ts");
 const port = parentPort;
-const { repositoryDirectory, journalDirectory, ref, hostName, sealMilliseconds } = workerData as RecorderWorkerData;
+const options = workerData as RecorderWorkerData;
+const { repositoryDirectory, journalDirectory, ref, hostName, sealMilliseconds } = options;
 const fileSystem = nodeFileSystem;
 
 createRepository(fileSystem, repositoryDirectory);
@@ -20,9 +24,20 @@ const recorder = new HistoryRecorder({ fileSystem, repositoryDirectory, ref, hos
 const report = (message: RecorderReport): void => {
   port.postMessage(message);
 };
-const loop = new RecorderLoop({ fileSystem, journalDirectory, recorder, sealMilliseconds, report });
+const maintenance = new Maintenance({
+  fileSystem,
+  repositoryDirectory,
+  monotonicMilliseconds: () => performance.now(),
+  retirementMillisecondsMin: options.retirementMillisecondsMin,
+  retirementMilliseconds: options.retirementMilliseconds,
+  isInUse: isDirectoryInUse,
+  onFailure: (reason) => {
+    report({ kind: "maintenanceFailure", reason });
+  },
+});
+const loop = new RecorderLoop({ fileSystem, journalDirectory, recorder, maintenance, sealMilliseconds, report });
 port.on("message", (request: RecorderRequest) => {
   loop.handle(request);
   if (request.kind === "close") port.close();
 });
-report({ kind: "started", progress: recorder.progress() });
+report({ kind: "started", progress: loop.progress() });

@@ -1,0 +1,268 @@
+/**
+ * Keeping the repository in order, in small steps between the recorder's own work.
+ *
+ * Owns what is done when: looking at the packs, merging those that the plan names, removing those that were superseded, and
+ * waiting after a failure. It never touches a ref, and nothing that it does is needed for the history to be complete: whatever
+ * fails here is tried again later, and recording goes on. Source: design.md, "Journal and recorder".
+ *
+ *   noteSeal ──► due ──step()──► looking ──► merging ──► placed, the sources retired ──► looking … nothing to merge: idle
+ *                                   │           │ a source vanished (somebody repacked): look again
+ *                                   │           │ the disk refuses: wait, twice as long each time
+ *                                   │           │ a source is damaged: it is left alone from now on
+ *                                   ▼
+ *                        retired packs whose time has come are removed before each look
+ *
+ * Invariants
+ *  1. A step takes a few milliseconds, but for one sync or one object, which may take longer.
+ *  2. A source is retired only when the pack that supersedes it is placed, and placed only when the record names it
+ *     (retired-packs invariants 1 and 4).
+ *  3. Packs that we did not make, that a person keeps (`.keep`) or that are superseded are no sources.
+ *  4. No temporary file outlives a merge that ends without a result.
+ */
+import type { FileSystem } from "../../platform/file-system.js";
+import { messageOf } from "../../platform/error-message.js";
+import { isErrno, listIfPresent } from "../repository/durable-file.js";
+import { DamagedObjectError } from "../repository/errors.js";
+import { FileVanishedError } from "../repository/file-window.js";
+import { ObjectReader } from "../repository/object-reader.js";
+import { packPath } from "../repository/pack-entries.js";
+import { discardWrittenPack, packDirectory, placeWrittenPack, removeKeep } from "../repository/pack-file.js";
+import { planMerge, type PackSize } from "./merge-plan.js";
+import { rewritePacks, type RewrittenPack } from "./merge-packs.js";
+import { readPackFacts, type PackFacts } from "./pack-facts.js";
+import { RetiredPacks } from "./retired-packs.js";
+
+/** What maintenance works with. */
+export interface MaintenanceOptions {
+  readonly fileSystem: FileSystem;
+  readonly repositoryDirectory: string;
+  /** A clock that never steps back. */
+  readonly monotonicMilliseconds: () => number;
+  /** How long superseded packs stay at least. */
+  readonly retirementMillisecondsMin: number;
+  /** How long they stay when somebody may be using them. */
+  readonly retirementMilliseconds: number;
+  /** Whether any other process has a file of this directory open. */
+  readonly isInUse: (directory: string) => boolean;
+  /** Calls back when something failed; it is tried again. */
+  readonly onFailure: (reason: string) => void;
+}
+
+/** What the repository is like. */
+export interface MaintenanceProgress {
+  /** Packs in use. */
+  readonly packs: number;
+  /** Bytes of these and their indexes, as of the last look. */
+  readonly packBytes: number;
+  /** Packs that were superseded and are not yet removed. */
+  readonly packsRetired: number;
+}
+
+/** How long a step goes on. */
+const STEP_MILLISECONDS = 4;
+/** How long after a failure it is tried again; twice as long each time. */
+const RETRY_MILLISECONDS_MIN = 1000;
+const RETRY_MILLISECONDS_MAX = 300_000;
+/** How long after a source vanished: whoever repacks is not done yet. */
+const VANISHED_MILLISECONDS = 200;
+
+const READER_MEMORY = { windowBytesMax: 8 * 1024 * 1024, baseBytesMax: 8 * 1024 * 1024, openFilesMax: 80 };
+
+/** A pack that is in the directory. */
+interface KnownPack {
+  readonly facts: PackFacts | undefined;
+  readonly isDamaged: boolean;
+}
+
+/** The maintenance of one repository. */
+export class Maintenance {
+  readonly #options: MaintenanceOptions;
+  readonly #reader: ObjectReader;
+  readonly #retired: RetiredPacks;
+  readonly #known = new Map<string, KnownPack>();
+  #job: Generator<void, void> | undefined;
+  /** Whether packs may have come since the last look. */
+  #isStale = true;
+  #packsSinceLook = 0;
+  #notBefore = 0;
+  #retryMilliseconds = RETRY_MILLISECONDS_MIN;
+
+  constructor(options: MaintenanceOptions) {
+    this.#options = options;
+    const { fileSystem, repositoryDirectory, monotonicMilliseconds, isInUse } = options;
+    this.#reader = new ObjectReader(fileSystem, repositoryDirectory, READER_MEMORY);
+    this.#retired = new RetiredPacks({
+      fileSystem,
+      repositoryDirectory,
+      monotonicMilliseconds,
+      leastMilliseconds: options.retirementMillisecondsMin,
+      mostMilliseconds: options.retirementMilliseconds,
+      isInUse,
+    });
+  }
+
+  /** Says that a pack came. */
+  noteSeal(): void {
+    this.#isStale = true;
+    this.#packsSinceLook++;
+  }
+
+  /** How long until there is something to do; undefined when there is nothing. */
+  millisecondsUntilDue(): number | undefined {
+    const due = this.#dueAt();
+    return due === undefined ? undefined : Math.max(0, Math.ceil(due - this.#options.monotonicMilliseconds()));
+  }
+
+  /** On the monotonic clock. */
+  #dueAt(): number | undefined {
+    const retired = this.#retired.dueMilliseconds();
+    const work = this.#job !== undefined || this.#isStale ? 0 : undefined;
+    if (retired === undefined && work === undefined) return undefined;
+    return Math.max(this.#notBefore, Math.min(retired ?? Infinity, work ?? Infinity));
+  }
+
+  /** Whether there is something to do now. */
+  get isDue(): boolean {
+    return this.millisecondsUntilDue() === 0;
+  }
+
+  /** Works for a few milliseconds. Never throws: what fails is reported and tried again. */
+  step(): void {
+    const { monotonicMilliseconds } = this.#options;
+    const end = monotonicMilliseconds() + STEP_MILLISECONDS;
+    try {
+      this.#removeRetired();
+      do {
+        if (this.#job === undefined) {
+          if (!this.#isStale) return;
+          this.#isStale = false;
+          this.#job = this.#consolidate();
+        }
+        if (this.#job.next().done === true) this.#job = undefined;
+      } while (monotonicMilliseconds() < end);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  progress(): MaintenanceProgress {
+    const retired = this.#retired.names();
+    let packs = this.#packsSinceLook;
+    let packBytes = 0;
+    for (const [name, { facts }] of this.#known) {
+      if (retired.has(name)) continue;
+      packs++;
+      packBytes += facts?.bytes ?? 0;
+    }
+    return { packs, packBytes, packsRetired: retired.size };
+  }
+
+  /** Gives up what is under way, without a trace on the disk. */
+  close(): void {
+    this.#job?.return();
+    this.#job = undefined;
+    this.#reader.close();
+  }
+
+  #removeRetired(): void {
+    const due = this.#retired.dueMilliseconds();
+    if (due === undefined || due > this.#options.monotonicMilliseconds()) return;
+    for (const name of this.#retired.removeDue()) this.#known.delete(name);
+  }
+
+  *#consolidate(): Generator<void, void> {
+    for (;;) {
+      const packs = yield* this.#look();
+      const sources = planMerge(packs);
+      if (sources.length === 0) break;
+      yield* this.#merge(sources.map(({ name }) => name));
+      this.#retryMilliseconds = RETRY_MILLISECONDS_MIN;
+    }
+    this.#reader.close();
+  }
+
+  /** Lists the packs; returns those that may be merged (invariant 3). */
+  *#look(): Generator<void, PackSize[]> {
+    const { fileSystem, repositoryDirectory } = this.#options;
+    const files = new Set(listIfPresent(fileSystem, packDirectory(repositoryDirectory)));
+    for (const name of this.#known.keys()) if (!files.has(`pack-${name}.idx`)) this.#known.delete(name);
+    const retired = this.#retired.names();
+    this.#packsSinceLook = 0;
+    const packs: PackSize[] = [];
+    for (const file of files) {
+      const name = /^pack-([0-9a-f]{40})\.idx$/.exec(file)?.[1];
+      if (name === undefined || !files.has(`pack-${name}.pack`) || retired.has(name)) continue;
+      let pack = this.#known.get(name);
+      if (pack === undefined) {
+        pack = yield* this.#lookAt(name);
+        this.#known.set(name, pack);
+      }
+      const { facts, isDamaged } = pack;
+      if (facts?.seq === undefined || isDamaged || files.has(`pack-${name}.keep`)) continue;
+      packs.push({ ...facts, seq: facts.seq });
+    }
+    return packs;
+  }
+
+  *#lookAt(name: string): Generator<void, KnownPack> {
+    const { fileSystem, repositoryDirectory } = this.#options;
+    try {
+      const facts = yield* readPackFacts(fileSystem, this.#reader, { repositoryDirectory, name });
+      return { facts, isDamaged: false };
+    } catch (error) {
+      if (!(error instanceof DamagedObjectError)) throw error;
+      this.#options.onFailure(`${error.message}; this pack is left as it is`);
+      return { facts: undefined, isDamaged: true };
+    }
+  }
+
+  *#merge(sources: readonly string[]): Generator<void, void> {
+    const { fileSystem, repositoryDirectory } = this.#options;
+    try {
+      const pack = yield* rewritePacks({ fileSystem, repositoryDirectory, reader: this.#reader }, { sources });
+      if (pack !== undefined) this.#replace(sources, pack);
+    } finally {
+      this.#reader.close();
+    }
+  }
+
+  /** Places the new pack and retires its sources (invariant 2). */
+  #replace(sources: readonly string[], pack: RewrittenPack): void {
+    const { fileSystem, repositoryDirectory } = this.#options;
+    try {
+      for (const name of sources) {
+        const path = packPath({ repositoryDirectory, name });
+        if (!fileSystem.exists(path)) throw new FileVanishedError(path);
+      }
+      this.#retired.announce(pack.name, sources);
+      placeWrittenPack(fileSystem, repositoryDirectory, pack);
+    } catch (error) {
+      this.#retired.withdraw(pack.name);
+      discardWrittenPack(fileSystem, pack);
+      throw error;
+    }
+    this.#retired.retire(pack.name);
+    removeKeep(fileSystem, repositoryDirectory, pack.name);
+  }
+
+  #fail(error: unknown): void {
+    this.#job = undefined;
+    this.#reader.close();
+    this.#isStale = true;
+    const now = this.#options.monotonicMilliseconds();
+    if (error instanceof FileVanishedError || isErrno(error, "ENOENT")) {
+      this.#notBefore = now + VANISHED_MILLISECONDS;
+      return;
+    }
+    this.#notBefore = now + this.#retryMilliseconds;
+    this.#retryMilliseconds = Math.min(2 * this.#retryMilliseconds, RETRY_MILLISECONDS_MAX);
+    if (error instanceof DamagedObjectError) this.#leaveAlone(error.file);
+    this.#options.onFailure(`packs could not be merged: ${messageOf(error)}`);
+  }
+
+  #leaveAlone(file: string): void {
+    const name = /pack-([0-9a-f]{40})\.(?:pack|idx)$/.exec(file)?.[1];
+    const pack = name === undefined ? undefined : this.#known.get(name);
+    if (name !== undefined && pack !== undefined) this.#known.set(name, { ...pack, isDamaged: true });
+  }
+}
