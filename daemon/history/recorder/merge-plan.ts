@@ -4,15 +4,15 @@
  * Owns the policy, as a pure function of what the packs are like. Packs of about one size are merged into one of the next,
  * so that each object is rewritten a logarithmic number of times and the count stays logarithmic too.
  *
- * A pack's level is ⌊log₄(objects)⌋, but at least `BOTTOM_LEVEL`: the smallest packs, of up to 1,023 objects, are one level.
+ * A pack's level is ⌊log₄(objects)⌋, but at least `BOTTOM_LEVEL`: the smallest packs, of up to 255 objects, are one level.
  * Where a level has `MERGE_FROM` packs (the bottom: `BOTTOM_MERGE_FROM`, because at one commit a second each merge costs a
  * handful of syncs, and rewriting so little costs nothing), they are merged, with the smaller packs that lie between them.
  * No result has more than `RESULT_BYTES_MAX` or `RESULT_OBJECTS_MAX`: a merge needs 26 bytes of memory for each object.
  *
  * How many packs there can be when nothing is left to merge, at 1,000,000 commits of 9 objects and 3 KB, whatever was
- * sealed when: 7 at the bottom level and 3 at each of the levels 5 to 11, and besides those only packs of which no two of a
+ * sealed when: 7 at the bottom level and 3 at each of the levels 4 to 11, and besides those only packs of which no two of a
  * level fit into one. Of these all but one of a level have over 512 MiB or over 2,097,152 objects: 3 GB make at most 5 such,
- * 9,000,000 objects at most 4. Together 7 + 21 + 9 = 37.
+ * 9,000,000 objects at most 4. Together 7 + 24 + 9 = 40.
  */
 
 /** What the plan needs to know of a pack. */
@@ -32,7 +32,7 @@ export interface MergeLimits {
   readonly objectsMax: number;
 }
 
-const BOTTOM_LEVEL = 4;
+const BOTTOM_LEVEL = 3;
 const BOTTOM_MERGE_FROM = 8;
 const MERGE_FROM = 4;
 /** Most packs merged at once: each has files open and a share of the memory. */

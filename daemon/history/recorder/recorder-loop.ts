@@ -7,7 +7,8 @@
  *   idle ──publish──► recording ──journal's published end──► waiting for the seal ──sealMilliseconds──► idle
  *                        │ pack full: seals at once                     │ flush: seals at once
  *                        ▼                                              ▼
- *      disk or lock fails: retrying every RETRY_MILLISECONDS (also at each flush), nothing is recorded meanwhile
+ *      disk or lock fails: retrying every RETRY_MILLISECONDS (also at each flush), nothing is recorded meanwhile;
+ *      a lock that is held for moments only is waited for, and no flush is refused for it
  *      anything else fails: failed, for good; the journal keeps everything
  *
  * Between two batches, and when there is nothing to record, the repository is maintained, in small steps too.
@@ -35,6 +36,9 @@ const BATCH_COMMITS_MAX = 128;
 const INDEXED_BUSY_MAX = 16;
 const INDEXED_IDLE_MAX = 256;
 const RETRY_MILLISECONDS = 1000;
+/** `git gc` holds a ref's lock for moments: so often it is waited for, so long each time, before anybody hears of it. */
+const LOCK_TRIES_MAX = 50;
+const LOCK_RETRY_MILLISECONDS = 20;
 /** How long after a publish the main thread hears of the progress; it sends no other publish before. */
 const PROGRESS_MILLISECONDS = 20;
 const PACKS_MAX_WHILE_LAGGING = 40;
@@ -64,6 +68,7 @@ export class RecorderLoop {
   /** Why it has failed for good. */
   #failure: string | undefined;
   #isClosed = false;
+  #lockTries = 0;
   #stepPending: NodeJS.Immediate | undefined;
   #sealTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -174,6 +179,7 @@ export class RecorderLoop {
     const { recorder } = this.#options;
     if (!recorder.isSealDue) return;
     recorder.seal();
+    this.#lockTries = 0;
     this.#options.maintenance.noteSeal();
     clearTimeout(this.#sealTimer);
     this.#sealTimer = undefined;
@@ -195,10 +201,18 @@ export class RecorderLoop {
   #fail(error: unknown): void {
     const reason = messageOf(error);
     const isFinal = !isPassing(error);
+    if (error instanceof RefLockedError && this.#lockTries++ < LOCK_TRIES_MAX) {
+      this.#retryAfter(LOCK_RETRY_MILLISECONDS);
+      return;
+    }
     if (isFinal) this.#failure = reason;
     this.#report({ kind: "failure", reason, isFinal });
     this.#refuseFlushes(reason);
     if (isFinal) return;
+    this.#retryAfter(RETRY_MILLISECONDS);
+  }
+
+  #retryAfter(milliseconds: number): void {
     // What the follower had read and not returned would be missing.
     this.#follower.close();
     this.#follower = this.#newFollower((bad) => {
@@ -207,7 +221,7 @@ export class RecorderLoop {
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = undefined;
       this.#wake();
-    }, RETRY_MILLISECONDS);
+    }, milliseconds);
   }
 
   #refuseFlushes(reason: string): void {

@@ -128,7 +128,6 @@ export class RetiredPacks {
   removeDue(): string[] {
     const { leastMilliseconds, mostMilliseconds, isInUse } = this.#options;
     const now = this.#options.monotonicMilliseconds();
-    this.#againAt = now + Math.min(AGAIN_MILLISECONDS, leastMilliseconds);
     const due = this.#retirements.filter(({ since }) => since !== undefined && now - since >= leastMilliseconds);
     if (due.length === 0) return [];
     const isYoung = ({ since }: Retirement): boolean => since !== undefined && now - since < mostMilliseconds;
@@ -151,6 +150,7 @@ export class RetiredPacks {
         return false;
       });
     }
+    if (due.some(({ superseded }) => superseded.length > 0)) this.#againAt = now + AGAIN_MILLISECONDS;
     if (!hasChanged) return removed;
     this.#options.fileSystem.syncDirectory(this.#directory);
     this.#retirements = this.#retirements.filter(({ superseded }) => superseded.length > 0);

@@ -1,0 +1,247 @@
+import { describe, expect, it } from "vitest";
+import { Maintenance } from "../../../../../daemon/history/recorder/maintenance.js";
+import { loadTip } from "../../../../../daemon/history/recorder/load-tip.js";
+import { HistoryRecorder } from "../../../../../daemon/history/recorder/recorder.js";
+import { treeOidOf } from "../../../../../daemon/history/object/root-encoder.js";
+import type { Oid } from "../../../../../daemon/history/object/oid.js";
+import { writeDurableFile } from "../../../../../daemon/history/repository/durable-file.js";
+import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
+import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
+import { packDirectory, placePack } from "../../../../../daemon/history/repository/pack-file.js";
+import { readCommit } from "../../../../../daemon/history/repository/walk.js";
+import { decodeRoot } from "../../../../../daemon/history/object/root-decoder.js";
+import type { Seq } from "../../../../../protocol/identifiers.js";
+import type { FileSystem } from "../../../../../daemon/platform/file-system.js";
+import { streamCommits } from "../../../../support/commit-stream.js";
+import { createFaultyFileSystem } from "../../../../support/faulty-file-system.js";
+import { createMemoryFileSystem, type MemoryFileSystem } from "../../../../support/memory-file-system.js";
+import { CrashError, crashingFileSystem, handMadePack, wholeEntry } from "../repository/repository-support.js";
+
+const REPOSITORY = "/state/store.git";
+const DIRECTORY = packDirectory(REPOSITORY);
+const STREAM = { domains: 3, intervalMicroseconds: 1_000_000 };
+const DELAY = 1000;
+
+/** A repository of `commits` commits, each sealed alone. */
+function recorded(commits: number): MemoryFileSystem {
+  const memory = createMemoryFileSystem();
+  memory.makeDirectory("/state");
+  memory.syncDirectory("/");
+  createRepository(memory, REPOSITORY);
+  recordMore(memory, 1, commits);
+  return memory;
+}
+
+function recordMore(fileSystem: FileSystem, from: number, to: number): void {
+  const recorder = new HistoryRecorder({
+    fileSystem,
+    repositoryDirectory: REPOSITORY,
+    ref: MAIN_REF,
+    hostName: "host",
+  });
+  for (const commit of streamCommits(STREAM, from, to)) {
+    recorder.record(commit);
+    recorder.seal();
+  }
+}
+
+/** Maintenance with a clock that a test moves; every reading takes a millisecond, so that steps end. */
+function open(fileSystem: FileSystem): {
+  readonly maintenance: Maintenance;
+  readonly failures: string[];
+  readonly clock: { now: number };
+} {
+  const clock = { now: 1 };
+  const failures: string[] = [];
+  const maintenance = new Maintenance({
+    fileSystem,
+    repositoryDirectory: REPOSITORY,
+    monotonicMilliseconds: () => clock.now,
+    retirementMillisecondsMin: DELAY,
+    retirementMilliseconds: DELAY,
+    isInUse: () => false,
+    onFailure: (reason) => failures.push(reason),
+  });
+  return { maintenance, failures, clock };
+}
+
+function run({ maintenance }: ReturnType<typeof open>): void {
+  while (maintenance.isDue) maintenance.step();
+}
+
+function packNames(fileSystem: FileSystem): string[] {
+  return fileSystem.list(DIRECTORY).filter((name) => name.endsWith(".pack"));
+}
+
+function others(fileSystem: FileSystem): string[] {
+  return fileSystem.list(DIRECTORY).filter((name) => !/^pack-[0-9a-f]{40}\.(?:pack|idx)$/.test(name));
+}
+
+/** Every commit from the tip back is there, whole, with verified oids. */
+function checkHistory(fileSystem: FileSystem, commits: number): void {
+  const tip = loadTip(fileSystem, REPOSITORY);
+  expect(tip?.seq).toBe(commits);
+  const reader = new ObjectReader(fileSystem, REPOSITORY, { verifyOids: true });
+  let at: Oid | undefined = tip?.oid;
+  for (let seq = commits; seq > 0; seq--) {
+    const commit = readCommit(reader, at as Oid);
+    expect(commit.trailers.seq).toBe(seq);
+    expect(treeOidOf(decodeRoot((oid) => reader.read(oid), commit.tree, seq as Seq))).toBe(commit.tree);
+    at = commit.parents[0];
+  }
+  reader.close();
+}
+
+describe("Maintenance", () => {
+  it("merges what was sealed, and removes the sources when their time has come", () => {
+    const memory = recorded(70);
+    const world = open(memory);
+    run(world);
+    expect(world.maintenance.progress().packs).toBeLessThanOrEqual(10);
+    expect(world.maintenance.progress().packsRetired).toBeGreaterThanOrEqual(60);
+    expect(world.maintenance.progress().packBytes).toBeGreaterThan(0);
+    checkHistory(memory, 70);
+    world.clock.now += DELAY;
+    run(world);
+    expect(world.maintenance.progress().packsRetired).toBe(0);
+    expect(packNames(memory)).toHaveLength(world.maintenance.progress().packs);
+    expect(others(memory)).toEqual([]);
+    expect(world.failures).toEqual([]);
+    checkHistory(memory, 70);
+  });
+
+  it("is due again after a seal, and otherwise not", () => {
+    const memory = recorded(3);
+    const world = open(memory);
+    run(world);
+    expect(world.maintenance.millisecondsUntilDue()).toBeUndefined();
+    world.maintenance.noteSeal();
+    expect(world.maintenance.isDue).toBe(true);
+    expect(world.maintenance.progress().packs).toBe(4);
+  });
+
+  it("goes on after a crash at any call, whatever the disk kept (maintenance invariants 2 and 4)", () => {
+    for (const loss of ["nothing", "everything"] as const) {
+      for (let calls = 0; ; calls++) {
+        const memory = recorded(9);
+        const world = open(crashingFileSystem(memory, calls));
+        run(world);
+        world.clock.now += DELAY;
+        world.maintenance.step();
+        const hasCrashed = world.failures.some((reason) => reason.includes(new CrashError("the process died").message));
+        memory.crash(loss);
+        recordMore(memory, 10, 10);
+        checkHistory(memory, 10);
+        const next = open(memory);
+        run(next);
+        next.clock.now += DELAY;
+        run(next);
+        checkHistory(memory, 10);
+        expect(others(memory)).toEqual([]);
+        expect(next.failures).toEqual([]);
+        expect(packNames(memory).length).toBeLessThan(10);
+        if (!hasCrashed) break;
+      }
+    }
+  }, 120_000);
+
+  it("a full disk is reported, leaves no temporary file, and is tried again later, twice as late each time", () => {
+    const memory = recorded(8);
+    const faulty = createFaultyFileSystem(memory);
+    faulty.inject({ call: "write", nth: 1, error: "ENOSPC", lasts: true });
+    const world = open(faulty);
+    run(world);
+    expect(world.failures).toEqual([expect.stringMatching(/packs could not be merged: .*ENOSPC/)]);
+    expect(others(memory)).toEqual([]);
+    expect(world.maintenance.millisecondsUntilDue()).toBe(1000);
+    world.clock.now += 1000;
+    run(world);
+    expect(world.maintenance.millisecondsUntilDue()).toBe(2000);
+    faulty.heal();
+    world.clock.now += 2000;
+    run(world);
+    expect(world.maintenance.progress().packs).toBe(1);
+    checkHistory(memory, 8);
+  });
+
+  it("a source that vanishes ends the merge quietly, and the plan is made again", () => {
+    const memory = recorded(8);
+    const world = open(memory);
+    const spare = recorded(8);
+    let steps = 0;
+    world.clock.now = 0;
+    // Each step ends after one slice, so that the pack goes in the middle of the merge.
+    const slow = new Maintenance({
+      fileSystem: memory,
+      repositoryDirectory: REPOSITORY,
+      monotonicMilliseconds: () => (world.clock.now += 5),
+      retirementMillisecondsMin: DELAY,
+      retirementMilliseconds: DELAY,
+      isInUse: () => false,
+      onFailure: (reason) => world.failures.push(reason),
+    });
+    const [victim] = packNames(memory) as [string];
+    while (slow.isDue) {
+      slow.step();
+      if (++steps === 12) {
+        memory.remove(`${DIRECTORY}/${victim.replace(/pack$/, "idx")}`);
+        memory.remove(`${DIRECTORY}/${victim}`);
+      }
+    }
+    expect(steps).toBeGreaterThan(12);
+    expect(world.failures).toEqual([]);
+    expect(others(memory)).toEqual([]);
+    expect(packNames(memory)).toHaveLength(7);
+    expect(packNames(spare)).toHaveLength(8);
+  });
+
+  it("a damaged pack is reported once and left alone; the others are merged", () => {
+    const memory = recorded(9);
+    const victim = packNames(memory)[4] as string;
+    const file = memory.open(`${DIRECTORY}/${victim}`, "write");
+    file.write(Uint8Array.of(0xff), 40);
+    const world = open(memory);
+    run(world);
+    world.clock.now += 10_000;
+    run(world);
+    expect(world.failures).toEqual([expect.stringContaining(victim)]);
+    expect(packNames(memory)).toContain(victim);
+    expect(world.maintenance.progress().packs).toBe(2);
+  });
+
+  it("leaves packs alone that others made or a person keeps (maintenance invariant 3)", () => {
+    const memory = recorded(9);
+    const foreign = handMadePack([wholeEntry("blob", Buffer.from("not ours"))]);
+    placePack(memory, REPOSITORY, foreign);
+    memory.remove(`${DIRECTORY}/pack-${foreign.name}.keep`);
+    const kept = packNames(memory).find((name) => !name.includes(foreign.name)) as string;
+    writeDurableFile(memory, `${DIRECTORY}/${kept.replace(/pack$/, "keep")}`, []);
+    const world = open(memory);
+    run(world);
+    world.clock.now += DELAY;
+    run(world);
+    expect(packNames(memory)).toHaveLength(3);
+    expect(packNames(memory)).toEqual(expect.arrayContaining([kept, `pack-${foreign.name}.pack`]));
+    checkHistory(memory, 9);
+  });
+
+  it("close in the middle of a merge leaves no temporary file (maintenance invariant 4)", () => {
+    for (let steps = 1; steps < 40; steps += 3) {
+      const memory = recorded(8);
+      let now = 0;
+      const maintenance = new Maintenance({
+        fileSystem: memory,
+        repositoryDirectory: REPOSITORY,
+        monotonicMilliseconds: () => (now += 5),
+        retirementMillisecondsMin: DELAY,
+        retirementMilliseconds: DELAY,
+        isInUse: () => false,
+        onFailure: (reason) => expect.fail(reason),
+      });
+      for (let step = 0; step < steps && maintenance.isDue; step++) maintenance.step();
+      maintenance.close();
+      expect(others(memory)).toEqual([]);
+      checkHistory(memory, 8);
+    }
+  });
+});
