@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { benchConnections } from "./connections.js";
+import { benchConsolidation } from "./consolidation.js";
 import { formatFigures, type Benchmark, type Figures } from "./figures.js";
 import { benchHistory } from "./history.js";
 import { benchJournal } from "./journal.js";
@@ -24,6 +25,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["sustained", benchSustained],
   ["reader", benchReader],
   ["startup", benchStartup],
+  ["consolidation", benchConsolidation],
 ]);
 
 async function main(): Promise<void> {

@@ -29,7 +29,13 @@ import { Buffer } from "node:buffer";
 import { crc32, deflateSync } from "node:zlib";
 import type { FileSystem } from "../../platform/file-system.js";
 import { hashObject, OID_BYTES, oidFromHex, type Oid } from "../object/oid.js";
-import { decodeEntryHeader, inflateStream, PackDamage, type EntryHeader } from "../object/pack-decode.js";
+import {
+  decodeEntryHeader,
+  inflateStream,
+  PackDamage,
+  type EntryHeader,
+  type GitObject,
+} from "../object/pack-decode.js";
 import {
   ENTRY_HEADER_ROOM,
   encodeTreeDelta,
@@ -103,8 +109,15 @@ const COST_UNIT_BYTES = 1024;
 const DEFLATE_BYTES_MIN = 128;
 /** From here on the fastest level: three times as fast for a few percent, because directories are oids mostly. */
 const FAST_DEFLATE_BYTES_MIN = 4096;
-/** A directory of fewer bytes is no larger than its delta. */
-const TREE_DELTA_BYTES_MIN = 96;
+/** Finding the predecessor of a smaller directory costs more than its delta saves. */
+const TREE_DELTA_BYTES_MIN = 256;
+
+/**
+ * In a source with more objects, a directory this large that is stored whole begins a chain that is about as deep as it may
+ * be. Deltas that would become too deep behind another chain would be written whole, many for the one saved.
+ */
+const LARGE_TREE_BYTES = 8192;
+const SHORT_SOURCE_OBJECTS_MAX = 1024;
 
 /** Most entries and bytes that are looked at as one commit. */
 const GROUP_ENTRIES_MAX = 2048;
@@ -469,7 +482,8 @@ class Rewrite {
   /** Writes a whole tree as a delta against `predecessor`, an entry that is written; false where that gains nothing. */
   #writeAsDelta(entry: Entry, number: number, predecessor: number): boolean {
     const { group, offset, header } = entry;
-    const base = this.#readEntryNumber(predecessor);
+    const { type, data: base } = this.#readEntryNumber(predecessor);
+    if (type !== "tree") return false;
     const content = inStream(group.stream, offset, () => mustInflate(entry));
     this.#work += WORK.tree + content.length / WORK.bytesPerUnit;
     const delta = encodeTreeDelta(base, content);
@@ -480,10 +494,10 @@ class Rewrite {
     return true;
   }
 
-  #readEntryNumber(number: number): Buffer {
+  #readEntryNumber(number: number): GitObject {
     const source = this.#sourceOf(number);
     const offset = source.index.placeAt(number - source.first);
-    return this.#context.reader.readAt(`pack-${source.name}`, offset).data;
+    return this.#context.reader.readAt(`pack-${source.name}`, offset);
   }
 
   #sourceOf(number: number): Source {
@@ -570,6 +584,7 @@ class Rewrite {
     for (let rank = from; rank < to; rank++) {
       const header = this.#headers[rank - from] as EntryHeader;
       if (header.kind !== "object" || header.type !== "tree" || header.size < TREE_DELTA_BYTES_MIN) continue;
+      if (header.size >= LARGE_TREE_BYTES && source.entries.count > SHORT_SOURCE_OBJECTS_MAX) continue;
       const position = positions[rank] as number;
       if (this.#winners[source.first + position] === source.first + position) {
         wanted.set(source.index.oidAt(position), rank);
