@@ -257,15 +257,33 @@ class Rewrite {
     const checksum = pack.finish();
     yield;
     const indexBytes = yield* this.#writeIndex(order, checksum);
+    const name = checksum.toString("hex");
+    const written = this.#renameFor(name);
     this.#isFinished = true;
     return {
-      name: checksum.toString("hex"),
+      ...written,
+      name,
       objects: order.length,
       packBytes: pack.position,
       indexBytes,
-      temporaryPack: this.#temporaryPack,
-      temporaryIndex: this.#temporaryIndex,
     };
+  }
+
+  /** Names the temporary files after the pack, so that another rewrite of the same sources leaves them alone. */
+  #renameFor(name: string): Omit<WrittenPack, "name"> {
+    const { fileSystem, repositoryDirectory } = this.#context;
+    const written = {
+      temporaryPack: temporaryPackPath(repositoryDirectory, name),
+      temporaryIndex: temporaryIndexPath(repositoryDirectory, name),
+    };
+    fileSystem.rename(this.#temporaryPack, written.temporaryPack);
+    try {
+      fileSystem.rename(this.#temporaryIndex, written.temporaryIndex);
+    } catch (error) {
+      discardWrittenPack(fileSystem, written);
+      throw error;
+    }
+    return written;
   }
 
   /** Closes everything; a pack that is not finished goes. */
@@ -274,7 +292,7 @@ class Rewrite {
     this.#pack?.close();
     this.#index?.close();
     for (const { index } of this.#sources) index.close();
-    if (!this.#isFinished) {
+    if (this.#pack !== undefined && !this.#isFinished) {
       discardWrittenPack(this.#context.fileSystem, {
         temporaryPack: this.#temporaryPack,
         temporaryIndex: this.#temporaryIndex,
