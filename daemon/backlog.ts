@@ -90,7 +90,7 @@ export class HistoryBacklog {
   /** What CONTROL `history` answers: lines of `name: value`. */
   describe(): string {
     const { recorder, journal, journalBytesMax } = this.#options;
-    const { tip, sealedSeq, recordedSeq, publishedSeq, trouble } = recorder.status();
+    const { tip, sealedSeq, recordedSeq, publishedSeq, trouble, packs, packBytes, packsRetired } = recorder.status();
     const lines: readonly (readonly [name: string, value: string | number])[] = [
       ["tip", tip ?? "none"],
       ["seq", publishedSeq],
@@ -100,6 +100,8 @@ export class HistoryBacklog {
       ["lag bytes max", journalBytesMax],
       ["journal bytes", journal.bytes()],
       ["journal segments", journal.segmentCount()],
+      ["packs", `${String(packs)}, ${String(packBytes)} bytes`],
+      ["packs replaced, not yet removed", packsRetired],
       ["writers", this.#describeWriters()],
       ["recorder", trouble?.reason ?? "running"],
     ];

@@ -256,7 +256,8 @@ class WorkerRecorder implements Recorder {
         break;
       }
       case "maintenanceFailure":
-        this.#tellFailure(new RecorderError(`the history is complete, but ${report.reason}`));
+        // Nothing keeps it from sealing: this is no trouble for those who wait for the history.
+        this.#callBack(new RecorderError(`the history is complete, but ${report.reason}`));
         break;
     }
   }
@@ -276,6 +277,10 @@ class WorkerRecorder implements Recorder {
 
   #tellFailure(error: Error, isFinal: boolean): void {
     this.#trouble = { reason: error.message, isFinal };
+    this.#callBack(error);
+  }
+
+  #callBack(error: Error): void {
     for (const callback of this.#failureCallbacks) callback(error);
   }
 }

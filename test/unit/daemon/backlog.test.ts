@@ -32,6 +32,9 @@ class FakeRecorder implements Recorder {
       recordedSeq: this.sealedSeq as Seq,
       packsSealed: 0,
       bytesSealed: 0,
+      packs: 0,
+      packBytes: 0,
+      packsRetired: 0,
       publishedSeq: this.published.seq,
       trouble: this.trouble,
     };
@@ -104,6 +107,8 @@ describe("HistoryBacklog", () => {
       "lag bytes max: 100000",
       "journal bytes: 5000",
       "journal segments: 3",
+      "packs: 0, 0 bytes",
+      "packs replaced, not yet removed: 0",
       "writers: not slowed",
       "recorder: running",
       "",
