@@ -86,6 +86,38 @@ export class DamagedRefError extends Error {
   }
 }
 
+/** The file `shallow`, which says where the history begins, holds something else than object ids. */
+export class DamagedShallowError extends Error {
+  override readonly name = "DamagedShallowError";
+  readonly file: string;
+  constructor(file: string, line: number) {
+    super(
+      `damaged history: ${file}, line ${String(line)}: expected 40 hexadecimal digits, the id of a commit whose parents were dropped`,
+    );
+    this.file = file;
+  }
+}
+
+/** Somebody else moves the beginning of the history, or left the lock behind. Nothing was changed. */
+export class ShallowLockedError extends Error {
+  override readonly name = "ShallowLockedError";
+  readonly lockFile: string;
+  constructor(lockFile: string) {
+    super(
+      `the beginning of the history is locked: ${lockFile} exists; another process moves it (git fetch --depth, git gc), or died doing so (then remove the file)`,
+    );
+    this.lockFile = lockFile;
+  }
+}
+
+/** The file `shallow` is not what the update was made for. Nothing was changed. */
+export class ShallowMovedError extends Error {
+  override readonly name = "ShallowMovedError";
+  constructor(file: string) {
+    super(`${file} was changed by somebody else while its replacement was being prepared`);
+  }
+}
+
 /** No pack and no loose file holds the object. */
 export class MissingObjectError extends Error {
   override readonly name = "MissingObjectError";
