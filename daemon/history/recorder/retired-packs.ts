@@ -91,6 +91,10 @@ export class RetiredPacks {
   announce(superseding: string, superseded: readonly string[]): void {
     const others = superseded.filter((name) => name !== superseding);
     if (others.length === 0) return;
+    // A pack's name is its content's, so one that was on its way out may be made again: then it stays.
+    for (const retirement of this.#retirements) {
+      retirement.superseded = retirement.superseded.filter((name) => name !== superseding);
+    }
     this.#retirements.push({ superseding, superseded: others, since: undefined });
     this.#writeRecord();
   }

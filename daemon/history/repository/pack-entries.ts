@@ -247,7 +247,12 @@ export class OidCursor {
     this.#file = openToRead(fileSystem, this.#path);
     this.count = count;
     this.bytes = Buffer.allocUnsafeSlow(Math.min(CURSOR_OIDS, count + 1) * OID_BYTES);
-    this.#load();
+    try {
+      this.#load();
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
   }
 
   /**

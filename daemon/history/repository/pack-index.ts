@@ -34,24 +34,22 @@ export class PackIndex {
     try {
       file.locate(0, INDEX_HEADER_BYTES);
       this.#fanOut = decodeFanOut(file.bytes.subarray(file.at));
+      this.count = this.#fanOut[255] as number;
+      const least = INDEX_HEADER_BYTES + this.count * (OID_BYTES + 4 + 4) + 2 * CHECKSUM_BYTES;
+      const excess = file.size - least;
+      if (excess < 0 || excess % 8 !== 0 || excess > this.count * 8) {
+        throw new PackDamage(
+          file.size,
+          `the index has ${String(file.size)} bytes; with ${String(this.count)} objects it would have ${String(least)} and 8 for each far place`,
+        );
+      }
+      file.locate(file.size - 2 * CHECKSUM_BYTES, CHECKSUM_BYTES);
+      this.packChecksum = file.bytes.toString("latin1", file.at, file.at + CHECKSUM_BYTES);
     } catch (error) {
       file.close();
       if (error instanceof PackDamage) throw new DamagedObjectError(path, error.at, error.message);
       throw error;
     }
-    this.count = this.#fanOut[255] as number;
-    const least = INDEX_HEADER_BYTES + this.count * (OID_BYTES + 4 + 4) + 2 * CHECKSUM_BYTES;
-    const excess = file.size - least;
-    if (excess < 0 || excess % 8 !== 0 || excess > this.count * 8) {
-      file.close();
-      throw new DamagedObjectError(
-        path,
-        file.size,
-        `the index has ${String(file.size)} bytes; with ${String(this.count)} objects it would have ${String(least)} and 8 for each far place`,
-      );
-    }
-    file.locate(file.size - 2 * CHECKSUM_BYTES, CHECKSUM_BYTES);
-    this.packChecksum = file.bytes.toString("latin1", file.at, file.at + CHECKSUM_BYTES);
   }
 
   /**
@@ -101,6 +99,15 @@ export class PackIndex {
 
   close(): void {
     this.#file.close();
+  }
+
+  /**
+   * The position of the object's name in the index (0 is the smallest), or undefined when the pack does not have it.
+   *
+   * @throws FileVanishedError, DamagedObjectError
+   */
+  positionOf(oid: Oid): number | undefined {
+    return this.#search(oid);
   }
 
   /**

@@ -1,0 +1,445 @@
+/**
+ * Compaction: the beginning of a history goes, and its space comes back.
+ *
+ * Owns the order of steps and what a crash between them leaves. What to drop is `retention-plan.ts`'s to say, what to keep
+ * `mark-needed.ts`'s, how packs are rewritten `merge-packs.ts`'s. It runs in the recorder's thread as a generator that
+ * pauses after a few milliseconds at most, so commits are recorded and sealed while it is under way; one runs at a time,
+ * and no consolidation beside it.
+ *
+ *   snapshot ─► plan ─► mark ─► note the boundary ─► write `shallow` ─► for each pack: rewrite, place, retire ─► forget the note
+ *      ▲                  │           durable             durable                 durable
+ *      └── refs moved, a pack is gone: begin again
+ *
+ * Invariants
+ *  1. Until `shallow` is written nothing has changed. From then on the repository is whole behind its new beginning, and
+ *     what the rewriting drops is reachable from nothing.
+ *  2. A pack is retired only when the packs that remain hold everything that is needed of it, durably.
+ *  3. Only packs of the snapshot are touched: not what was sealed later, not what somebody has marked with `.keep`, not what
+ *     has been retired before (an object's last copy could be taken for the one that stays there).
+ *  4. What was recorded since the snapshot needs, of older objects, only those of the snapshot's tip (recorder invariant 3),
+ *     which are marked.
+ *  5. Before a pack is retired the refs are read again: one that leads to something that was not marked makes it all begin
+ *     again.
+ *  6. The note is there from before `shallow` changes until the old packs are gone. A start that finds it compacts again,
+ *     with that boundary; doing so twice does no harm.
+ */
+import { Buffer } from "node:buffer";
+import type { Seq } from "../../../protocol/identifiers.js";
+import { hexFromOid, type Oid } from "../object/oid.js";
+import {
+  isErrno,
+  listIfPresent,
+  readIfPresent,
+  removeIfPresent,
+  writeDurableFile,
+} from "../repository/durable-file.js";
+import { ShallowMovedError } from "../repository/errors.js";
+import { FileVanishedError } from "../repository/file-window.js";
+import { discardWrittenPack, packDirectory, placeWrittenPack, removeKeep } from "../repository/pack-file.js";
+import { RefStore, type Ref } from "../repository/ref-store.js";
+import {
+  readShallow,
+  removeStaleShallowLock,
+  sameCommits,
+  updateShallow,
+  type Shallow,
+} from "../repository/shallow.js";
+import { readCommit } from "../repository/walk.js";
+import { walkChain, type CommitChain } from "./commit-chain.js";
+import { findPins, listLiveRefs, peel, type LiveRefs, type Pin } from "./live-refs.js";
+import { markNeeded, type MarkContext, type Marked, type NeededObjects } from "./mark-needed.js";
+import { rewritePacks, type RewrittenPack } from "./merge-packs.js";
+import type { RetiredPacks } from "./retired-packs.js";
+import {
+  isWorthwhile,
+  resolveRevision,
+  wantedBoundary,
+  withinPins,
+  type NamedCommit,
+  type Resolution,
+  type RetentionLimits,
+  type RetentionThreshold,
+} from "./retention-plan.js";
+
+/** What a compaction works with. */
+export interface CompactionContext extends MarkContext {
+  /** Full name of the branch's ref. */
+  readonly branch: string;
+  /** Takes over the packs that have been replaced, and knows those that only wait for their removal. */
+  readonly retired: Pick<RetiredPacks, "names" | "announce" | "retire" | "withdraw">;
+}
+
+/** Where the history shall begin. */
+export type CompactionTarget =
+  /** At the commit that a person named, or not at all; whatever can be freed is freed. */
+  | { readonly kind: "revision"; readonly revision: string }
+  /** Where the limits say, as far as other branches allow, if it is worth the work. */
+  | { readonly kind: "limits"; readonly limits: RetentionLimits; readonly threshold?: RetentionThreshold }
+  /** Where a compaction that did not come to its end wanted it. */
+  | { readonly kind: "resume" };
+
+/** What came of it. */
+export type CompactionOutcome =
+  | { readonly kind: "refused"; readonly reason: string }
+  /** There was nothing to drop, or too little. */
+  | { readonly kind: "unnecessary"; readonly oldest: Seq | undefined }
+  | {
+      readonly kind: "done";
+      /** The commit that the history begins with now. */
+      readonly oldest: Seq;
+      readonly commitsDropped: number;
+      readonly packsRewritten: number;
+      readonly packsRetired: number;
+      /** Of packs and indexes, before and after; the space is free when the retired ones have been removed. */
+      readonly bytesBefore: number;
+      readonly bytesAfter: number;
+    };
+
+/** How often it begins again before it gives up for now. */
+const ATTEMPTS_MAX = 5;
+/** A pack of which less than this part could be dropped is left alone, unless a person asked. */
+const DROPPED_PART_MIN = 0.1;
+const PACK_INDEX_NAME = /^pack-([0-9a-f]{40})\.idx$/;
+const NOTE = /^boundary ([0-9a-f]{40})\n$/;
+const NOTE_DIRECTORY = "xenstore-tng";
+
+/** The repository as it is when a compaction begins. */
+interface Snapshot {
+  readonly tip: Oid;
+  readonly refs: LiveRefs;
+  readonly shallow: Shallow;
+  readonly packs: readonly string[];
+}
+
+/** Where a compaction begins the history, and how thorough it is. */
+interface Decision {
+  readonly boundary: Seq;
+  readonly droppedPartMin: number;
+}
+
+function noteFile(repositoryDirectory: string): string {
+  return `${repositoryDirectory}/${NOTE_DIRECTORY}/compaction`;
+}
+
+/** The boundary of a compaction that has not come to its end, in hexadecimal; undefined when there is none. */
+export function readCompactionNote(
+  context: Pick<CompactionContext, "fileSystem" | "repositoryDirectory">,
+): string | undefined {
+  const content = readIfPresent(context.fileSystem, noteFile(context.repositoryDirectory));
+  // A note that cannot be read was never durable, so nothing had been changed on its behalf.
+  return NOTE.exec(Buffer.from(content ?? []).toString("latin1"))?.[1];
+}
+
+/**
+ * Forgets a compaction when its old packs are gone.
+ *
+ * Not synced: a note that comes back after a power cut leads to a compaction that finds nothing to do.
+ */
+export function removeCompactionNote(context: Pick<CompactionContext, "fileSystem" | "repositoryDirectory">): void {
+  removeIfPresent(context.fileSystem, noteFile(context.repositoryDirectory));
+}
+
+/**
+ * Cleans up after a compaction that a crash ended; at start, before anything else runs. Says whether it must be resumed.
+ */
+export function recoverCompaction(context: Pick<CompactionContext, "fileSystem" | "repositoryDirectory">): boolean {
+  const { fileSystem, repositoryDirectory } = context;
+  removeIfPresent(fileSystem, `${noteFile(repositoryDirectory)}.new`);
+  if (readCompactionNote(context) === undefined) return false;
+  removeStaleShallowLock(fileSystem, repositoryDirectory);
+  return true;
+}
+
+/**
+ * The first commit of a history, by its seq; undefined when there is none.
+ *
+ * Of the commits that `shallow` lists, those that are kept for a tag's sake come before it, so it is the one with the
+ * highest seq. Costs one read for each.
+ */
+export function readOldestSeq(context: MarkContext, tip: Oid | undefined): Seq | undefined {
+  if (tip === undefined) return undefined;
+  const tipSeq = readCommit(context.reader, tip).trailers.seq;
+  if (tipSeq === undefined) return undefined;
+  let oldest = 1 as Seq;
+  for (const oid of readShallow(context.fileSystem, context.repositoryDirectory)) {
+    if (!context.reader.has(oid)) continue;
+    const { seq } = readCommit(context.reader, oid).trailers;
+    if (seq !== undefined && seq > oldest && seq <= tipSeq) oldest = seq;
+  }
+  return oldest;
+}
+
+/**
+ * Runs a compaction.
+ *
+ * When it ends with "done", the caller removes the note (`removeCompactionNote`) once no retired pack is left.
+ *
+ * @throws what the disk throws, ShallowLockedError, BrokenChainError, MissingObjectError, DamagedObjectError: the
+ *   repository is as good as before, and running it again later is right
+ */
+export function* runCompaction(
+  context: CompactionContext,
+  target: CompactionTarget,
+): Generator<void, CompactionOutcome> {
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    try {
+      const outcome = yield* attemptCompaction(context, target);
+      if (outcome !== undefined) return outcome;
+    } catch (error) {
+      if (!(error instanceof FileVanishedError || error instanceof ShallowMovedError)) throw error;
+    } finally {
+      context.reader.close();
+    }
+  }
+  throw new Error(
+    `${context.repositoryDirectory}: somebody else changes refs or packs faster than they can be looked through; compaction is tried again later`,
+  );
+}
+
+/** Undefined: what was looked at is no longer so, begin again. */
+function* attemptCompaction(
+  context: CompactionContext,
+  target: CompactionTarget,
+): Generator<void, CompactionOutcome | undefined> {
+  const snapshot = takeSnapshot(context);
+  if (snapshot === undefined) {
+    return target.kind === "revision"
+      ? { kind: "refused", reason: "nothing is recorded yet" }
+      : { kind: "unnecessary", oldest: undefined };
+  }
+  const chain = yield* walkChain(context.reader, snapshot.tip, snapshot.shallow);
+  const decision = yield* decide(context, { target, snapshot, chain });
+  if ("kind" in decision) return decision;
+  const marked = yield* markNeeded(context, { ...snapshot, chain, boundary: decision.boundary });
+  try {
+    if (haveRefsMoved(context, snapshot, marked.needed)) return undefined;
+    moveBoundary(context, { snapshot, marked, boundary: chain.oidAt(decision.boundary) });
+    yield;
+    const freed = yield* rewriteAll(context, { snapshot, marked, droppedPartMin: decision.droppedPartMin });
+    if (freed === undefined) return undefined;
+    const commitsDropped = decision.boundary - chain.oldest;
+    return { kind: "done", oldest: decision.boundary, commitsDropped, ...freed };
+  } finally {
+    marked.needed.close();
+  }
+}
+
+/** All in one step, so that refs, list and packs belong together. */
+function takeSnapshot(context: CompactionContext): Snapshot | undefined {
+  const { fileSystem, repositoryDirectory, branch } = context;
+  const tip = new RefStore(fileSystem, repositoryDirectory).read(branch);
+  if (tip === undefined) return undefined;
+  const names = new Set(listIfPresent(fileSystem, packDirectory(repositoryDirectory)));
+  const retired = context.retired.names();
+  const packs: string[] = [];
+  for (const name of names) {
+    const pack = PACK_INDEX_NAME.exec(name)?.[1];
+    if (pack === undefined || retired.has(pack)) continue;
+    if (names.has(`pack-${pack}.pack`) && !names.has(`pack-${pack}.keep`)) packs.push(pack);
+  }
+  const refs = listLiveRefs(fileSystem, repositoryDirectory, branch);
+  return { tip, refs, shallow: readShallow(fileSystem, repositoryDirectory), packs };
+}
+
+/** The boundary; or why there is none. */
+function* decide(
+  context: CompactionContext,
+  subject: { readonly target: CompactionTarget; readonly snapshot: Snapshot; readonly chain: CommitChain },
+): Generator<void, Decision | CompactionOutcome> {
+  const { target, snapshot, chain } = subject;
+  const pins = yield* findPins(context.reader, { ...snapshot, chain });
+  switch (target.kind) {
+    case "limits": {
+      const secondsAt = (seq: Seq): number => readCommit(context.reader, chain.oidAt(seq)).committer.seconds;
+      const boundary = withinPins(wantedBoundary(target.limits, chain, secondsAt), pins);
+      if (!isWorthwhile(boundary, chain, target.threshold)) return { kind: "unnecessary", oldest: chain.oldest };
+      return { boundary, droppedPartMin: DROPPED_PART_MIN };
+    }
+    case "revision": {
+      const named = namedCommits(context, snapshot);
+      const resolution = yield* resolveRevision(target.revision, { chain, named });
+      return fromResolution(target.revision, resolution, pins);
+    }
+    case "resume": {
+      const note = readCompactionNote(context);
+      const resolution = note === undefined ? undefined : yield* resolveRevision(note, { chain, named: [] });
+      // It may have been dropped since, by a boundary further on.
+      const seq = resolution !== undefined && "seq" in resolution ? resolution.seq : chain.oldest;
+      return { boundary: Math.max(chain.oldest, withinPins(seq, pins)) as Seq, droppedPartMin: 0 };
+    }
+  }
+}
+
+function fromResolution(revision: string, resolution: Resolution, pins: readonly Pin[]): Decision | CompactionOutcome {
+  if ("refusal" in resolution) return { kind: "refused", reason: resolution.refusal };
+  const { seq } = resolution;
+  const pin = pins.find((each) => each.seq < seq);
+  if (pin === undefined) return { boundary: seq, droppedPartMin: 0 };
+  return {
+    kind: "refused",
+    reason: `${revision} is commit @{${String(seq)}}, and ${pin.ref} is built on @{${String(pin.seq)}}: delete that ref first, or name an older commit`,
+  };
+}
+
+function namedCommits(context: CompactionContext, { tip, refs }: Snapshot): NamedCommit[] {
+  const named = [{ name: context.branch, commit: tip }];
+  for (const ref of [...refs.tags, ...refs.others]) {
+    const { oid, type } = peel(context.reader, ref);
+    if (type === "commit") named.push({ name: ref.name, commit: oid });
+  }
+  return named;
+}
+
+/** Whether a ref leads to something now that was not marked (invariant 5). */
+function haveRefsMoved(context: CompactionContext, { refs }: Snapshot, needed: NeededObjects): boolean {
+  const known = new Map([...refs.tags, ...refs.others].map(({ name, oid }) => [name, oid]));
+  const isSafe = ({ name, oid }: Ref): boolean => known.get(name) === oid || needed.has(oid);
+  const now = listLiveRefs(context.fileSystem, context.repositoryDirectory, context.branch);
+  return ![...now.tags, ...now.others].every(isSafe);
+}
+
+/** From here on the history begins at the boundary, for Git and for us. */
+function moveBoundary(
+  context: CompactionContext,
+  move: { readonly snapshot: Snapshot; readonly marked: Marked; readonly boundary: Oid },
+): void {
+  const { fileSystem, repositoryDirectory } = context;
+  const { snapshot, marked, boundary } = move;
+  writeNote(context, boundary);
+  // Without a list the boundary is the first commit of all: there is nothing to cut.
+  if (marked.shallow.size > 0 && !sameCommits(marked.shallow, snapshot.shallow)) {
+    updateShallow(fileSystem, repositoryDirectory, { expected: snapshot.shallow, to: marked.shallow });
+  }
+  removeCommitGraphs(context);
+}
+
+function writeNote({ fileSystem, repositoryDirectory }: CompactionContext, boundary: Oid): void {
+  const file = noteFile(repositoryDirectory);
+  const directory = `${repositoryDirectory}/${NOTE_DIRECTORY}`;
+  const temporary = `${file}.new`;
+  fileSystem.makeDirectory(directory);
+  removeIfPresent(fileSystem, temporary);
+  writeDurableFile(fileSystem, temporary, [Buffer.from(`boundary ${hexFromOid(boundary)}\n`, "latin1")]);
+  fileSystem.rename(temporary, file);
+  fileSystem.syncDirectory(directory);
+  fileSystem.syncDirectory(repositoryDirectory);
+}
+
+/**
+ * Git does not use a commit-graph in a shallow repository, but `git fsck` verifies the file, and finds commits in it that
+ * are gone. It is a cache; `git gc` writes another one when there is use for it.
+ */
+function removeCommitGraphs({ fileSystem, repositoryDirectory }: CompactionContext): void {
+  const info = `${repositoryDirectory}/objects/info`;
+  const chain = `${info}/commit-graphs`;
+  removeIfPresent(fileSystem, `${info}/commit-graph`);
+  // The file that lists the others first: what it lists must be there.
+  const names = listIfPresent(fileSystem, chain).sort((left, right) =>
+    left.endsWith("-chain") ? -1 : right.endsWith("-chain") ? 1 : 0,
+  );
+  for (const name of names) removeIfPresent(fileSystem, `${chain}/${name}`);
+}
+
+interface Freed {
+  packsRewritten: number;
+  packsRetired: number;
+  bytesBefore: number;
+  bytesAfter: number;
+}
+
+/** Undefined: a ref has moved, begin again. */
+function* rewriteAll(
+  context: CompactionContext,
+  work: { readonly snapshot: Snapshot; readonly marked: Marked; readonly droppedPartMin: number },
+): Generator<void, Freed | undefined> {
+  const { snapshot, marked, droppedPartMin } = work;
+  const freed: Freed = { packsRewritten: 0, packsRetired: 0, bytesBefore: 0, bytesAfter: 0 };
+  const keep = (pack: string, position: number): boolean => marked.needed.isNeeded(pack, position);
+  /** Packs that stay; a pack may be rewritten into one that was there already, of an earlier attempt. */
+  const staying = new Set<string>();
+  const useless: string[] = [];
+  for (const { name, objects, needed } of marked.needed.summary()) {
+    const bytes = packBytes(context, name);
+    freed.bytesBefore += bytes;
+    const dropped = objects - needed;
+    if (dropped === 0 || staying.has(name) || dropped < objects * droppedPartMin) {
+      staying.add(name);
+      freed.bytesAfter += bytes;
+      continue;
+    }
+    const rewritten = needed === 0 ? undefined : yield* rewritePacks(context, { sources: [name], keep });
+    if (rewritten === undefined) {
+      useless.push(name);
+      continue;
+    }
+    if (haveRefsMoved(context, snapshot, marked.needed)) {
+      discardWrittenPack(context.fileSystem, rewritten);
+      return undefined;
+    }
+    replacePack(context, name, rewritten);
+    staying.add(rewritten.name);
+    freed.packsRewritten++;
+    freed.packsRetired += rewritten.name === name ? 0 : 1;
+    freed.bytesAfter += rewritten.packBytes + rewritten.indexBytes;
+    yield;
+  }
+  if (haveRefsMoved(context, snapshot, marked.needed)) return undefined;
+  freed.packsRetired += retireUseless(
+    context,
+    useless.filter((name) => !staying.has(name)),
+  );
+  return freed;
+}
+
+/** Places a pack and lets the one that it was made from go (invariant 2). */
+function replacePack(context: CompactionContext, name: string, pack: RewrittenPack): void {
+  const { fileSystem, repositoryDirectory, retired } = context;
+  try {
+    retired.announce(pack.name, [name]);
+    placeWrittenPack(fileSystem, repositoryDirectory, pack);
+  } catch (error) {
+    retired.withdraw(pack.name);
+    discardWrittenPack(fileSystem, pack);
+    throw error;
+  }
+  retired.retire(pack.name);
+  removeKeep(fileSystem, repositoryDirectory, pack.name);
+}
+
+/**
+ * Lets packs go of which nothing is needed; returns how many. Any pack that stays can stand for them, because there is
+ * nothing in them that it would have to have. Where none is left (all that is needed is loose), they stay too.
+ */
+function retireUseless(
+  { fileSystem, repositoryDirectory, retired }: CompactionContext,
+  useless: readonly string[],
+): number {
+  if (useless.length === 0) return 0;
+  const going = retired.names();
+  for (const name of useless) going.add(name);
+  const names = listIfPresent(fileSystem, packDirectory(repositoryDirectory)).map(
+    (name) => PACK_INDEX_NAME.exec(name)?.[1],
+  );
+  const staying = names.find((name) => name !== undefined && !going.has(name));
+  if (staying === undefined) return 0;
+  retired.announce(staying, useless);
+  retired.retire(staying);
+  return useless.length;
+}
+
+/** Of a pack and its index. */
+function packBytes({ fileSystem, repositoryDirectory }: CompactionContext, name: string): number {
+  let bytes = 0;
+  for (const suffix of ["pack", "idx"]) {
+    const path = `${packDirectory(repositoryDirectory)}/pack-${name}.${suffix}`;
+    try {
+      const file = fileSystem.open(path, "read");
+      bytes += file.size();
+      file.close();
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) throw new FileVanishedError(path);
+      throw error;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,132 @@
+/**
+ * Histories for the tests of retention: recorded by the recorder into a repository on any file system.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import type { Seq } from "../../../../../protocol/identifiers.js";
+import {
+  removeCompactionNote,
+  runCompaction,
+  type CompactionContext,
+  type CompactionOutcome,
+  type CompactionTarget,
+} from "../../../../../daemon/history/recorder/compaction.js";
+import { HistoryRecorder } from "../../../../../daemon/history/recorder/recorder.js";
+import { MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
+import { RetiredPacks } from "../../../../../daemon/history/recorder/retired-packs.js";
+import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
+import type { FileSystem } from "../../../../../daemon/platform/file-system.js";
+import type { Commit } from "../../../../../daemon/store/commit.js";
+import { emptyRoot, type Root } from "../../../../../daemon/store/root.js";
+import { commitBetween, editRoot, type Edit } from "../../../../property/history-generator.js";
+
+/** Commits and the roots after each of them; `roots[seq]`, and `roots[0]` is empty. */
+export interface History {
+  readonly commits: Commit[];
+  readonly roots: Root[];
+}
+
+/** One commit for each edit. */
+export function historyOfEdits(edits: readonly Edit[]): History {
+  const roots = [emptyRoot()];
+  const commits: Commit[] = [];
+  for (const [index, edit] of edits.entries()) {
+    const before = roots[index] as Root;
+    const root = editRoot(before, edit, (index + 1) as Seq);
+    roots.push(root);
+    commits.push(commitBetween(before, root, index + 1));
+  }
+  return { commits, roots };
+}
+
+/** A history in which each commit writes a value nobody wrote before, so that much of it is of no use later. */
+export function historyOfValues(length: number, valueBytes = 200): History {
+  const { node } = emptyRoot();
+  return historyOfEdits(
+    Array.from({ length }, (_, index) => ({
+      kind: "set",
+      names: ["domain", String(index % 7), `n${String(index % 5)}`],
+      value: `${String(index)} `.repeat(valueBytes / 5).slice(0, valueBytes),
+      perms: node.perms,
+    })),
+  );
+}
+
+/** A recorder of the branch main. */
+export function openRecorder(fileSystem: FileSystem, repositoryDirectory: string): HistoryRecorder {
+  return new HistoryRecorder({ fileSystem, repositoryDirectory, ref: MAIN_REF, hostName: "host" });
+}
+
+/** Records and seals; a pack for each `packCommits` commits. */
+export function recordAll(recorder: HistoryRecorder, commits: readonly Commit[], packCommits: number): void {
+  for (const [index, commit] of commits.entries()) {
+    recorder.record(commit);
+    if (index % packCommits === packCommits - 1) recorder.seal();
+  }
+  recorder.seal();
+}
+
+/** Runs a generator to its end. */
+export function finish<Result>(steps: Generator<unknown, Result>): Result {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** A compaction's surroundings, on a clock that stands still until it is told. */
+export interface Surroundings {
+  readonly context: CompactionContext;
+  readonly retired: RetiredPacks;
+  /** Lets the time pass after which superseded packs are removed, as the daemon does some minutes later. */
+  readonly removeRetired: () => void;
+}
+
+/** Makes the surroundings of a compaction of the branch main. */
+export function surround(fileSystem: FileSystem, repositoryDirectory: string): Surroundings {
+  let now = 0;
+  const retired = new RetiredPacks({
+    fileSystem,
+    repositoryDirectory,
+    monotonicMilliseconds: () => now,
+    leastMilliseconds: 1000,
+    mostMilliseconds: 1000,
+    isInUse: () => false,
+  });
+  const reader = new ObjectReader(fileSystem, repositoryDirectory);
+  const context: CompactionContext = { fileSystem, repositoryDirectory, reader, branch: MAIN_REF, retired };
+  const removeRetired = (): void => {
+    now += 1000;
+    retired.removeDue();
+    removeCompactionNote(context);
+  };
+  return { context, retired, removeRetired };
+}
+
+/** Compacts, and removes what was retired. */
+export function compactNow(
+  fileSystem: FileSystem,
+  repositoryDirectory: string,
+  target: CompactionTarget,
+): CompactionOutcome {
+  const { context, removeRetired } = surround(fileSystem, repositoryDirectory);
+  const outcome = finish(runCompaction(context, target));
+  removeRetired();
+  return outcome;
+}
+
+/** Copies everything below `from` to a directory of the real disk, for git to look at. */
+export function copyToDisk(fileSystem: FileSystem, from: string, to: string): void {
+  const pending: [string, string][] = [[from, to]];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const [source, target] = next;
+    let names: string[];
+    try {
+      names = fileSystem.list(source);
+    } catch {
+      writeFileSync(target, fileSystem.readFile(source));
+      continue;
+    }
+    mkdirSync(target, { recursive: true });
+    for (const name of names) pending.push([`${source}/${name}`, `${target}/${name}`]);
+  }
+}
