@@ -20,10 +20,13 @@ const RUNS = 256;
 const SEGMENTS = 8;
 const SEGMENT_BYTES_MIN = 64 * 1024;
 
+/** What the backlog asks of a recorder. */
+export type WatchedRecorder = Pick<Recorder, "publish" | "flush" | "status" | "onSealed" | "onFailure">;
+
 /** What is between the journal and the history. */
 export interface BacklogOptions {
   /** Its position has been published. */
-  readonly recorder: Recorder;
+  readonly recorder: WatchedRecorder;
   readonly journal: Pick<Journal, "position" | "bytes" | "segmentCount">;
   readonly clock: Clock;
   /** The most bytes of journal lines that sealed packs do not hold. */
@@ -90,12 +93,15 @@ export class HistoryBacklog {
   /** What CONTROL `history` answers: lines of `name: value`. */
   describe(): string {
     const { recorder, journal, journalBytesMax } = this.#options;
-    const { tip, sealedSeq, recordedSeq, publishedSeq, trouble, packs, packBytes, packsRetired } = recorder.status();
+    const status = recorder.status();
+    const { tip, sealedSeq, recordedSeq, publishedSeq, trouble, packs, packBytes, packsRetired, oldestSeq } = status;
     const lines: readonly (readonly [name: string, value: string | number])[] = [
       ["tip", tip ?? "none"],
       ["seq", publishedSeq],
       ["recorded", recordedSeq],
       ["sealed", sealedSeq],
+      // Until it has looked, the recorder's thread does not know; a history that is new begins with its first commit.
+      ["oldest", tip === undefined ? "none" : (oldestSeq ?? 1)],
       ["lag", formatLag(this.lag())],
       ["lag bytes max", journalBytesMax],
       ["journal bytes", journal.bytes()],

@@ -59,6 +59,10 @@ export interface DaemonConfig {
   readonly redact?: readonly PathGlob[];
   /** The kernel's boot id; left out where there is none. */
   readonly bootId?: string | undefined;
+  /** How many of the newest commits stay in the history; any number unless told. */
+  readonly keepCommits?: number | undefined;
+  /** How old, in seconds, a commit becomes before it leaves the history; any age unless told. */
+  readonly keepSeconds?: number | undefined;
 }
 
 /** A running daemon. */
@@ -114,6 +118,7 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
     branch: "main",
     hostName: config.hostName,
     sealMilliseconds: config.sealMilliseconds,
+    retention: { keepCommits: config.keepCommits, keepSeconds: config.keepSeconds },
   });
   const { journal, root, seq } = await recoverOrEnd(starting, () => recover(ports, config, repository));
   const log = limitRate(logger, clock);
@@ -144,6 +149,7 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
       flushHistory: async () => {
         await recorder.flush();
       },
+      compactHistory: (revision) => recorder.compact(revision),
       accessLog: () => (isAccessLogged ? accessLine(logger) : undefined),
     },
     places,
@@ -255,6 +261,9 @@ function watchRecorder(recorder: Recorder, journal: Journal, log: RateLimitedLog
   recorder.onPassedOver(({ file, offset, reason }) => {
     const message = "the journal is damaged where the history has all its commits: passed over";
     log.log("warn", "passed over", message, { file, offset, reason });
+  });
+  recorder.onDropped((text) => {
+    log.log("info", "retention", text);
   });
   recorder.onFailure((error) => {
     log.log("error", "recorder", `${error.message} (the journal keeps what the history lacks)`);

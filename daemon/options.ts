@@ -10,6 +10,7 @@ import type { Durability } from "./journal/journal.js";
 import { parsePathGlob, type PathGlob } from "./journal/path-glob.js";
 import { messageOf } from "./platform/error-message.js";
 import { LOG_LEVELS, type LogLevel } from "./platform/log.js";
+import { parseKeepAge, parseKeepCommits } from "./retention-option.js";
 
 /** What the daemon was asked to do. */
 export interface DaemonOptions {
@@ -23,6 +24,10 @@ export interface DaemonOptions {
   readonly redact: readonly PathGlob[];
   /** The most bytes of commits that wait in the journal for the history. */
   readonly journalBytesMax: number;
+  /** How many of the newest commits stay; undefined when their number does not matter. */
+  readonly keepCommits: number | undefined;
+  /** How old a commit may become; undefined when its age does not matter. */
+  readonly keepSeconds: number | undefined;
   readonly logLevel: LogLevel;
   /** Absolute path; undefined for standard error. */
   readonly logFile: string | undefined;
@@ -49,6 +54,9 @@ Redaction: a value at a path that a --redact glob matches reaches journal and hi
 STATE/redaction.key). Clients see it until the daemon is started again; then it is empty, and whoever needs it writes it
 anew. "*" and "?" match within a name, "**" any number of names. What was recorded before stays in the history.
 
+History is kept for ever unless --keep-commits or --keep-age says how much of it; with both, a commit stays when either
+wants it. What is older goes, except what a tag or another branch holds on to; no commit changes its id.
+
 Examples:
   xenstored-tng                                  # sockets in ./.xenstore/run
   xenstored-tng --dir /var/lib/xenstored-tng --run /run/xenstored
@@ -74,6 +82,8 @@ export function parseDaemonOptions(
         .default(500)
         .argParser(parseSeal),
     )
+    .addOption(new Option("--keep-commits <n>", "drop history before the newest n commits").argParser(parseKeepCommits))
+    .addOption(new Option("--keep-age <age>", "drop history older than this, e.g. 30d or 12h").argParser(parseKeepAge))
     .addOption(
       new Option("--redact <glob>", "keep values at these paths out of journal and history (may be repeated)")
         .default([], "none")
@@ -105,6 +115,8 @@ export function parseDaemonOptions(
     sealMs: number;
     redact: readonly PathGlob[];
     journalMax: number;
+    keepCommits?: number;
+    keepAge?: number;
     logLevel: LogLevel;
     logFile?: string;
   }>();
@@ -118,6 +130,8 @@ export function parseDaemonOptions(
     sealMilliseconds: flags.sealMs,
     redact: flags.redact,
     journalBytesMax: flags.journalMax,
+    keepCommits: flags.keepCommits,
+    keepSeconds: flags.keepAge,
     logLevel: flags.logLevel,
     logFile: flags.logFile === undefined ? undefined : resolve(flags.logFile),
   };

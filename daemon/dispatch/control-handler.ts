@@ -14,7 +14,7 @@ import type { Call, Handler } from "./call.js";
 import { destroyDomain, shutDownDomain } from "./domain-handlers.js";
 import { DEFERRED, fail, OK, type Outcome } from "./outcome.js";
 import { setQuota } from "./quota-handlers.js";
-import type { CoreState } from "./state.js";
+import type { CoreState, WaitingRequest } from "./state.js";
 import { transactionsHeld } from "./transaction-handlers.js";
 import { watchesHeld } from "./watch-handlers.js";
 
@@ -26,11 +26,12 @@ interface Command {
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["check", { usage: "check", purpose: "recount nodes, perms, watches and transactions, and compare", run: check }],
+  ["compact", { usage: "compact REV", purpose: "drop the history before a commit, then answer", run: compact }],
   ["conflicts", { usage: "conflicts", purpose: "why the last transactions ended in EAGAIN", run: conflicts }],
   ["domain", { usage: "domain shutdown|destroy DOMID", purpose: "what a hypervisor would report", run: domain }],
   ["flush", { usage: "flush", purpose: "write all history to Git, then answer", run: flush }],
   ["help", { usage: "help", purpose: "list the commands", run: help }],
-  ["history", { usage: "history", purpose: "tip, sequence number and lag of the Git history", run: history }],
+  ["history", { usage: "history", purpose: "tip, beginning and lag of the Git history", run: history }],
   ["log", { usage: "log on|off", purpose: "turn the access log on or off", run: log }],
   ["memreport", { usage: "memreport", purpose: "memory of the daemon", run: memoryReport }],
   ["print", { usage: "print TEXT", purpose: "write a line to the daemon's log", run: print }],
@@ -91,14 +92,31 @@ function domain(call: Call, parameters: readonly string[]): Outcome {
   return fail("EINVAL");
 }
 
-function flush({ state, connection, message }: Call): Outcome {
+/** REV is a tag, a branch, an object id, or `@{N}`: the commit with the sequence number N. */
+function compact(call: Call, parameters: readonly string[]): Outcome {
+  const [revision] = parameters;
+  if (revision === undefined || revision === "" || parameters.length !== 1) return fail("EINVAL");
+  call.state.effects.push({
+    kind: "compact-history",
+    revision: textFromBytes(revision),
+    waiting: letWait(call),
+  });
+  return DEFERRED;
+}
+
+function flush(call: Call): Outcome {
+  call.state.effects.push({ kind: "flush-history", waiting: letWait(call) });
+  return DEFERRED;
+}
+
+/** Nothing more of the connection is dispatched until the request is answered. */
+function letWait({ state, connection, message }: Call): WaitingRequest {
   const { type, requestId, txId } = message;
   connection.waiting = true;
   state.undo.push(() => {
     connection.waiting = false;
   });
-  state.effects.push({ kind: "flush-history", waiting: { connection, type, requestId, txId } });
-  return DEFERRED;
+  return { connection, type, requestId, txId };
 }
 
 function history({ state }: Call): Outcome {

@@ -30,7 +30,9 @@ export type Effect =
   | { readonly kind: "close-domain-socket"; readonly domid: Domid }
   | { readonly kind: "close-connection"; readonly connection: Connection }
   /** Seal the history, then call `Core.answer` with this request. */
-  | { readonly kind: "flush-history"; readonly waiting: WaitingRequest };
+  | { readonly kind: "flush-history"; readonly waiting: WaitingRequest }
+  /** Drop the history before `revision`, then call `Core.answer` with this request. */
+  | { readonly kind: "compact-history"; readonly revision: string; readonly waiting: WaitingRequest };
 
 /** A request whose reply comes later. */
 export interface WaitingRequest {

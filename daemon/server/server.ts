@@ -70,6 +70,8 @@ export interface ServerPorts {
   readonly journalWritten: (position: JournalPosition, commits: number) => void;
   /** CONTROL `flush`: settles when all that was committed before is sealed in the history. */
   readonly flushHistory: () => Promise<void>;
+  /** CONTROL `compact`: settles when the history begins at `revision`; tells why it does not when that makes no sense. */
+  readonly compactHistory: (revision: string) => Promise<{ readonly refusal: string | undefined }>;
   /** Told of every request while the access log is on; undefined while it is off. */
   readonly accessLog: () => ((connection: Connection, message: Message) => void) | undefined;
 }
@@ -493,6 +495,18 @@ export class Server {
           },
           (error: unknown) => {
             this.#ports.log.log("error", "flush", `flush failed: ${String(error)}`);
+            this.#answer(effect.waiting, { error: "EIO" });
+          },
+        );
+        break;
+      case "compact-history":
+        void this.#ports.compactHistory(effect.revision).then(
+          ({ refusal }) => {
+            if (refusal !== undefined) this.#ports.log.log("warn", "compact", `compact refused: ${refusal}`);
+            this.#answer(effect.waiting, refusal === undefined ? "OK\0" : { error: "EINVAL" });
+          },
+          (error: unknown) => {
+            this.#ports.log.log("error", "compact", `compact failed: ${messageOf(error)}`);
             this.#answer(effect.waiting, { error: "EIO" });
           },
         );

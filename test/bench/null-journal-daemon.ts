@@ -51,6 +51,7 @@ const server = new Server(
     writeGate: new WriteGate(Infinity, { unsealedBytes: () => 0, trouble: () => undefined }),
     journalWritten: () => undefined,
     flushHistory: () => Promise.resolve(),
+    compactHistory: () => Promise.resolve({ refusal: "there is no history" }),
     accessLog: () => undefined,
   },
   { socket, domains },

@@ -14,6 +14,7 @@ import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
 import { startWorker } from "../../platform/worker.js";
 import type { RecorderReport, RecorderRequest, RecorderWorkerData, WorkerProgress } from "./messages.js";
+import type { RetentionLimits } from "./retention-plan.js";
 import { messageOf } from "../../platform/error-message.js";
 
 /** How to start a recorder. */
@@ -29,6 +30,8 @@ export interface StartRecorderOptions {
   readonly retirementMillisecondsMin?: number;
   /** How long they stay when another process has packs of the repository open; 300,000 unless told. */
   readonly retirementMilliseconds?: number;
+  /** How much history stays; all of it unless told. */
+  readonly retention?: RetentionLimits;
 }
 
 /** Where the recorder is; but for `publishedSeq` as it last told, some milliseconds ago. */
@@ -62,11 +65,22 @@ export interface Recorder {
    * @throws RecorderError when that cannot be done now; the journal keeps it
    */
   flush(): Promise<RecorderStatus>;
+  /**
+   * Drops the history before a commit, which may be one that was just published; resolves when it begins there and the
+   * space is free, or will be in some minutes.
+   *
+   * @param revision - as CONTROL `compact` takes it
+   * @returns why nothing was done, when the revision makes no sense
+   * @throws RecorderError when it cannot be done now
+   */
+  compact(revision: string): Promise<{ readonly refusal: string | undefined }>;
   /** Flushes, then ends the thread, also when the flush fails; rejects with what `flush` throws. May be called again. */
   close(): Promise<void>;
   status(): RecorderStatus;
   /** Calls back after every seal. */
   onSealed(callback: (status: RecorderStatus) => void): void;
+  /** Calls back when history was dropped, with words for the log. */
+  onDropped(callback: (text: string) => void): void;
   /** Calls back when a seal failed (it is tried again) or the recorder did (for good, which the message says). */
   onFailure(callback: (error: Error) => void): void;
   /** Calls back when the journal is bad where the history has all its commits. */
@@ -78,6 +92,7 @@ const SEAL_MILLISECONDS = 500;
 const RETIREMENT_MILLISECONDS_MIN = 10_000;
 /** For who has them open and opens them again; most things that people do with Git take less. */
 const RETIREMENT_MILLISECONDS = 300_000;
+const ALL_HISTORY: RetentionLimits = { keepCommits: undefined, keepSeconds: undefined };
 
 /**
  * Starts the recorder's thread; resolves when it has loaded the tip.
@@ -94,10 +109,16 @@ export async function startRecorder(options: StartRecorderOptions): Promise<Reco
     sealMilliseconds,
     retirementMillisecondsMin: options.retirementMillisecondsMin ?? RETIREMENT_MILLISECONDS_MIN,
     retirementMilliseconds: options.retirementMilliseconds ?? RETIREMENT_MILLISECONDS,
+    retention: options.retention ?? ALL_HISTORY,
   };
   const recorder = new WorkerRecorder(startWorker(new URL("./worker.js", import.meta.url), data));
   await recorder.started;
   return recorder;
+}
+
+interface PendingCompaction {
+  readonly resolve: (answer: { readonly refusal: string | undefined }) => void;
+  readonly reject: (error: Error) => void;
 }
 
 interface PendingFlush {
@@ -114,6 +135,7 @@ const NO_PROGRESS: WorkerProgress = {
   packs: 0,
   packBytes: 0,
   packsRetired: 0,
+  oldestSeq: undefined,
 };
 
 class WorkerRecorder implements Recorder {
@@ -130,6 +152,8 @@ class WorkerRecorder implements Recorder {
   #isAwaited = false;
   #nextId = 1;
   readonly #flushes = new Map<number, PendingFlush>();
+  readonly #compactions = new Map<number, PendingCompaction>();
+  readonly #droppedCallbacks: ((text: string) => void)[] = [];
   readonly #sealedCallbacks: ((status: RecorderStatus) => void)[] = [];
   readonly #failureCallbacks: ((error: Error) => void)[] = [];
   readonly #passedOverCallbacks: ((bad: PassedOver) => void)[] = [];
@@ -157,6 +181,7 @@ class WorkerRecorder implements Recorder {
       this.#hasExited = true;
       if (this.#closing === undefined) this.#dieOf("it ended by itself", undefined);
       for (const id of this.#flushes.keys()) this.#refuse(id, "the recorder's thread has ended");
+      for (const id of this.#compactions.keys()) this.#refuseCompaction(id, "the recorder's thread has ended");
       this.#exited();
     });
   }
@@ -178,6 +203,20 @@ class WorkerRecorder implements Recorder {
     });
   }
 
+  async compact(revision: string): Promise<{ readonly refusal: string | undefined }> {
+    // What was acknowledged before may be named.
+    await this.flush();
+    return new Promise((resolve, reject) => {
+      if (this.#hasExited) {
+        reject(new RecorderError("the recorder's thread has ended"));
+        return;
+      }
+      const id = this.#nextId++;
+      this.#compactions.set(id, { resolve, reject });
+      this.#send({ kind: "compact", id, revision });
+    });
+  }
+
   close(): Promise<void> {
     return (this.#closing ??= this.#flushAndEnd());
   }
@@ -189,6 +228,10 @@ class WorkerRecorder implements Recorder {
 
   onSealed(callback: (status: RecorderStatus) => void): void {
     this.#sealedCallbacks.push(callback);
+  }
+
+  onDropped(callback: (text: string) => void): void {
+    this.#droppedCallbacks.push(callback);
   }
 
   onFailure(callback: (error: Error) => void): void {
@@ -250,6 +293,18 @@ class WorkerRecorder implements Recorder {
       case "passedOver":
         for (const callback of this.#passedOverCallbacks) callback(report.bad);
         break;
+      case "compacted":
+        this.#progress = report.progress;
+        this.#compactions.get(report.id)?.resolve({ refusal: report.refusal });
+        this.#compactions.delete(report.id);
+        break;
+      case "compactFailed":
+        this.#refuseCompaction(report.id, report.reason);
+        break;
+      case "dropped":
+        this.#progress = report.progress;
+        for (const callback of this.#droppedCallbacks) callback(report.text);
+        break;
       case "failure": {
         const what = report.isFinal ? "the recorder has stopped for good" : "a seal failed and is tried again";
         this.#tellFailure(new RecorderError(`${what}: ${report.reason}`), report.isFinal);
@@ -260,6 +315,11 @@ class WorkerRecorder implements Recorder {
         this.#callBack(new RecorderError(`the history is complete, but ${report.reason}`));
         break;
     }
+  }
+
+  #refuseCompaction(id: number, reason: string): void {
+    this.#compactions.get(id)?.reject(new RecorderError(`the history was not compacted: ${reason}`));
+    this.#compactions.delete(id);
   }
 
   #refuse(id: number, reason: string): void {

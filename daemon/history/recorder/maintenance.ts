@@ -1,9 +1,10 @@
 /**
  * Keeping the repository in order, in small steps between the recorder's own work.
  *
- * Owns what is done when: looking at the packs, merging those that the plan names, removing those that were superseded, and
- * waiting after a failure. It never touches a ref, and nothing that it does is needed for the history to be complete: whatever
- * fails here is tried again later, and recording goes on. Source: design.md, "Journal and recorder".
+ * Owns what is done when: looking at the packs, merging those that the plan names, removing those that were superseded,
+ * dropping old history (`retention.ts`) before any merge, and waiting after a failure. It never touches a ref, and nothing
+ * that it does is needed for the history to be complete: whatever fails here is tried again later, and recording goes on.
+ * Source: design.md, "Journal and recorder".
  *
  *   noteSeal ──► due ──step()──► looking ──► merging ──► placed, the sources retired ──► looking … nothing to merge: idle
  *                                   │           │ a source vanished (somebody repacked): look again
@@ -19,17 +20,20 @@
  *  3. Packs that we did not make, that a person keeps (`.keep`) or that are superseded are no sources.
  *  4. No temporary file outlives a merge that ends without a result.
  */
+import type { Seq } from "../../../protocol/identifiers.js";
 import type { FileSystem } from "../../platform/file-system.js";
 import { messageOf } from "../../platform/error-message.js";
 import { isErrno, listIfPresent } from "../repository/durable-file.js";
 import { DamagedObjectError } from "../repository/errors.js";
 import { FileVanishedError } from "../repository/file-window.js";
+import { MAIN_REF } from "../repository/layout.js";
 import { ObjectReader } from "../repository/object-reader.js";
 import { packPath } from "../repository/pack-entries.js";
 import { discardWrittenPack, packDirectory, placeWrittenPack, removeKeep } from "../repository/pack-file.js";
 import { planMerge, type PackSize } from "./merge-plan.js";
 import { rewritePacks, type RewrittenPack } from "./merge-packs.js";
 import { readPackFacts, type PackFacts } from "./pack-facts.js";
+import { Retention, type CompactionAnswer, type RetentionOptions } from "./retention.js";
 import { RetiredPacks } from "./retired-packs.js";
 
 /** What maintenance works with. */
@@ -46,6 +50,8 @@ export interface MaintenanceOptions {
   readonly isInUse: (directory: string) => boolean;
   /** Calls back when something failed; it is tried again. */
   readonly onFailure: (reason: string) => void;
+  /** Which branch's history is kept how long; all of main's unless told. */
+  readonly retention?: Pick<RetentionOptions, "branch" | "limits" | "threshold" | "onDropped">;
 }
 
 /** What the repository is like. */
@@ -56,6 +62,8 @@ export interface MaintenanceProgress {
   readonly packBytes: number;
   /** Packs that were superseded and are not yet removed. */
   readonly packsRetired: number;
+  /** The commit that the history begins with; undefined when there is none yet. */
+  readonly oldestSeq: Seq | undefined;
 }
 
 /** How long a step goes on. */
@@ -68,6 +76,12 @@ const VANISHED_MILLISECONDS = 200;
 
 const READER_MEMORY = { windowBytesMax: 8 * 1024 * 1024, baseBytesMax: 8 * 1024 * 1024, openFilesMax: 80 };
 
+const KEEP_ALL = {
+  branch: MAIN_REF,
+  limits: { keepCommits: undefined, keepSeconds: undefined },
+  onDropped: () => undefined,
+};
+
 /** A pack that is in the directory. */
 interface KnownPack {
   readonly facts: PackFacts | undefined;
@@ -79,6 +93,7 @@ export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly #reader: ObjectReader;
   readonly #retired: RetiredPacks;
+  readonly #retention: Retention;
   readonly #known = new Map<string, KnownPack>();
   #job: Generator<void, void> | undefined;
   /** Whether packs may have come since the last look. */
@@ -99,12 +114,36 @@ export class Maintenance {
       mostMilliseconds: options.retirementMilliseconds,
       isInUse,
     });
+    this.#retention = new Retention({
+      ...(options.retention ?? KEEP_ALL),
+      fileSystem,
+      repositoryDirectory,
+      monotonicMilliseconds,
+      reader: this.#reader,
+      retired: this.#retired,
+      onFailure: options.onFailure,
+    });
   }
 
   /** Says that a pack came. */
   noteSeal(): void {
     this.#isStale = true;
     this.#packsSinceLook++;
+    this.#retention.noteSeal();
+  }
+
+  /**
+   * Drops the history before a commit as soon as may be: a merge that is under way is given up for it.
+   *
+   * @param answer - called once, at the end
+   */
+  compact(revision: string, answer: (answer: CompactionAnswer) => void): void {
+    this.#retention.request(revision, answer);
+    this.#notBefore = 0;
+    if (this.#retention.isRunning) return;
+    this.#job?.return();
+    this.#job = undefined;
+    this.#isStale = true;
   }
 
   /** How long until there is something to do; undefined when there is nothing. */
@@ -117,8 +156,9 @@ export class Maintenance {
   #dueAt(): number | undefined {
     const retired = this.#retired.dueMilliseconds();
     const work = this.#job !== undefined || this.#isStale ? 0 : undefined;
-    if (retired === undefined && work === undefined) return undefined;
-    return Math.max(this.#notBefore, Math.min(retired ?? Infinity, work ?? Infinity));
+    const retention = this.#retention.dueMilliseconds();
+    if (retired === undefined && work === undefined && retention === undefined) return undefined;
+    return Math.max(this.#notBefore, Math.min(retired ?? Infinity, work ?? Infinity, retention ?? Infinity));
   }
 
   /** Whether there is something to do now. */
@@ -133,16 +173,25 @@ export class Maintenance {
     try {
       this.#removeRetired();
       do {
-        if (this.#job === undefined) {
-          if (!this.#isStale) return;
-          this.#isStale = false;
-          this.#job = this.#consolidate();
-        }
+        this.#job ??= this.#nextJob();
+        if (this.#job === undefined) return;
         if (this.#job.next().done === true) this.#job = undefined;
       } while (monotonicMilliseconds() < end);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  #nextJob(): Generator<void, void> | undefined {
+    const due = this.#retention.dueMilliseconds();
+    if (due !== undefined && due <= this.#options.monotonicMilliseconds()) {
+      // It may leave packs that are worth merging.
+      this.#isStale = true;
+      return this.#retention.run();
+    }
+    if (!this.#isStale) return undefined;
+    this.#isStale = false;
+    return this.#consolidate();
   }
 
   progress(): MaintenanceProgress {
@@ -154,13 +203,14 @@ export class Maintenance {
       packs++;
       packBytes += facts?.bytes ?? 0;
     }
-    return { packs, packBytes, packsRetired: retired.size };
+    return { packs, packBytes, packsRetired: retired.size, oldestSeq: this.#retention.oldestSeq };
   }
 
   /** Gives up what is under way, without a trace on the disk. */
   close(): void {
     this.#job?.return();
     this.#job = undefined;
+    this.#retention.close();
     this.#reader.close();
   }
 
@@ -168,6 +218,7 @@ export class Maintenance {
     const due = this.#retired.dueMilliseconds();
     if (due === undefined || due > this.#options.monotonicMilliseconds()) return;
     for (const name of this.#retired.removeDue()) this.#known.delete(name);
+    this.#retention.noteRemovals();
   }
 
   *#consolidate(): Generator<void, void> {

@@ -9,6 +9,7 @@ import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
 import type { MaintenanceProgress } from "./maintenance.js";
 import type { RecorderProgress } from "./recorder.js";
+import type { RetentionLimits } from "./retention-plan.js";
 
 /** What the recorder's thread starts with. */
 export interface RecorderWorkerData {
@@ -19,6 +20,7 @@ export interface RecorderWorkerData {
   readonly sealMilliseconds: number;
   readonly retirementMillisecondsMin: number;
   readonly retirementMilliseconds: number;
+  readonly retention: RetentionLimits;
 }
 
 /** What the recorder's thread has done, and what the repository is like. */
@@ -29,6 +31,8 @@ export type RecorderRequest =
   | { readonly kind: "publish"; readonly position: JournalPosition }
   /** Seal everything up to `position` (nothing was published when it is undefined), then answer with this id. */
   | { readonly kind: "flush"; readonly id: number; readonly position: JournalPosition | undefined }
+  /** Drop the history before `revision`, then answer with this id. */
+  | { readonly kind: "compact"; readonly id: number; readonly revision: string }
   | { readonly kind: "close" };
 
 /** From the recorder's thread. */
@@ -39,6 +43,16 @@ export type RecorderReport =
   | { readonly kind: "flushed"; readonly id: number; readonly progress: WorkerProgress }
   | { readonly kind: "flushFailed"; readonly id: number; readonly reason: string }
   | { readonly kind: "passedOver"; readonly bad: PassedOver }
+  /** Of a request; `refusal` says why it makes no sense. */
+  | {
+      readonly kind: "compacted";
+      readonly id: number;
+      readonly refusal: string | undefined;
+      readonly progress: WorkerProgress;
+    }
+  | { readonly kind: "compactFailed"; readonly id: number; readonly reason: string }
+  /** History was dropped, asked for or not; `text` tells how much, for the log. */
+  | { readonly kind: "dropped"; readonly text: string; readonly progress: WorkerProgress }
   /** `isFinal`: nothing is recorded any more; else it is tried again. */
   | { readonly kind: "failure"; readonly reason: string; readonly isFinal: boolean }
   /** Merging or removing packs failed; it is tried again, and recording goes on. */

@@ -100,6 +100,15 @@ export class RecorderLoop {
         this.#retryTimer = undefined;
         this.#wake();
         break;
+      case "compact": {
+        const { id } = request;
+        this.#options.maintenance.compact(request.revision, (answer) => {
+          if ("failure" in answer) this.#report({ kind: "compactFailed", id, reason: answer.failure });
+          else this.#report({ kind: "compacted", id, refusal: answer.refusal, progress: this.progress() });
+        });
+        this.#wake();
+        break;
+      }
       case "close":
         this.#close();
         break;

@@ -34,6 +34,13 @@ const maintenance = new Maintenance({
   onFailure: (reason) => {
     report({ kind: "maintenanceFailure", reason });
   },
+  retention: {
+    branch: options.ref,
+    limits: options.retention,
+    onDropped: (text) => {
+      report({ kind: "dropped", text, progress: loop.progress() });
+    },
+  },
 });
 const loop = new RecorderLoop({ fileSystem, journalDirectory, recorder, maintenance, sealMilliseconds, report });
 port.on("message", (request: RecorderRequest) => {

@@ -1,14 +1,14 @@
 /** The backlog's wiring, with a recorder that does what the test says. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Seq } from "../../../protocol/identifiers.js";
-import { formatLag, HistoryBacklog, segmentBytesFor } from "../../../daemon/backlog.js";
-import type { Recorder, RecorderStatus, RecorderTrouble } from "../../../daemon/history/recorder/handle.js";
+import { formatLag, HistoryBacklog, segmentBytesFor, type WatchedRecorder } from "../../../daemon/backlog.js";
+import type { RecorderStatus, RecorderTrouble } from "../../../daemon/history/recorder/handle.js";
 import type { JournalPosition } from "../../../daemon/journal/journal.js";
 
 const BYTES_MAX = 100_000;
 
 /** A recorder that records nothing by itself. */
-class FakeRecorder implements Recorder {
+class FakeRecorder implements WatchedRecorder {
   published: JournalPosition = { segment: "1", offset: 0, seq: 0 as Seq };
   sealedSeq = 0;
   trouble: RecorderTrouble | undefined;
@@ -22,9 +22,6 @@ class FakeRecorder implements Recorder {
   flush(): Promise<RecorderStatus> {
     return new Promise((resolve, reject) => this.flushes.push({ resolve, reject }));
   }
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
   status(): RecorderStatus {
     return {
       tip: undefined,
@@ -35,15 +32,13 @@ class FakeRecorder implements Recorder {
       packs: 0,
       packBytes: 0,
       packsRetired: 0,
+      oldestSeq: undefined,
       publishedSeq: this.published.seq,
       trouble: this.trouble,
     };
   }
   onSealed(callback: (status: RecorderStatus) => void): void {
     this.#sealed.push(callback);
-  }
-  onPassedOver(): void {
-    // The backlog does not ask.
   }
   onFailure(callback: (error: Error) => void): void {
     this.#failed.push(callback);
@@ -103,6 +98,7 @@ describe("HistoryBacklog", () => {
       "seq: 10",
       "recorded: 0",
       "sealed: 0",
+      "oldest: none",
       "lag: 10 commits, 5000 bytes, 2.500 seconds",
       "lag bytes max: 100000",
       "journal bytes: 5000",

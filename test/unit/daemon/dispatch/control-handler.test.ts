@@ -36,6 +36,7 @@ describe("CONTROL", () => {
       "help",
       "history",
       "flush",
+      "compact",
       "domain",
       "conflicts",
     ]) {

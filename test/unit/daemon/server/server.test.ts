@@ -38,6 +38,11 @@ let ticks: number;
 let unsealedBytes: number;
 let trouble: RecorderTrouble | undefined;
 let flushes: { resolve: () => void; reject: (error: Error) => void }[];
+let compactions: {
+  revision: string;
+  resolve: (answer: { refusal: string | undefined }) => void;
+  reject: (error: Error) => void;
+}[];
 
 beforeEach(async () => {
   happened = [];
@@ -46,6 +51,7 @@ beforeEach(async () => {
   flushes = [];
   unsealedBytes = 0;
   trouble = undefined;
+  compactions = [];
   now = 1_000_000_000;
   ticks = 0;
   const record = (what: string): void => {
@@ -77,6 +83,8 @@ beforeEach(async () => {
       writeGate: new WriteGate(JOURNAL_BYTES_MAX, { unsealedBytes: () => unsealedBytes, trouble: () => trouble }),
       journalWritten: ({ seq }) => record(`published ${String(seq)}`),
       flushHistory: async () => new Promise((resolve, reject) => flushes.push({ resolve, reject })),
+      compactHistory: async (revision) =>
+        new Promise((resolve, reject) => compactions.push({ revision, resolve, reject })),
       accessLog: () => undefined,
     },
     { socket: SOCKET, domains: "/run/domains" },
@@ -609,6 +617,38 @@ describe("Server and CONTROL flush", () => {
     flushes[0]?.resolve();
     await settle();
     expect(server.sessionCount).toBe(0);
+  });
+});
+
+describe("Server and CONTROL compact", () => {
+  const compact = (...parameters: string[]) => request("CONTROL", { command: "compact", parameters });
+
+  test("answers OK when the history begins there, EINVAL with the reason in the log when it cannot, EIO when it fails", async () => {
+    const client = listener.connect(SOCKET, "client");
+    client.send(compact("v1") + read("/"));
+    await settle();
+    expect(kinds(client.take())).toEqual([]);
+    compactions[0]?.resolve({ refusal: undefined });
+    await settle();
+    expect(client.take()).toMatchObject([{ payload: "OK\0" }, { payload: "" }]);
+    client.send(compact("@{7}") + compact("main"));
+    await settle();
+    compactions[1]?.resolve({ refusal: "there is no commit @{7}" });
+    await settle();
+    compactions[2]?.reject(new Error("no disk"));
+    await settle();
+    expect(kinds(client.take())).toEqual(["EINVAL", "EIO"]);
+    expect(compactions.map(({ revision }) => revision)).toEqual(["v1", "@{7}", "main"]);
+    expect(happened).toContain("log warn compact");
+    expect(happened).toContain("log error compact");
+  });
+
+  test("is EINVAL at once without exactly one revision", async () => {
+    const client = listener.connect(SOCKET);
+    client.send(compact() + compact("a", "b") + compact(""));
+    await settle();
+    expect(kinds(client.take())).toEqual(["EINVAL", "EINVAL", "EINVAL"]);
+    expect(compactions).toEqual([]);
   });
 });
 

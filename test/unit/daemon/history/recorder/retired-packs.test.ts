@@ -98,6 +98,22 @@ describe("RetiredPacks", () => {
     expect(stubborn.removeDue()).toEqual(OLD);
   });
 
+  it("announce takes a pack that is made again with the same content off the list of those that go", () => {
+    const memory = repositoryWithOld();
+    const retired = open(memory);
+    supersede(memory, retired);
+    const [again, other] = OLD as [string, string];
+    retired.announce(again, [NEW]);
+    placeFake(memory, again);
+    retired.retire(again);
+    expect(retired.names()).toEqual(new Set([other, NEW]));
+    clock.now += LEAST;
+    retired.removeDue();
+    clock.now += LEAST;
+    retired.removeDue();
+    expect([again, other, NEW].map((name) => isThere(memory, name))).toEqual([true, false, false]);
+  });
+
   it("nothing is removed when the superseding pack is gone (retired-packs invariant 1)", () => {
     const memory = repositoryWithOld();
     const retired = open(memory);

@@ -1,0 +1,278 @@
+/**
+ * When history is dropped: because a person asked, because the limits say so, or because a crash cut it short.
+ *
+ * Owns the waiting requests, the check after each seal, and the note of a compaction until its old packs are gone. What a
+ * compaction does is `compaction.ts`'s; when its steps run is `maintenance.ts`'s. It reads no wall clock.
+ *
+ *   request ──► waiting ──► run(): compaction ──► answered
+ *   noteSeal ──► check due ──► run(): is there too much? ──► compaction
+ *   start with a note ──► run(): compaction once more
+ *
+ * Invariants
+ *  1. Each request is answered once: when the history begins there and the old packs are on their way out, with a refusal,
+ *     or with the failure.
+ *  2. The note goes only when every pack that the compaction has replaced is gone, or is in use again.
+ *  3. A failure stops nothing else: it is reported, and tried again after `RETRY_MILLISECONDS`.
+ *  4. A history that cannot be shortened as the limits want (another branch needs it, all is young enough) is looked through
+ *     again only when it has grown or aged by a fair part, not at each seal.
+ */
+import type { Seq } from "../../../protocol/identifiers.js";
+import { messageOf } from "../../platform/error-message.js";
+import type { Oid } from "../object/oid.js";
+import { RefStore } from "../repository/ref-store.js";
+import { readCommit } from "../repository/walk.js";
+import {
+  readCompactionNote,
+  readOldestSeq,
+  recoverCompaction,
+  removeCompactionNote,
+  runCompaction,
+  type CompactionContext,
+  type CompactionOutcome,
+  type CompactionTarget,
+} from "./compaction.js";
+import {
+  isLimited,
+  isWorthwhile,
+  USUAL_THRESHOLD,
+  type RetentionLimits,
+  type RetentionThreshold,
+} from "./retention-plan.js";
+
+/** What retention works with. */
+export interface RetentionOptions extends CompactionContext {
+  readonly limits: RetentionLimits;
+  /** When dropping is worth the work; `USUAL_THRESHOLD` unless told. */
+  readonly threshold?: RetentionThreshold | undefined;
+  /** A clock that never steps back. */
+  readonly monotonicMilliseconds: () => number;
+  /** Calls back with words for the log when history was dropped. */
+  readonly onDropped: (text: string) => void;
+  /** Calls back when something failed; it is tried again. */
+  readonly onFailure: (reason: string) => void;
+}
+
+/** The answer to a request. */
+export type CompactionAnswer = { readonly refusal: string | undefined } | { readonly failure: string };
+
+interface Request {
+  readonly revision: string;
+  readonly answer: (answer: CompactionAnswer) => void;
+}
+
+const RETRY_MILLISECONDS = 30_000;
+/** How much older, as a part of the age that is kept, a history becomes before its dates are looked at again. */
+const AGE_PART = 0.05;
+const AGE_SECONDS_MIN = 1;
+const AGE_SECONDS_MAX = 3600;
+
+/** The newest commit that is sealed. */
+interface NewestCommit {
+  readonly oid: Oid;
+  readonly seq: Seq;
+  readonly seconds: number;
+}
+
+/** Keeps one branch's history within its limits. */
+export class Retention {
+  readonly #options: RetentionOptions;
+  readonly #threshold: RetentionThreshold;
+  readonly #requests: Request[] = [];
+  /** The request whose compaction is under way. */
+  #current: Request | undefined;
+  #isRunning = false;
+  #isCheckDue = true;
+  #isResumeDue: boolean;
+  #hasNote: boolean;
+  /** Packs that compactions have replaced, as long as there is a note. */
+  readonly #replaced = new Set<string>();
+  #oldestSeq: Seq | undefined;
+  /** On the monotonic clock: after a failure. */
+  #notBefore = 0;
+  /** Before the branch has grown to here, or aged to there, the limits are not looked at again (invariant 4). */
+  #notBeforeSeq = 0;
+  #notBeforeSeconds = 0;
+
+  /** Cleans up what a crash left of a compaction. */
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+    this.#threshold = options.threshold ?? USUAL_THRESHOLD;
+    this.#hasNote = recoverCompaction(options);
+    this.#isResumeDue = this.#hasNote;
+    try {
+      this.#oldestSeq = readOldestSeq(options, this.#readRef());
+    } finally {
+      options.reader.close();
+    }
+  }
+
+  /** The commit that the history begins with; undefined before the first seal was looked at. */
+  get oldestSeq(): Seq | undefined {
+    return this.#oldestSeq;
+  }
+
+  /** Whether a compaction is under way. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** Says that the branch has grown. */
+  noteSeal(): void {
+    this.#isCheckDue = true;
+  }
+
+  /** Says that superseded packs were removed. */
+  noteRemovals(): void {
+    if (!this.#hasNote || this.#isRunning || this.#isResumeDue) return;
+    const retired = this.#options.retired.names();
+    for (const name of this.#replaced) if (!retired.has(name)) this.#replaced.delete(name);
+    if (this.#replaced.size > 0) return;
+    removeCompactionNote(this.#options);
+    this.#hasNote = false;
+  }
+
+  /** Waits for its turn, then drops the history before `revision`. */
+  request(revision: string, answer: (answer: CompactionAnswer) => void): void {
+    this.#requests.push({ revision, answer });
+  }
+
+  /** When `run` has something to do next, on the monotonic clock; undefined when it has not. */
+  dueMilliseconds(): number | undefined {
+    if (this.#requests.length > 0) return 0;
+    return this.#isCheckDue || this.#isResumeDue ? this.#notBefore : undefined;
+  }
+
+  /** Does what is due. Never throws, but for what its caller throws into it. */
+  *run(): Generator<void, void> {
+    this.#isRunning = true;
+    try {
+      this.#current = this.#requests.shift();
+      if (this.#current !== undefined) yield* this.#answerRequest(this.#current);
+      else if (this.#isResumeDue) yield* this.#resume();
+      else yield* this.#check();
+    } catch (error) {
+      this.#fail(messageOf(error));
+    } finally {
+      this.#isRunning = false;
+      this.#giveUp("it was interrupted");
+      this.#options.reader.close();
+    }
+    this.#removeNoteIfDone();
+  }
+
+  /** Answers whatever waits. */
+  close(): void {
+    this.#giveUp("the daemon stops");
+    for (const { answer } of this.#requests.splice(0)) answer({ failure: "the daemon stops" });
+  }
+
+  *#answerRequest(request: Request): Generator<void, void> {
+    const outcome = yield* this.#compact({ kind: "revision", revision: request.revision });
+    this.#current = undefined;
+    request.answer({ refusal: outcome.kind === "refused" ? outcome.reason : undefined });
+  }
+
+  *#resume(): Generator<void, void> {
+    if (readCompactionNote(this.#options) !== undefined) yield* this.#compact({ kind: "resume" });
+    this.#isResumeDue = false;
+  }
+
+  *#check(): Generator<void, void> {
+    this.#isCheckDue = false;
+    const newest = this.#readNewest();
+    if (newest === undefined) return;
+    this.#oldestSeq ??= readOldestSeq(this.#options, newest.oid);
+    if (!this.#mayBeTooMuch(newest)) return;
+    const { limits } = this.#options;
+    const outcome = yield* this.#compact({ kind: "limits", limits, threshold: this.#threshold });
+    if (outcome.kind === "done") return;
+    if (limits.keepSeconds === undefined) this.#notBeforeSeq = newest.seq + Math.max(1, this.#threshold.commitsMin);
+    else {
+      const part = Math.ceil(limits.keepSeconds * AGE_PART);
+      this.#notBeforeSeconds = newest.seconds + Math.min(AGE_SECONDS_MAX, Math.max(AGE_SECONDS_MIN, part));
+    }
+  }
+
+  /** Without looking at any commit but the newest. */
+  #mayBeTooMuch(newest: NewestCommit): boolean {
+    const { limits } = this.#options;
+    const oldest = this.#oldestSeq;
+    if (oldest === undefined || !isLimited(limits)) return false;
+    if (newest.seq < this.#notBeforeSeq || newest.seconds < this.#notBeforeSeconds) return false;
+    const { keepCommits } = limits;
+    const boundary = keepCommits === undefined ? newest.seq : Math.max(oldest, newest.seq - keepCommits + 1);
+    return isWorthwhile(boundary as Seq, { oldest, tip: newest.seq }, this.#threshold);
+  }
+
+  *#compact(target: CompactionTarget): Generator<void, CompactionOutcome> {
+    const { retired } = this.#options;
+    const context: CompactionContext = {
+      ...this.#options,
+      retired: {
+        names: () => retired.names(),
+        announce: (superseding, superseded) => {
+          for (const name of superseded) this.#replaced.add(name);
+          retired.announce(superseding, superseded);
+        },
+        retire: (superseding) => {
+          retired.retire(superseding);
+        },
+        withdraw: (superseding) => {
+          retired.withdraw(superseding);
+        },
+      },
+    };
+    // Until the outcome is known there may be one.
+    this.#hasNote = true;
+    const outcome = yield* runCompaction(context, target);
+    if (outcome.kind === "done") this.#tell(outcome);
+    else if (outcome.kind === "unnecessary") this.#oldestSeq = outcome.oldest ?? this.#oldestSeq;
+    return outcome;
+  }
+
+  #tell(outcome: Extract<CompactionOutcome, { kind: "done" }>): void {
+    this.#oldestSeq = outcome.oldest;
+    if (outcome.commitsDropped === 0 && outcome.packsRetired === 0) return;
+    this.#options.onDropped(
+      `${String(outcome.commitsDropped)} commits dropped, the history begins with @{${String(outcome.oldest)}}; its packs ` +
+        `take ${String(outcome.bytesAfter)} bytes instead of ${String(outcome.bytesBefore)} when the old ones are removed`,
+    );
+  }
+
+  #fail(reason: string): void {
+    this.#notBefore = this.#options.monotonicMilliseconds() + RETRY_MILLISECONDS;
+    this.#isCheckDue = true;
+    // What was begun is brought to its end, whoever asked for it; if nothing was, there is no note.
+    this.#isResumeDue = this.#hasNote;
+    const isAnswered = this.#giveUp(reason);
+    if (!isAnswered) this.#options.onFailure(`old history could not be dropped: ${reason}`);
+  }
+
+  /** Answers the request whose compaction does not go on; says whether there was one. */
+  #giveUp(reason: string): boolean {
+    const request = this.#current;
+    this.#current = undefined;
+    request?.answer({ failure: reason });
+    return request !== undefined;
+  }
+
+  #removeNoteIfDone(): void {
+    try {
+      this.noteRemovals();
+    } catch (error) {
+      this.#fail(messageOf(error));
+    }
+  }
+
+  #readRef(): Oid | undefined {
+    const { fileSystem, repositoryDirectory, branch } = this.#options;
+    return new RefStore(fileSystem, repositoryDirectory).read(branch);
+  }
+
+  #readNewest(): NewestCommit | undefined {
+    const oid = this.#readRef();
+    if (oid === undefined) return undefined;
+    const { trailers, committer } = readCommit(this.#options.reader, oid);
+    return trailers.seq === undefined ? undefined : { oid, seq: trailers.seq, seconds: committer.seconds };
+  }
+}

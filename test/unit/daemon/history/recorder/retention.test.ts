@@ -1,0 +1,203 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { readCompactionNote } from "../../../../../daemon/history/recorder/compaction.js";
+import { Maintenance } from "../../../../../daemon/history/recorder/maintenance.js";
+import type { HistoryRecorder } from "../../../../../daemon/history/recorder/recorder.js";
+import type { CompactionAnswer } from "../../../../../daemon/history/recorder/retention.js";
+import type { RetentionLimits } from "../../../../../daemon/history/recorder/retention-plan.js";
+import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
+import { packDirectory } from "../../../../../daemon/history/repository/pack-file.js";
+import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
+import { createFaultyFileSystem, type FaultyFileSystem } from "../../../../support/faulty-file-system.js";
+import { createMemoryFileSystem, type MemoryFileSystem } from "../../../../support/memory-file-system.js";
+import { historyOfValues, openRecorder, recordAll } from "./retention-support.js";
+
+const REPOSITORY = "/store.git";
+const RETIREMENT_MILLISECONDS = 10_000;
+const { commits } = historyOfValues(60, 40);
+
+let memory: MemoryFileSystem;
+let disk: FaultyFileSystem;
+let recorder: HistoryRecorder;
+let now: number;
+let dropped: string[];
+let failures: string[];
+
+beforeEach(() => {
+  memory = createMemoryFileSystem();
+  disk = createFaultyFileSystem(memory);
+  createRepository(disk, REPOSITORY);
+  recorder = openRecorder(disk, REPOSITORY);
+  now = 0;
+  dropped = [];
+  failures = [];
+});
+
+function maintain(limits: Partial<RetentionLimits> = {}): Maintenance {
+  return new Maintenance({
+    fileSystem: disk,
+    repositoryDirectory: REPOSITORY,
+    // Time passes while it is looked at, so that a step ends.
+    monotonicMilliseconds: () => (now += 0.1),
+    retirementMillisecondsMin: RETIREMENT_MILLISECONDS,
+    retirementMilliseconds: RETIREMENT_MILLISECONDS,
+    isInUse: () => false,
+    onFailure: (reason) => failures.push(reason),
+    retention: {
+      branch: MAIN_REF,
+      limits: { keepCommits: undefined, keepSeconds: undefined, ...limits },
+      threshold: { commitsMin: 5, partMin: 0.1 },
+      onDropped: (text) => dropped.push(text),
+    },
+  });
+}
+
+/** Lets it do all that is due now; `waiting` lets the time pass until nothing is left to do. */
+function work(maintenance: Maintenance, waiting = false): void {
+  for (let due = maintenance.millisecondsUntilDue(); due !== undefined; due = maintenance.millisecondsUntilDue()) {
+    if (due > 0 && !waiting) return;
+    now += due;
+    maintenance.step();
+  }
+}
+
+function record(from: number, to: number): void {
+  recordAll(recorder, commits.slice(from - 1, to), 10);
+}
+
+const note = (): string | undefined => readCompactionNote({ fileSystem: disk, repositoryDirectory: REPOSITORY });
+
+function packBytes(): number {
+  let bytes = 0;
+  for (const name of memory.list(packDirectory(REPOSITORY))) {
+    bytes += memory.readFile(`${packDirectory(REPOSITORY)}/${name}`).length;
+  }
+  return bytes;
+}
+
+describe("Maintenance with retention", () => {
+  test("answers a request when the history begins there; the note stays until the old packs are gone (retention invariants 1 and 2)", () => {
+    record(1, 30);
+    const maintenance = maintain();
+    work(maintenance, true);
+    expect(maintenance.progress().oldestSeq).toBe(1);
+    const before = packBytes();
+    const answers: CompactionAnswer[] = [];
+    maintenance.compact("@{25}", (answer) => answers.push(answer));
+    expect(answers).toEqual([]);
+    work(maintenance);
+    expect(answers).toEqual([{ refusal: undefined }]);
+    expect(maintenance.progress().oldestSeq).toBe(25);
+    expect(dropped).toEqual([expect.stringContaining("24 commits dropped, the history begins with @{25}")]);
+    expect(note()).toBeDefined();
+    expect(packBytes()).toBeGreaterThan(before);
+    work(maintenance, true);
+    expect(note()).toBeUndefined();
+    expect(packBytes()).toBeLessThan(before / 2);
+    maintenance.compact("@{24}", (answer) => answers.push(answer));
+    work(maintenance, true);
+    expect(answers[1]).toEqual({ refusal: expect.stringContaining("@{25} to @{30}") as string });
+    expect([note(), failures]).toEqual([undefined, []]);
+    maintenance.close();
+    expect(disk.openFiles()).toBe(0);
+  });
+
+  test("keeps a limit as the branch grows, in strides, and never below what is wanted", () => {
+    const maintenance = maintain({ keepCommits: 20 });
+    const oldest: (number | undefined)[] = [];
+    for (let seq = 1; seq <= 60; seq += 4) {
+      record(seq, seq + 3);
+      maintenance.noteSeal();
+      work(maintenance, true);
+      const { oldestSeq } = maintenance.progress();
+      expect(seq + 3 - (oldestSeq ?? 0) + 1).toBeLessThan(20 + 5 + 4);
+      if (seq + 3 >= 20) expect(oldestSeq ?? 0).toBeLessThanOrEqual(seq + 3 - 20 + 1);
+      if (oldest.at(-1) !== oldestSeq) oldest.push(oldestSeq);
+    }
+    expect(oldest.length).toBeGreaterThan(3);
+    expect(oldest.length).toBeLessThan(9);
+    expect(failures).toEqual([]);
+    maintenance.close();
+  });
+
+  test("does not look through a history again and again that another branch keeps whole (retention invariant 4)", () => {
+    record(1, 10);
+    const refs = new RefStore(disk, REPOSITORY);
+    refs.update("refs/heads/try", {
+      expected: undefined,
+      to: refs.read(MAIN_REF) as NonNullable<ReturnType<RefStore["read"]>>,
+    });
+    record(11, 40);
+    const maintenance = maintain({ keepCommits: 10 });
+    work(maintenance, true);
+    expect(maintenance.progress().oldestSeq).toBe(10);
+    const readsOf = (run: () => void): number => {
+      const before = disk.calls.filter((call) => call.endsWith("/worktrees")).length;
+      run();
+      return disk.calls.filter((call) => call.endsWith("/worktrees")).length - before;
+    };
+    const looked: number[] = [];
+    for (let seq = 41; seq <= 52; seq++) {
+      record(seq, seq);
+      maintenance.noteSeal();
+      looked.push(
+        readsOf(() => {
+          work(maintenance);
+        }),
+      );
+    }
+    expect(looked.filter((count) => count > 0).length).toBeLessThanOrEqual(3);
+    maintenance.close();
+  });
+
+  test("after a failure it is reported, tried again later, and brought to its end (retention invariant 3)", () => {
+    record(1, 30);
+    const maintenance = maintain({ keepCommits: 5 });
+    disk.inject({ call: "write", nth: 1, path: ".pack-part", error: "ENOSPC", lasts: true });
+    work(maintenance);
+    expect(failures.filter((reason) => reason.includes("old history could not be dropped"))).toHaveLength(1);
+    expect(note()).toBeDefined();
+    expect(maintenance.millisecondsUntilDue()).toBeGreaterThan(1000);
+    disk.heal();
+    work(maintenance, true);
+    expect([maintenance.progress().oldestSeq, note()]).toEqual([26, undefined]);
+    maintenance.close();
+  });
+
+  test("a request that fails is answered with the reason, and those that wait when the daemon stops are too", () => {
+    record(1, 30);
+    const maintenance = maintain();
+    work(maintenance, true);
+    const answers: CompactionAnswer[] = [];
+    const answer = (each: CompactionAnswer): void => void answers.push(each);
+    disk.inject({ call: "write", nth: 1, path: "shallow.lock", error: "ENOSPC" });
+    maintenance.compact("@{20}", answer);
+    work(maintenance);
+    expect(answers).toEqual([{ failure: expect.stringContaining("ENOSPC") as string }]);
+    maintenance.compact("@{20}", answer);
+    maintenance.compact("@{21}", answer);
+    maintenance.step();
+    maintenance.close();
+    expect(answers).toHaveLength(3);
+    expect(answers.slice(1).every((each) => "failure" in each || each.refusal === undefined)).toBe(true);
+    expect(disk.openFiles()).toBe(0);
+  });
+
+  test("what a crash cut short is resumed at the next start, without anybody asking", () => {
+    record(1, 30);
+    const first = maintain();
+    work(first, true);
+    first.compact("@{25}", () => undefined);
+    work(first);
+    // The old packs are still there.
+    expect(note()).toBeDefined();
+    memory.crash("everything");
+    const before = packBytes();
+    const second = maintain();
+    expect(second.progress().oldestSeq).toBe(25);
+    work(second, true);
+    expect(note()).toBeUndefined();
+    expect(packBytes()).toBeLessThan(before / 2);
+    expect(openRecorder(disk, REPOSITORY).recordedSeq).toBe(30);
+    second.close();
+  });
+});
