@@ -13,6 +13,7 @@ import { benchJournal } from "./journal.js";
 import { benchMemory } from "./memory.js";
 import { benchReader } from "./reader.js";
 import { benchRequests } from "./requests.js";
+import { benchRetention } from "./retention.js";
 import { benchStartup } from "./startup.js";
 import { benchSustained } from "./sustained.js";
 
@@ -26,6 +27,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["reader", benchReader],
   ["startup", benchStartup],
   ["consolidation", benchConsolidation],
+  ["retention", benchRetention],
 ]);
 
 async function main(): Promise<void> {

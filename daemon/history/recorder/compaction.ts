@@ -144,7 +144,8 @@ export function removeCompactionNote(context: Pick<CompactionContext, "fileSyste
  */
 export function recoverCompaction(context: Pick<CompactionContext, "fileSystem" | "repositoryDirectory">): boolean {
   const { fileSystem, repositoryDirectory } = context;
-  removeIfPresent(fileSystem, `${noteFile(repositoryDirectory)}.new`);
+  const torn = `${noteFile(repositoryDirectory)}.new`;
+  if (fileSystem.exists(torn)) fileSystem.remove(torn);
   if (readCompactionNote(context) === undefined) return false;
   removeStaleShallowLock(fileSystem, repositoryDirectory);
   return true;

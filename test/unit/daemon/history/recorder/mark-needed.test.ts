@@ -137,7 +137,7 @@ describe("markNeeded", () => {
           }
         });
       }),
-      propertyParameters(12),
+      propertyParameters(5),
     );
   });
 

@@ -98,6 +98,7 @@ describe("Maintenance with retention", () => {
     expect(answers[1]).toEqual({ refusal: expect.stringContaining("@{25} to @{30}") as string });
     expect([note(), failures]).toEqual([undefined, []]);
     maintenance.close();
+    recorder.close();
     expect(disk.openFiles()).toBe(0);
   });
 
@@ -177,6 +178,7 @@ describe("Maintenance with retention", () => {
     maintenance.compact("@{21}", answer);
     maintenance.step();
     maintenance.close();
+    recorder.close();
     expect(answers).toHaveLength(3);
     expect(answers.slice(1).every((each) => "failure" in each || each.refusal === undefined)).toBe(true);
     expect(disk.openFiles()).toBe(0);
