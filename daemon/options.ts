@@ -89,14 +89,7 @@ export function parseDaemonOptions(
         .default([], "none")
         .argParser(parseRedact),
     )
-    .addOption(
-      new Option(
-        "--journal-max <size>",
-        "most bytes that wait for the history, K, M or G: from a quarter of it on, clients that commit are slowed",
-      )
-        .default(parseSize(JOURNAL_BYTES_MAX), JOURNAL_BYTES_MAX)
-        .argParser(parseSize),
-    )
+    .addOption(journalMaxOption())
     .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
     )
@@ -157,6 +150,14 @@ const UNITS: ReadonlyMap<string, number> = new Map([
   ["M", 1024 ** 2],
   ["G", 1024 ** 3],
 ]);
+
+function journalMaxOption(): Option {
+  const purpose =
+    "most bytes that wait for the history, K, M or G: from a quarter of it on, clients that commit are slowed";
+  return new Option("--journal-max <size>", purpose)
+    .default(parseSize(JOURNAL_BYTES_MAX), JOURNAL_BYTES_MAX)
+    .argParser(parseSize);
+}
 
 function parseSize(text: string): number {
   const [, digits = "", unit = ""] = /^([0-9]{1,12})([KMG]?)$/i.exec(text) ?? [];
