@@ -192,6 +192,9 @@ function recover(ports: DaemonPorts, config: DaemonConfig, repository: string): 
   const tip = loadTip(fileSystem, repository);
   const after = tip?.seq ?? (0 as Seq);
   const redactor = openRedactor(ports, config);
+  let root = tip?.root ?? emptyRoot();
+  if (redactor !== undefined) root = redactor.emptyNodes(root, after);
+  let seq = after;
   const opened = openJournal({
     fileSystem,
     directory: join(config.stateDirectory, "journal", "main"),
@@ -200,14 +203,14 @@ function recover(ports: DaemonPorts, config: DaemonConfig, repository: string): 
     bootId: config.bootId,
     redact: redactor?.redact,
     segmentBytesMax: segmentBytesFor(config.journalBytesMax),
+    replay: (commit) => {
+      root = applyChanges(root, redactor?.emptyChanges(commit.changes) ?? commit.changes, commit.seq);
+      seq = commit.seq;
+    },
   });
-  const { journal, recovered } = opened;
+  const { journal } = opened;
   reportRecovery(logger, opened);
-  let root = tip?.root ?? emptyRoot();
-  if (redactor !== undefined) root = redactor.emptyNodes(root, after);
-  for (const { changes, seq } of recovered) root = applyChanges(root, redactor?.emptyChanges(changes) ?? changes, seq);
-  const seq = recovered.at(-1)?.seq ?? after;
-  logger.info("state loaded", { seq, recorded: after, replayed: recovered.length });
+  logger.info("state loaded", { seq, recorded: after, replayed: seq - after });
   return { journal, root, seq };
 }
 

@@ -69,6 +69,11 @@ export interface JournalOptions {
    * system has none, each opening begins a segment and counts as after a power cut.
    */
   readonly bootId?: string | undefined;
+  /**
+   * Takes each recovered commit, in order, while the journal is being read, so that a long journal need not fit into memory;
+   * when the journal then turns out to be damaged, `openJournal` throws, and what was taken means nothing.
+   */
+  readonly replay?: ((commit: Commit) => void) | undefined;
   /** What is written of each commit instead of all of it (`redaction.ts`); all of it unless told. */
   readonly redact?: ((commit: Commit) => Commit) | undefined;
   /** A segment that has reached this size, 16 MiB unless told, gets no more batches. */
@@ -78,7 +83,7 @@ export interface JournalOptions {
 /** An opened journal. */
 export interface OpenedJournal {
   readonly journal: Journal;
-  /** The commits with seq > `after`, in order; without what their changes replaced, see `decodeRecord`. */
+  /** The commits with seq > `after`, in order; without what their changes replaced, see `decodeRecord`. None where `replay` took them. */
   readonly recovered: Commit[];
   /** What a crash had left at the end and was removed, if there was something. */
   readonly cut?: Cut;
@@ -125,10 +130,10 @@ const BUFFER_BYTES_KEPT = 4 * 1024 * 1024;
  *   the file system throws
  */
 export function openJournal(options: JournalOptions): OpenedJournal {
-  const { fileSystem, directory, after, durability, branch = "main", bootId } = options;
+  const { fileSystem, directory, after, durability, branch = "main", bootId, replay } = options;
   const parents = parentsToSync(fileSystem, directory);
   fileSystem.makeDirectory(directory);
-  const recovery = recoverJournal({ fileSystem, directory, branch, after, bootId });
+  const recovery = recoverJournal({ fileSystem, directory, branch, after, bootId, replay });
   const { recovered, cut, passedOver } = recovery;
   syncSegments(fileSystem, directory, recovery.segments);
   if (durability === "power") for (const parent of parents) fileSystem.syncDirectory(parent);

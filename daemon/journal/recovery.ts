@@ -64,7 +64,7 @@ export interface Recovery {
   readonly segments: Segment[];
   /** Whether the last of them can be appended to: it is whole, ends with the line before `next`, and is of this boot. */
   readonly isLastOpen: boolean;
-  /** The commits after `after`, in order. */
+  /** The commits after `after`, in order; none where `replay` took them. */
   readonly recovered: Commit[];
   /** The seq that the next commit will have. */
   readonly next: Seq;
@@ -83,6 +83,8 @@ export interface RecoveryOptions {
   readonly after: Seq;
   /** The kernel's boot id now; undefined where there is none. */
   readonly bootId: string | undefined;
+  /** Takes each commit after `after`, in order, as it is read; undefined to have them all in the end. */
+  readonly replay: ((commit: Commit) => void) | undefined;
 }
 
 /** A segment with its header, which is undefined where the first line has no end. */
@@ -93,7 +95,7 @@ interface FoundSegment extends Segment {
 /** The state of a scan. */
 interface Scan {
   readonly options: RecoveryOptions;
-  readonly recovered: Commit[];
+  readonly replay: (commit: Commit) => void;
   readonly passedOver: PassedOver[];
   /** The seq that the next line should have. */
   next: Seq;
@@ -156,16 +158,17 @@ function recoverSegments(options: RecoveryOptions, segments: FoundSegment[]): Re
     );
   }
   const start = segments.findLastIndex((segment) => segment.first <= after + 1);
+  const recovered: Commit[] = [];
   const scan: Scan = {
     options,
-    recovered: [],
+    replay: options.replay ?? ((commit) => recovered.push(commit)),
     passedOver: [],
     next: segments[start]?.first ?? oldest.first,
     followsBadLine: false,
   };
   const bad = scanSegments(scan, segments, start);
   const cut = bad === undefined ? undefined : cutTail(options, segments, bad, refuseDamage(options, segments, bad));
-  const { recovered, passedOver, next } = scan;
+  const { passedOver, next } = scan;
   if (next > after) {
     const isRead = bad === undefined || bad.offset > 0 || bad.index > start;
     const isLastOpen = isRead && isOfBoot(segments.at(-1)?.header, bootId);
@@ -311,7 +314,7 @@ function takeRecord(scan: Scan, text: string, at: JournalPlace): Pick<Problem, "
     return { kind: "gap", reason: missing(scan, seq) };
   }
   if (seq > scan.next && !scan.followsBadLine) passOver(scan, at, missing(scan, seq));
-  if (seq > after) scan.recovered.push(record.commit);
+  if (seq > after) scan.replay(record.commit);
   scan.next = (seq + 1) as Seq;
   scan.followsBadLine = false;
   return undefined;

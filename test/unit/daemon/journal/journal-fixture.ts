@@ -1,4 +1,5 @@
 /** A journal on a disk in memory that fails on command, and what the tests of the journal do with it. */
+import type { Commit } from "../../../../daemon/store/commit.js";
 import type { Seq } from "../../../../protocol/identifiers.js";
 import { openJournal, type Durability, type Journal, type OpenedJournal } from "../../../../daemon/journal/journal.js";
 import { createFaultyFileSystem, type FaultyFileSystem } from "../../../support/faulty-file-system.js";
@@ -31,6 +32,7 @@ export interface OpenOptions {
   readonly durability?: Durability;
   readonly segmentBytesMax?: number;
   readonly bootId?: string | undefined;
+  readonly replay?: (commit: Commit) => void;
 }
 
 /** Opens the journal on the disk. */

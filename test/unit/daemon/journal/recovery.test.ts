@@ -44,6 +44,15 @@ describe("openJournal", () => {
     expect(recovered(2)).toEqual(seqs(3, 9));
   });
 
+  it("hands the commits to `replay` as they are read, and keeps none of them", () => {
+    filled(10).close();
+    const replayed: number[] = [];
+    const { recovered: kept, journal } = open({ after: 3, replay: ({ seq }) => replayed.push(seq) });
+    expect(replayed).toEqual(seqs(4, 10));
+    expect(kept).toEqual([]);
+    expect(journal.position().seq).toBe(10);
+  });
+
   it("recovers only what comes after `after`, at any place of it", () => {
     filled(10).close();
     for (let after = 0; after <= 10; after++) expect(recovered(after)).toEqual(seqs(after + 1, 10));
