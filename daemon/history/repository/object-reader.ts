@@ -56,8 +56,12 @@ export interface ObjectReaderOptions {
 }
 
 const MEBIBYTE = 1024 * 1024;
-/** A walk over a whole root reads neighbours, so one read brings hundreds of small objects. */
-const PACK_WINDOW_BYTES = 128 * 1024;
+/**
+ * Few objects that are read one after the other are neighbours: those of a state were written whenever they changed. A
+ * window holds the neighbours there are, and costs little where there are none: with 128 KiB, loading 100,000 nodes that
+ * had changed in turn copied 12 GB.
+ */
+const PACK_WINDOW_BYTES = 8 * 1024;
 /** Git itself writes chains of at most 4,095 (`pack.depth`). */
 const DELTA_CHAIN_MAX = 4096;
 const PACK_HEADER_BYTES = 12;
