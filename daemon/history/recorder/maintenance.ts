@@ -99,6 +99,7 @@ export class Maintenance {
   /** Whether packs may have come since the last look. */
   #isStale = true;
   #packsSinceLook = 0;
+  #isHurried = false;
   #notBefore = 0;
   #retryMilliseconds = RETRY_MILLISECONDS_MIN;
 
@@ -166,9 +167,14 @@ export class Maintenance {
     return this.millisecondsUntilDue() === 0;
   }
 
-  /** Works for a few milliseconds. Never throws: what fails is reported and tried again. */
-  step(): void {
+  /**
+   * Works for a few milliseconds. Never throws: what fails is reported and tried again.
+   *
+   * @param isHurried - whether the recorder lags: then what can wait is left for later
+   */
+  step(isHurried = false): void {
     const { monotonicMilliseconds } = this.#options;
+    this.#isHurried = isHurried;
     const end = monotonicMilliseconds() + STEP_MILLISECONDS;
     try {
       this.#removeRetired();
@@ -270,7 +276,10 @@ export class Maintenance {
   *#merge(sources: readonly string[]): Generator<void, void> {
     const { fileSystem, repositoryDirectory } = this.#options;
     try {
-      const pack = yield* rewritePacks({ fileSystem, repositoryDirectory, reader: this.#reader }, { sources });
+      const pack = yield* rewritePacks(
+        { fileSystem, repositoryDirectory, reader: this.#reader },
+        { sources, isHurried: () => this.#isHurried },
+      );
       if (pack !== undefined) this.#replace(sources, pack);
     } finally {
       this.#reader.close();

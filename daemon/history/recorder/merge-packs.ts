@@ -18,7 +18,8 @@
  *
  * Invariants
  *  1. Of twins the one in the oldest source stays, so that a delta's base is always before it, whichever of them it meant.
- *  2. A chain of deltas costs at most `CHAIN_COST_MAX`, each delta counting its result and `DELTA_COST_BYTES`.
+ *  2. A chain of deltas costs at most `CHAIN_COST_MAX`, each delta counting its result and `DELTA_COST_BYTES`; one that was
+ *     there before, a quarter more.
  *  3. No byte is copied whose CRC-32 is not the one in the source's index: damage is never passed on with a fresh checksum.
  *  4. The order of the sources and of the entries within each is kept. So a pack made from packs that end with a commit
  *     object ends with one (`pack-facts.ts` tells our packs by that), and objects stand before their commit.
@@ -87,6 +88,11 @@ export interface RewriteRequest {
    * @param position - the object's position in that pack's index (0 is the smallest oid)
    */
   readonly keep?: (pack: string, position: number) => boolean;
+  /**
+   * Whether time is short at the moment: then nothing is deflated, which takes a third of a rewrite; a later one does it.
+   * Never unless told.
+   */
+  readonly isHurried?: () => boolean;
 }
 
 /** A pack that is written and synced under temporary names; `placeWrittenPack` or `discardWrittenPack` takes it on. */
@@ -103,7 +109,9 @@ const CHAIN_COST_MAX = 1024 * 1024;
 const DELTA_COST_BYTES = 4096;
 /** A delta costs at most this, so that a chain of 32 is allowed however large the directory: else one of a megabyte would be stored whole each time. */
 const DELTA_COST_MAX = CHAIN_COST_MAX / 32;
-const COST_UNIT_BYTES = 1024;
+/** What a chain may cost that is copied as it is: whoever wrote it counted otherwise, and nothing is gained by cutting it. */
+const COPIED_CHAIN_COST_MAX = 1.25 * CHAIN_COST_MAX;
+const COST_UNIT_BYTES = 256;
 
 /** Shorter streams gain nothing, and are faster to read as they are. */
 const DEFLATE_BYTES_MIN = 128;
@@ -113,10 +121,9 @@ const FAST_DEFLATE_BYTES_MIN = 4096;
 const TREE_DELTA_BYTES_MIN = 256;
 
 /**
- * In a source with more objects, a directory this large that is stored whole begins a chain that is about as deep as it may
- * be. Deltas that would become too deep behind another chain would be written whole, many for the one saved.
+ * In a source with more objects, a directory that is stored whole begins a chain that is about as deep as it may be. Deltas
+ * that would become too deep behind another chain would be written whole, many for the one saved.
  */
-const LARGE_TREE_BYTES = 8192;
 const SHORT_SOURCE_OBJECTS_MAX = 1024;
 
 /** Most entries and bytes that are looked at as one commit. */
@@ -442,7 +449,7 @@ class Rewrite {
       return;
     }
     if (predecessor !== undefined && this.#writeAsDelta(entry, number, predecessor)) return;
-    if (header.size > DEFLATE_BYTES_MIN && isStored(entry)) {
+    if (header.size > DEFLATE_BYTES_MIN && isStored(entry) && this.#request.isHurried?.() !== true) {
       const content = inStream(stream, entry.offset, () => mustInflate(entry));
       const deflated = this.#deflate(content);
       if (deflated.length < content.length) {
@@ -458,7 +465,7 @@ class Rewrite {
     if (header.kind === "object") return;
     const base = this.#winnerOf(group.source, baseOffset(group.source, entry));
     const place = base === DROPPED ? 0 : (this.#places[base] as number);
-    if (place === 0 || !this.#chain(number, base, resultBytes(entry))) {
+    if (place === 0 || !this.#chain(number, base, resultBytes(entry), COPIED_CHAIN_COST_MAX)) {
       this.#writeWhole(entry, number);
       return;
     }
@@ -474,10 +481,10 @@ class Rewrite {
   }
 
   /** Sets the cost of a delta's chain; says whether that is allowed (invariant 2). */
-  #chain(number: number, base: number, bytes: number): boolean {
+  #chain(number: number, base: number, bytes: number, costMax: number): boolean {
     const delta = Math.min(bytes + DELTA_COST_BYTES, DELTA_COST_MAX);
     const cost = (this.#costs[base] as number) + Math.ceil(delta / COST_UNIT_BYTES);
-    if (cost > CHAIN_COST_MAX / COST_UNIT_BYTES) return false;
+    if (cost > costMax / COST_UNIT_BYTES) return false;
     this.#costs[number] = cost;
     return true;
   }
@@ -505,7 +512,8 @@ class Rewrite {
     const content = inStream(group.stream, offset, () => mustInflate(entry));
     this.#work += WORK.tree + content.length / WORK.bytesPerUnit;
     const delta = encodeTreeDelta(base, content);
-    if (delta.length > content.length / 2 || !this.#chain(number, predecessor, header.size)) return false;
+    if (delta.length > content.length / 2) return false;
+    if (!this.#chain(number, predecessor, header.size, CHAIN_COST_MAX)) return false;
     const distance = (this.#places[number] as number) - (this.#places[predecessor] as number);
     const stream = delta.length > DEFLATE_BYTES_MIN ? this.#deflate(delta) : storedStream(delta);
     this.#writeEntry(entry, number, { type: OFFSET_DELTA, size: delta.length, distance, stream });
@@ -598,11 +606,11 @@ class Rewrite {
   /** The ranks of the whole trees of a group that stay and are large enough, by oid. */
   #wholeTrees({ source, from, to }: Group): Map<Oid, number> {
     const wanted = new Map<Oid, number>();
-    const { positions } = source.entries;
+    const { positions, count } = source.entries;
+    if (count > SHORT_SOURCE_OBJECTS_MAX) return wanted;
     for (let rank = from; rank < to; rank++) {
       const header = this.#headers[rank - from] as EntryHeader;
       if (header.kind !== "object" || header.type !== "tree" || header.size < TREE_DELTA_BYTES_MIN) continue;
-      if (header.size >= LARGE_TREE_BYTES && source.entries.count > SHORT_SOURCE_OBJECTS_MAX) continue;
       const position = positions[rank] as number;
       if (this.#winners[source.first + position] === source.first + position) {
         wanted.set(source.index.oidAt(position), rank);

@@ -158,7 +158,7 @@ export class RecorderLoop {
   #maintain(isLagging: boolean): void {
     const { maintenance } = this.#options;
     if (isLagging && maintenance.progress().packs <= PACKS_MAX_WHILE_LAGGING) return;
-    if (maintenance.isDue) maintenance.step();
+    if (maintenance.isDue) maintenance.step(isLagging);
     clearTimeout(this.#maintenanceTimer);
     this.#maintenanceTimer = undefined;
     if (maintenance.isDue) this.#wake();
