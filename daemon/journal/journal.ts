@@ -9,8 +9,9 @@
  *  2. When `append` has returned, the lines of the whole batch are in the kernel (`process`, `none`) or on the disk, with the
  *     directory entry that leads to them (`power`).
  *  3. When `append` has thrown JournalAppendError, the journal is as before the call, also on the disk, and the next append may work.
- *  4. When that cannot be had (a truncate, a removal or a sync failed), the journal is stuck: every append throws
- *     JournalStuckError, and the position never moves again. A restart may find the commits that the failing call refused.
+ *  4. When that cannot be had (a truncate, a removal, a sync or the close of a full segment failed), the journal is stuck:
+ *     every append throws JournalStuckError, and the position never moves again. A restart may find the commits that the
+ *     failing call refused.
  *  5. `position()` never points beyond the lines of successful appends, so whoever reads up to it never sees a line that is
  *     taken back later.
  *  6. `synced` of a line is a seq that was on the disk before the line was written; under `process` and `none` none is claimed.
@@ -23,7 +24,7 @@
  *     openJournal ──► open ──append──► appending ──written (and synced)──► open
  *                      │                  │
  *                      │                  ├─failed, #takeBack worked──► open   (JournalAppendError)
- *                      │                  └─sync or #takeBack failed──► stuck  (JournalStuckError, until restart)
+ *                      │                  └─sync, close or #takeBack failed──► stuck  (JournalStuckError, until restart)
  *                      └──close──► closed ◄──close── stuck
  */
 import { Buffer } from "node:buffer";
@@ -40,7 +41,8 @@ import { messageOf } from "../platform/error-message.js";
 
 /**
  * What an acknowledged commit survives: the death of the daemon (`process`), a power cut too (`power`), or nothing for
- * certain (`none`: the journal is written as under `process`, but replies do not wait for it).
+ * certain (`none`). `none` promises nothing, so that replies need not wait for the journal; as things are it writes what
+ * `process` writes, at the same moment.
  */
 export type Durability = "none" | "process" | "power";
 
@@ -168,6 +170,13 @@ function syncSegments(fileSystem: FileSystem, directory: string, segments: reado
   fileSystem.syncDirectory(directory);
 }
 
+/** A new segment that is open and holds its first lines, and how to take it back. */
+interface CreatedSegment {
+  readonly segment: Segment;
+  readonly file: OpenFile;
+  readonly remove: () => void;
+}
+
 class SegmentedJournal implements Journal {
   readonly #fileSystem: FileSystem;
   readonly #directory: string;
@@ -180,6 +189,8 @@ class SegmentedJournal implements Journal {
   readonly #segments: Segment[];
   #current: Segment;
   #file: OpenFile;
+  /** Whether `#file` need not be closed any more. A close that fails ends the descriptor too, and its number may be reused. */
+  #isFileClosed = false;
   #seq: Seq;
   #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
   #state: "open" | "stuck" | "closed" = "open";
@@ -207,6 +218,7 @@ class SegmentedJournal implements Journal {
         segments.pop();
       }
       const created = this.#createSegment("");
+      segments.push(created.segment);
       this.#current = created.segment;
       this.#file = created.file;
     }
@@ -249,6 +261,8 @@ class SegmentedJournal implements Journal {
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    if (this.#isFileClosed) return;
+    this.#isFileClosed = true;
     this.#file.close();
   }
 
@@ -298,18 +312,29 @@ class SegmentedJournal implements Journal {
     this.#current.bytes += lines.length;
   }
 
+  /**
+   * The full segment is closed before the new one counts. Some file systems, such as NFS, tell only there that they could
+   * not keep what was written: lines that were acknowledged long ago may be lost then, and nothing may be put behind them.
+   */
   #appendToNewSegment(lines: string): void {
-    const { segment, file } = this.#createSegment(lines);
+    const { segment, file, remove } = this.#createSegment(lines);
     try {
+      this.#isFileClosed = true;
       this.#file.close();
-    } finally {
-      this.#current = segment;
-      this.#file = file;
+    } catch (error) {
+      this.#becomeStuck(
+        new Error(`${this.#path(this.#current)} could not be closed: ${messageOf(error)}`, { cause: error }),
+        remove,
+      );
     }
+    this.#segments.push(segment);
+    this.#current = segment;
+    this.#file = file;
+    this.#isFileClosed = false;
   }
 
-  /** Creates the segment for the next seq with its header and `lines`, and makes it the last one. */
-  #createSegment(lines: string): { segment: Segment; file: OpenFile } {
+  /** Creates the segment for the next seq with its header and `lines`; it counts when the caller has taken it up. */
+  #createSegment(lines: string): CreatedSegment {
     const first = (this.#seq + 1) as Seq;
     const name = segmentName(first);
     const path = this.#path({ name });
@@ -325,6 +350,7 @@ class SegmentedJournal implements Journal {
         file.close();
       } finally {
         this.#fileSystem.remove(path);
+        if (this.#isPower) this.#fileSystem.syncDirectory(this.#directory);
       }
     };
     try {
@@ -332,7 +358,6 @@ class SegmentedJournal implements Journal {
     } catch (error) {
       this.#takeBack(() => {
         remove();
-        if (this.#isPower) this.#fileSystem.syncDirectory(this.#directory);
       }, error);
       throw new JournalAppendError(`${path} could not be written`, error);
     }
@@ -344,9 +369,7 @@ class SegmentedJournal implements Journal {
         this.#becomeStuck(error, remove);
       }
     }
-    const segment = { name, first, bytes: content.length };
-    this.#segments.push(segment);
-    return { segment, file };
+    return { segment: { name, first, bytes: content.length }, file, remove };
   }
 
   /** Writes ASCII text at an offset, going on after short writes. */

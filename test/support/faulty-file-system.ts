@@ -16,7 +16,7 @@ export interface Fault {
   readonly nth: number;
   /** Only calls on paths that end so count; all unless told. */
   readonly path?: string;
-  /** The error's code, such as ENOSPC; the call then has no effect. */
+  /** The error's code, such as ENOSPC; the call then has no effect, but for `close`: that ends the descriptor all the same. */
   readonly error?: string;
   /** For `write` and `read`: so many bytes are done, and with `error` it is thrown after them. */
   readonly bytes?: number;
@@ -98,10 +98,10 @@ export function createFaultyFileSystem(inner: FileSystem): FaultyFileSystem {
     },
     size: () => file.size(),
     close: () => {
-      guard("close", path, () => {
-        file.close();
-        openCount--;
-      });
+      const fault = strike("close", path);
+      file.close();
+      openCount--;
+      fail(fault, path);
     },
   });
 

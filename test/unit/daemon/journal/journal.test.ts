@@ -290,6 +290,24 @@ describe("rotation", () => {
       expect(recovered()).toEqual([1]);
     },
   );
+
+  it.each<Durability>(["process", "power"])(
+    "whose full segment cannot be closed is stuck, and no seq is ever written twice (invariants 1 and 4, %s)",
+    (durability) => {
+      const { journal } = open({ durability, segmentBytesMax: 10 });
+      const position = journal.append([commitAt(1)]);
+      disk.inject({ call: "close", nth: 1, error: "EDQUOT" });
+      expect(() => journal.append([commitAt(2, "refused")])).toThrow(
+        /is restarted: .*1\.journal could not be closed: EDQUOT/,
+      );
+      expect(memory.list(directory)).toEqual(["0000000000000001.journal"]);
+      expect([journal.position(), journal.segmentCount()]).toEqual([position, 1]);
+      expect(() => journal.append([commitAt(2)])).toThrow(JournalStuckError);
+      journal.close();
+      expect(disk.openFiles(), "each file was closed once").toBe(0);
+      expect(recovered()).toEqual([1]);
+    },
+  );
 });
 
 describe("discardThrough", () => {
