@@ -48,7 +48,7 @@ const AFTER_HELP = `
 Durability, what an acknowledged change survives:
   process  the death of the daemon (kill -9), not a power cut
   power    a power cut too: each batch of replies waits for the disk
-  none     nothing for certain
+  none     nothing for certain; at present it writes what "process" writes
 
 Redaction: a value at a path that a --redact glob matches reaches journal and history only as a keyed hash (the key is
 STATE/redaction.key). Clients see it until the daemon is started again; then it is empty, and whoever needs it writes it
