@@ -27,7 +27,7 @@ export type WatchedRecorder = Pick<Recorder, "publish" | "flush" | "status" | "o
 export interface BacklogOptions {
   /** Its position has been published. */
   readonly recorder: WatchedRecorder;
-  readonly journal: Pick<Journal, "position" | "bytes" | "segmentCount">;
+  readonly journal: Pick<Journal, "position" | "bytes" | "segmentCount" | "segments">;
   readonly clock: Clock;
   /** The most bytes of journal lines that sealed packs do not hold. */
   readonly journalBytesMax: number;
@@ -58,12 +58,13 @@ export class HistoryBacklog {
     this.#meter = new LagMeter({
       sealedSeq: recorder.status().sealedSeq,
       position: journal.position(),
-      journalBytes: journal.bytes(),
+      segments: journal.segments(),
       runBytesMax: journalBytesMax / RUNS,
       nowMilliseconds: clock.monotonicMilliseconds(),
     });
     this.gate = new WriteGate(journalBytesMax, {
       unsealedBytes: () => this.#meter.bytes,
+      sealedSeq: () => recorder.status().sealedSeq,
       trouble: () => recorder.status().trouble,
     });
     recorder.onSealed(({ sealedSeq }) => {

@@ -56,6 +56,14 @@ export interface JournalPosition {
   readonly seq: Seq;
 }
 
+/** A segment of the journal. */
+export interface JournalSegment {
+  /** The seq of its first commit, or of the one that it will begin with. */
+  readonly first: Seq;
+  /** Up to the end of its last line. */
+  readonly bytes: number;
+}
+
 /** How to open a journal. */
 export interface JournalOptions {
   readonly fileSystem: FileSystem;
@@ -114,6 +122,8 @@ export interface Journal {
   bytes(): number;
   /** How many segments there are. */
   segmentCount(): number;
+  /** The segments, oldest first, as they are at this moment. */
+  segments(): readonly JournalSegment[];
   /** Closes the file; may be called again. Under `process` what was appended is in the kernel and need not be on the disk. */
   close(): void;
 }
@@ -256,6 +266,10 @@ class SegmentedJournal implements Journal {
 
   segmentCount(): number {
     return this.#segments.length;
+  }
+
+  segments(): readonly JournalSegment[] {
+    return this.#segments.map(({ first, bytes }) => ({ first, bytes }));
   }
 
   close(): void {

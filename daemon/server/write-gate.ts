@@ -30,10 +30,12 @@ export interface RecorderTrouble {
   readonly isFinal: boolean;
 }
 
-/** What the gate looks at. Both are asked often, and must be cheap. */
+/** What the gate looks at. All are asked often, and must be cheap. */
 export interface Backlog {
   /** Bytes of journal lines that sealed packs do not hold. */
   unsealedBytes(): number;
+  /** The last commit in sealed packs: that it grows is progress, also where the bytes, which are coarse, do not fall yet. */
+  sealedSeq(): number;
   /** What keeps them from becoming fewer, if something does. */
   trouble(): RecorderTrouble | undefined;
 }
@@ -65,7 +67,7 @@ export class WriteGate {
   #lineEndMilliseconds = 0;
   /** Since when the backlog is at the limit without a seal. */
   #fullSince: number | undefined;
-  #backlogSeen = 0;
+  #sealedSeqSeen = 0;
 
   /** @param journalBytesMax - the most bytes of journal lines that sealed packs do not hold; Infinity for no limit */
   constructor(journalBytesMax: number, backlog: Backlog) {
@@ -90,8 +92,9 @@ export class WriteGate {
   /** Why no commit is accepted at this moment; undefined also while writers at the limit wait for a seal. */
   refusal(nowMilliseconds: number): Refusal | undefined {
     const bytes = this.#backlog.unsealedBytes();
-    const isSealing = bytes < this.#backlogSeen;
-    this.#backlogSeen = bytes;
+    const sealedSeq = this.#backlog.sealedSeq();
+    const isSealing = sealedSeq > this.#sealedSeqSeen;
+    this.#sealedSeqSeen = sealedSeq;
     if (bytes < this.#bytesMax) {
       this.#fullSince = undefined;
       return undefined;

@@ -48,7 +48,7 @@ const server = new Server(
     }),
     clock,
     log,
-    writeGate: new WriteGate(Infinity, { unsealedBytes: () => 0, trouble: () => undefined }),
+    writeGate: new WriteGate(Infinity, { unsealedBytes: () => 0, sealedSeq: () => 0, trouble: () => undefined }),
     journalWritten: () => undefined,
     flushHistory: () => Promise.resolve(),
     compactHistory: () => Promise.resolve({ refusal: "there is no history" }),

@@ -5,15 +5,16 @@
  * thread, once for each append, so it costs a few additions there.
  *
  * The journal's lines since the last seal stand in runs: neighbouring commits that share one entry, so that a million of
- * them need no million entries. A seal that ends within a run leaves the whole run unsealed. Invariants:
+ * them need no million entries. A seal that ends within a run leaves the whole run unsealed. What an earlier life left is a
+ * run for each segment, since where its lines are is not known. Invariants:
  *
- * 1. Nothing is told smaller than it is: bytes are at most `runBytesMax` and an append too many, the age is at most
- *    `RUN_MILLISECONDS` too great. When `RUNS_MAX` runs wait, neighbours are joined, and the age becomes coarser.
+ * 1. Nothing is told smaller than it is: bytes are at most `runBytesMax` and an append too many (a segment, while what an
+ *    earlier life left is not sealed), the age is at most `RUN_MILLISECONDS` too great. When `RUNS_MAX` runs wait, neighbours are joined, and the age becomes coarser.
  * 2. When all that was appended is sealed, the lag is 0 in each of its units.
  * 3. There are at most `RUNS_MAX` runs, or twice as many as it takes runs of `runBytesMax` to hold the lag.
  */
 import type { Seq } from "../../../protocol/identifiers.js";
-import type { JournalPosition } from "../../journal/journal.js";
+import type { JournalPosition, JournalSegment } from "../../journal/journal.js";
 
 /** How far the history is behind. */
 export interface Lag {
@@ -31,8 +32,8 @@ export interface LagStart {
   readonly sealedSeq: Seq;
   /** The end of the journal. */
   readonly position: JournalPosition;
-  /** Bytes in all segments; they count as unsealed until the seal of `position.seq`, when the journal is ahead. */
-  readonly journalBytes: number;
+  /** The journal's segments, oldest first: each counts as unsealed until its last commit is sealed. */
+  readonly segments: readonly JournalSegment[];
   /** A run that has so many bytes is followed by another. */
   readonly runBytesMax: number;
   readonly nowMilliseconds: number;
@@ -65,11 +66,16 @@ export class LagMeter {
   constructor(start: LagStart) {
     this.#runBytesMax = start.runBytesMax;
     this.#position = start.position;
-    this.#appended = start.journalBytes;
+    this.#appended = 0;
     this.#sealedSeq = start.sealedSeq;
-    const lastSeq = start.position.seq;
-    if (lastSeq <= start.sealedSeq) return;
-    this.#runs.push({ startOffset: 0, endOffset: this.#appended, lastSeq, since: start.nowMilliseconds });
+    for (const [index, { bytes }] of start.segments.entries()) {
+      const startOffset = this.#appended;
+      this.#appended += bytes;
+      const next = start.segments[index + 1];
+      const lastSeq = next === undefined ? start.position.seq : ((next.first - 1) as Seq);
+      if (lastSeq <= start.sealedSeq) continue;
+      this.#runs.push({ startOffset, endOffset: this.#appended, lastSeq, since: start.nowMilliseconds });
+    }
   }
 
   /** Bytes of journal lines that are not sealed. */

@@ -60,19 +60,26 @@ let position: JournalPosition;
 let now: number;
 let backlog: HistoryBacklog;
 let roomMade: number;
+let segments: { first: Seq; bytes: number }[];
 
 beforeEach(() => {
   recorder = new FakeRecorder();
   position = recorder.published;
   now = 0;
   roomMade = 0;
+  segments = [];
   start();
 });
 
 function start(): void {
   backlog = new HistoryBacklog({
     recorder,
-    journal: { position: () => position, bytes: () => position.offset, segmentCount: () => 3 },
+    journal: {
+      position: () => position,
+      bytes: () => position.offset,
+      segmentCount: () => 3,
+      segments: () => segments,
+    },
     clock: { nowMicroseconds: () => 0, monotonicMilliseconds: () => now },
     journalBytesMax: BYTES_MAX,
   });
@@ -158,11 +165,31 @@ describe("HistoryBacklog", () => {
   it("starts slowed where a journal that was left behind is long", () => {
     position = { segment: "1", offset: 60_000, seq: 500 as Seq };
     recorder.publish(position);
+    segments = [{ first: 1 as Seq, bytes: 60_000 }];
     start();
     expect(backlog.describe()).toContain("\nlag: 500 commits, 60000 bytes, 0.000 seconds\n");
     expect([backlog.gate.isSlowing, recorder.flushes.length]).toEqual([true, 1]);
     recorder.seal(500);
     expect(backlog.gate.isSlowing).toBe(false);
+  });
+
+  it("refuses nobody while a journal as long as its limit, left by a crash, is sealed little by little for minutes", () => {
+    position = { segment: "1", offset: BYTES_MAX, seq: 1_000_000 as Seq };
+    recorder.publish(position);
+    segments = [
+      { first: 1 as Seq, bytes: BYTES_MAX / 2 },
+      { first: 500_001 as Seq, bytes: BYTES_MAX / 2 },
+    ];
+    start();
+    const told = new Set<string>();
+    for (let sealed = 0; sealed < 500_000; sealed += 5000) {
+      recorder.seal(sealed);
+      told.add(`${String(backlog.lag().bytes)} ${backlog.gate.refusal(now)?.reason ?? "accepted"}`);
+      now += 2000;
+    }
+    expect([...told]).toEqual(["100000 accepted"]);
+    recorder.seal(500_000);
+    expect([backlog.lag().bytes, backlog.gate.isFull(0)]).toEqual([BYTES_MAX / 2, false]);
   });
 });
 

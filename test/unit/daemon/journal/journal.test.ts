@@ -234,6 +234,9 @@ describe("rotation", () => {
       expect(decodeRecord(record ?? "")).toMatchObject({ ok: true, commit: { seq: Number(name.slice(0, 16)) } });
     }
     expect(journal.position().segment).toBe(names.at(-1));
+    expect(journal.segments()).toEqual(
+      names.map((name) => ({ first: Number(name.slice(0, 16)), bytes: contentOf(`${directory}/${name}`).length })),
+    );
     expect(journal.bytes()).toBe(names.reduce((sum, name) => sum + contentOf(`${directory}/${name}`).length, 0));
     journal.close();
     expect(recovered()).toEqual(seqs(1, 10));

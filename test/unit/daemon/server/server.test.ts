@@ -80,7 +80,11 @@ beforeEach(async () => {
       listener,
       clock: { nowMicroseconds: () => (ticks++, now), monotonicMilliseconds: () => now / 1000 },
       log: { log: (level, key) => record(`log ${level} ${key}`), flush: () => {} },
-      writeGate: new WriteGate(JOURNAL_BYTES_MAX, { unsealedBytes: () => unsealedBytes, trouble: () => trouble }),
+      writeGate: new WriteGate(JOURNAL_BYTES_MAX, {
+        unsealedBytes: () => unsealedBytes,
+        sealedSeq: () => 0,
+        trouble: () => trouble,
+      }),
       journalWritten: ({ seq }) => record(`published ${String(seq)}`),
       flushHistory: async () => new Promise((resolve, reject) => flushes.push({ resolve, reject })),
       compactHistory: async (revision) =>

@@ -12,13 +12,14 @@ function meter(start: Partial<LagStart> = {}): LagMeter {
   return new LagMeter({
     sealedSeq: 0 as Seq,
     position: { segment: "1", offset: 0, seq: 0 as Seq },
-    journalBytes: 0,
+    segments: [],
     runBytesMax: RUN_BYTES,
     nowMilliseconds: 0,
     ...start,
   });
 }
 
+const segment = (first: number, bytes: number) => ({ first: first as Seq, bytes });
 const at = (seq: number, offset: number, segment = "1") => ({ segment, offset, seq: seq as Seq });
 
 describe("LagMeter", () => {
@@ -44,14 +45,29 @@ describe("LagMeter", () => {
   });
 
   it("starts with the whole journal unsealed where that is ahead of the history, and with nothing where it is not", () => {
-    const behind = meter({ sealedSeq: 5 as Seq, position: at(9, 700), journalBytes: 1700, nowMilliseconds: 2000 });
-    expect(behind.measure(3000)).toEqual({ commits: 4, bytes: 1700, seconds: 1 });
+    const segments = [segment(1, 1000), segment(6, 700)];
+    const behind = meter({ sealedSeq: 4 as Seq, position: at(9, 700), segments, nowMilliseconds: 2000 });
+    expect(behind.measure(3000)).toEqual({ commits: 5, bytes: 1700, seconds: 1 });
     behind.sealed(9 as Seq);
     expect(behind.measure(3000)).toEqual({ commits: 0, bytes: 0, seconds: 0 });
-    const level = meter({ sealedSeq: 9 as Seq, position: at(9, 700), journalBytes: 1700 });
+    const level = meter({ sealedSeq: 9 as Seq, position: at(9, 700), segments });
     expect(level.measure(3000)).toEqual({ commits: 0, bytes: 0, seconds: 0 });
     level.appended(at(10, 800), 3000);
     expect(level.bytes).toBe(100);
+  });
+
+  it("takes the segments that were left for sealed one after the other, and not all with the last commit", () => {
+    const segments = [segment(1, 500), segment(6, 700), segment(11, 300), segment(16, 60)];
+    const lag = meter({ sealedSeq: 7 as Seq, position: at(15, 60, "16"), segments });
+    expect(lag.bytes, "the first segment is sealed").toBe(1060);
+    lag.sealed(9 as Seq);
+    expect(lag.bytes).toBe(1060);
+    lag.sealed(10 as Seq);
+    expect(lag.bytes).toBe(360);
+    lag.appended(at(16, 100, "16"), 1000);
+    expect(lag.bytes).toBe(400);
+    lag.sealed(15 as Seq);
+    expect(lag.measure(1000)).toEqual({ commits: 1, bytes: 40, seconds: 0 });
   });
 
   it("keeps few entries and stays on the safe side when nothing is sealed for days (lag invariants 1 and 3)", () => {
