@@ -14,6 +14,8 @@
  *    message that may commit waits, and what its client sent behind it. What only reads is dispatched as ever, and a client
  *    in a transaction is not held before the end of it that commits.
  * 7. While the gate refuses commits, each request that would commit is answered with its error, and all others as ever.
+ * 8. A session of which something was dispatched comes behind all that wait: where there is room for some only, as at the
+ *    gate's limit, nobody takes it for ever.
  *
  * One tick: chunks arrive → parse and dispatch, at most `MESSAGES_PER_TICK` for each connection (a guest's: its quota
  * `outstanding`) → (setImmediate) clients that have more waiting get their turn → journal → effects → one write for each
@@ -112,7 +114,7 @@ export class Server {
   readonly #sessions = new Map<Connection, Session>();
   readonly #domainSockets = new Map<Domid, ListeningSocket>();
   #socket: ListeningSocket | undefined;
-  /** Sessions with whole messages waiting. */
+  /** Sessions with whole messages waiting; first those that have waited longest since something of them was dispatched. */
   #ready = new Set<Session>();
   /** Sessions that are not read. */
   readonly #paused = new Set<Session>();
@@ -246,6 +248,7 @@ export class Server {
   #run(session: Session): void {
     const { connection, parser } = session;
     let waiting = false;
+    let isServed = false;
     while (!session.closed) {
       if (!this.#mayDispatch(session)) {
         waiting = parser.pendingBytes > 0 || session.held !== undefined;
@@ -260,13 +263,14 @@ export class Server {
       }
       session.held = undefined;
       session.dispatched++;
+      isServed = true;
       this.#ports.accessLog()?.(connection, message);
       this.#inputs.push({ connection, message });
       this.#dispatch(session, message);
     }
+    if (isServed || !waiting) this.#ready.delete(session);
     if (parser.brokenLength !== undefined) this.#closeBroken(session, parser.brokenLength);
     else if (waiting) this.#ready.add(session);
-    else this.#ready.delete(session);
     this.#adjustReading(session);
   }
 
@@ -375,17 +379,14 @@ export class Server {
     });
   }
 
-  /** Gives the waiting sessions their turn, oldest first, and ends the tick. */
+  /** Gives the waiting sessions their turn, longest waiting first, and ends the tick. */
   #turn(): void {
     if (!this.#inTick) {
       if (this.#ready.size === 0) return;
       this.#beginTick();
     }
     const waiting = [...this.#ready];
-    for (const session of waiting) {
-      this.#ready.delete(session);
-      this.#run(session);
-    }
+    for (const session of waiting) this.#run(session);
     this.#endTick();
     this.#revive();
   }

@@ -823,6 +823,31 @@ describe("Server and a history that is behind", () => {
     expect([writer.take().length, other.take().length]).toEqual([8, 3]);
   });
 
+  test("shares what room there is: who sends without end does not keep another from committing (server invariant 8)", async () => {
+    const [flood, other] = [listener.connect(SOCKET, "flood"), listener.connect(SOCKET, "other")];
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    flood.send(writes(1000));
+    await settle();
+    other.send(writes(15));
+    await settle();
+    const replies: [number, number][] = [];
+    for (let seal = 0; seal < 4; seal++) {
+      now += 2_000_000;
+      unsealedBytes = JOURNAL_BYTES_MAX - 10 * 512;
+      server.askGateAgain();
+      await turn();
+      unsealedBytes = JOURNAL_BYTES_MAX;
+      await settle();
+      replies.push([flood.take().length, other.take().length]);
+    }
+    expect(replies).toEqual([
+      [10, 0],
+      [0, 10],
+      [10, 0],
+      [5, 5],
+    ]);
+  });
+
   test("answers who has closed its sending side while it waited, and forgets who went", async () => {
     const [ended, gone] = [listener.connect(SOCKET, "ended"), listener.connect(SOCKET, "gone")];
     unsealedBytes = JOURNAL_BYTES_MAX;
