@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { Path, Seq } from "../../../../protocol/identifiers.js";
 import { parsePathGlob } from "../../../../daemon/journal/path-glob.js";
@@ -22,8 +23,11 @@ const other = "/local/6/vncpasswd" as Path;
 describe("markerOf, isMarker", () => {
   it("make and know a marker for one path and one key, and show of equal values that they are equal", () => {
     const marker = markerOf(redactor, path, "hunter2");
-    expect(marker).toMatch(/^redacted:hmac-sha256:[0-9a-f]{64}:[0-9a-f]{32}$/);
-    expect(marker).toBe("redacted:hmac-sha256:" + marker.slice(21));
+    // The form is for ever: markers stand in journals and in histories. Made here with nothing of the code under test.
+    const hmac = (text: string): string => createHmac("sha256", key).update(text).digest("hex");
+    const valueHash = hmac("value\0hunter2");
+    const pathHash = hmac(`marker\0${path}\0${valueHash}`);
+    expect(marker).toBe(`redacted:hmac-sha256:${valueHash}:${pathHash.slice(0, 32)}`);
     expect(isMarker(redactor, path, marker)).toBe(true);
     expect(isMarker(redactor, other, marker), "another path").toBe(false);
     expect(isMarker({ key: Buffer.alloc(32, 8) }, path, marker), "another key").toBe(false);
