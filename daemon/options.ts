@@ -60,7 +60,7 @@ wants it. What is older goes, except what a tag or another branch holds on to; n
 Examples:
   xenstored-tng                                  # sockets in ./.xenstore/run
   xenstored-tng --dir /var/lib/xenstored-tng --run /run/xenstored
-  xenstored-tng --redact '/local/domain/*/vncpasswd' --redact '/vm/*/device/**/vncpasswd'
+  xenstored-tng --redact '/vm/*/vncpasswd' --redact '/local/domain/*/backend/vfb/**/vncpasswd'
   XENSTORED_PATH=.xenstore/run/socket xenstore-write /hello world
   git -C .xenstore/state/store.git log -p`;
 
@@ -73,9 +73,9 @@ export function parseDaemonOptions(
   const program = new Command("xenstored-tng")
     .description("A XenStore daemon that remembers: every committed change is a Git commit.")
     .version(version)
-    .addOption(new Option("--dir <dir>", "directory of state/ and run/").default("./.xenstore"))
-    .addOption(new Option("--state <dir>", "directory of journal and repository (default: DIR/state)"))
-    .addOption(new Option("--run <dir>", "directory of the sockets (default: $XENSTORED_RUNDIR or DIR/run)"))
+    .addOption(directoryOption("--dir <dir>", "directory of state/ and run/").default("./.xenstore"))
+    .addOption(directoryOption("--state <dir>", "directory of journal and repository (default: DIR/state)"))
+    .addOption(directoryOption("--run <dir>", "directory of the sockets (default: $XENSTORED_RUNDIR or DIR/run)"))
     .addOption(new Option("--durability <kind>", "what a reply promises").choices(DURABILITIES).default("process"))
     .addOption(
       new Option("--seal-ms <ms>", "how long history may lag behind, in milliseconds")
@@ -128,6 +128,14 @@ export function parseDaemonOptions(
     logLevel: flags.logLevel,
     logFile: flags.logFile === undefined ? undefined : resolve(flags.logFile),
   };
+}
+
+/** An empty path would be the working directory, where an unset variable of a script would put everything. */
+function directoryOption(flag: string, purpose: string): Option {
+  return new Option(flag, purpose).argParser((text) => {
+    if (text !== "") return text;
+    throw new InvalidArgumentError('It is the path of a directory and not empty; "." is the working directory.');
+  });
 }
 
 function parseSeal(text: string): number {

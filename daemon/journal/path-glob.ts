@@ -23,7 +23,7 @@ const ANY_NAMES = "**";
  * @throws RangeError with a sentence for people that says what would be right
  */
 export function parsePathGlob(text: string): PathGlob {
-  const example = "for example /local/domain/*/vncpasswd or /vm/**/vncpasswd";
+  const example = "for example /vm/*/vncpasswd or /local/domain/*/backend/vfb/**/vncpasswd";
   if (!text.startsWith("/")) throw new RangeError(`A glob is an absolute path and begins with "/", ${example}.`);
   const names = text.slice(1).split("/");
   for (const name of names) {

@@ -37,7 +37,9 @@ describe("parsePathGlob", () => {
   });
 
   it("says what would be right", () => {
-    expect(() => parsePathGlob("vncpasswd")).toThrow('begins with "/", for example /local/domain/*/vncpasswd');
+    expect(() => parsePathGlob("vncpasswd")).toThrow(
+      'begins with "/", for example /vm/*/vncpasswd or /local/domain/*/backend/vfb/**/vncpasswd',
+    );
     expect(() => parsePathGlob("")).toThrow('begins with "/"');
     for (const glob of ["/", "/a/", "/a//b"])
       expect(() => parsePathGlob(glob), glob).toThrow("a name between two slashes");
