@@ -55,9 +55,8 @@ export function lockDirectory(directory: string, options: DirectoryLockOptions =
   const path = `${directory}/lock`;
   const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
-    takeLock({ directory, path, descriptor, flockCommand: options.flockCommand ?? "flock" });
-    ftruncateSync(descriptor, 0);
-    writeSync(descriptor, `${String(process.pid)}\n`, 0);
+    const isCertain = takeLock({ directory, path, descriptor, flockCommand: options.flockCommand ?? "flock" });
+    writePid(descriptor, isCertain);
   } catch (error) {
     closeSync(descriptor);
     throw error;
@@ -76,6 +75,16 @@ export function lockDirectory(directory: string, options: DirectoryLockOptions =
   };
 }
 
+/** Under flock the pid is for people only, and a full disk is no reason not to start. */
+function writePid(descriptor: number, isCertain: boolean): void {
+  try {
+    ftruncateSync(descriptor, 0);
+    writeSync(descriptor, `${String(process.pid)}\n`, 0);
+  } catch (error) {
+    if (!isCertain) throw error;
+  }
+}
+
 interface LockAttempt {
   readonly directory: string;
   readonly path: string;
@@ -83,7 +92,8 @@ interface LockAttempt {
   readonly flockCommand: string;
 }
 
-function takeLock({ directory, path, descriptor, flockCommand }: LockAttempt): void {
+/** @returns whether flock holds the lock; else the pid in the file is all there is */
+function takeLock({ directory, path, descriptor, flockCommand }: LockAttempt): boolean {
   const flock = spawnSync(flockCommand, ["-n", "3"], {
     stdio: ["ignore", "ignore", "pipe", descriptor],
     encoding: "utf8",
@@ -91,9 +101,9 @@ function takeLock({ directory, path, descriptor, flockCommand }: LockAttempt): v
   if (flock.error !== undefined) {
     if ((flock.error as NodeJS.ErrnoException).code !== "ENOENT") throw flock.error;
     refuseLivingPid(directory, path);
-    return;
+    return false;
   }
-  if (flock.status === 0) return;
+  if (flock.status === 0) return true;
   if (flock.status !== FLOCK_HELD_ELSEWHERE) {
     throw new Error(
       `${path} could not be locked: flock ended with ${String(flock.status ?? flock.signal)}: ${flock.stderr.trim()}`,

@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -94,6 +94,17 @@ describe.skipIf(!hasFlock)("lockDirectory by flock(2) (skipped where there is no
       expect(readFileSync(`${directory}/lock`, "latin1")).toBe(`${String(holder.child.pid)}\n`);
       await killHard(holder);
     }
+  });
+
+  it("is had also where the pid cannot be written, as on a full disk", () => {
+    const directory = temporaryDirectory();
+    symlinkSync("/dev/full", `${directory}/lock`);
+    const lock = lockDirectory(directory);
+    expect(spawnSync("flock", ["-n", "/dev/full", "true"]).status, "it is held").toBe(1);
+    // The device cannot be emptied as a file can; the lock is given up all the same.
+    expect(() => {
+      lock.release();
+    }).toThrow("EINVAL");
   });
 
   it("is free again after release, which may be called twice", () => {
