@@ -303,12 +303,15 @@ function corePorts(log: RateLimitedLog, backlog: HistoryBacklog, setAccessLog: (
   };
 }
 
-/** Shows a request as the access log does: operation and the first string of its payload. */
+/**
+ * Shows a request as the access log does: operation and the first string of its payload. Of a payload in which no string
+ * ends nothing is shown, since it may be all value.
+ */
 function accessLine(logger: Logger): (connection: { readonly name: string }, message: AccessedMessage) => void {
   return (connection, { type, txId, payload }) => {
     const operation = getOperation(type)?.name ?? `type ${String(type)}`;
     const end = payload.indexOf("\0");
-    const path = payload.slice(0, end === -1 ? undefined : end);
+    const path = end === -1 ? undefined : payload.slice(0, end);
     logger.info("request", {
       connection: connection.name,
       operation,
