@@ -183,6 +183,9 @@ export class Server {
     this.#ports.core.dispatch(daemon, message);
     this.#endTick();
     core.disconnect(daemon);
+    if (core.seq !== 0) return;
+    const text = "the new store lacks /tool/xenstored, since the journal could not be written: make it by hand";
+    this.#ports.log.log("error", "initialize", text);
   }
 
   #accept(stream: Stream, domid: Domid): StreamHandler {

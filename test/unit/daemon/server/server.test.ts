@@ -7,6 +7,7 @@ import { serializeHeader, serializeMessage } from "../../../../protocol/message.
 import { operationNamed, type OperationName } from "../../../../protocol/operation.js";
 import type { RequestPayloads } from "../../../../protocol/payload.js";
 import { Core } from "../../../../daemon/dispatch/core.js";
+import type { Journal } from "../../../../daemon/journal/journal.js";
 import type { Commit } from "../../../../daemon/store/commit.js";
 import { emptyRoot } from "../../../../daemon/store/root.js";
 import {
@@ -73,7 +74,14 @@ beforeEach(async () => {
     journaled.push(...commits);
     return { segment: "0.journal", offset: journaled.length, seq: core.seq };
   };
-  server = new Server(
+  server = serverOver(append, record);
+  await server.start();
+  happened.length = 0;
+});
+
+/** A server of `core` and `listener`. */
+function serverOver(append: Journal["append"], record: (what: string) => void): Server {
+  return new Server(
     {
       core,
       journal: { append },
@@ -93,8 +101,25 @@ beforeEach(async () => {
     },
     { socket: SOCKET, domains: "/run/domains" },
   );
+}
+
+test("a start whose first append fails serves, and says that the store lacks its first node", async () => {
+  core = new Core(emptyRoot(), 0 as Commit["seq"], {
+    log: () => {},
+    describeHistory: () => "",
+    describeMemory: () => "",
+    setAccessLog: () => {},
+  });
+  const failing = serverOver(
+    () => {
+      throw new Error("no space");
+    },
+    (what) => happened.push(what),
+  );
+  server.stop();
+  server = failing;
   await server.start();
-  happened.length = 0;
+  expect(happened).toEqual(expect.arrayContaining(["log error journal", "log error initialize"]));
 });
 
 afterEach(() => {
