@@ -159,7 +159,8 @@ export class Maintenance {
     const work = this.#job !== undefined || this.#isStale ? 0 : undefined;
     const retention = this.#retention.dueMilliseconds();
     if (retired === undefined && work === undefined && retention === undefined) return undefined;
-    return Math.max(this.#notBefore, Math.min(retired ?? Infinity, work ?? Infinity, retention ?? Infinity));
+    // What was replaced is removed whatever has failed: that is how a full disk gets room again.
+    return Math.min(retired ?? Infinity, Math.max(this.#notBefore, Math.min(work ?? Infinity, retention ?? Infinity)));
   }
 
   /** Whether there is something to do now. */
@@ -178,6 +179,7 @@ export class Maintenance {
     const end = monotonicMilliseconds() + STEP_MILLISECONDS;
     try {
       this.#removeRetired();
+      if (monotonicMilliseconds() < this.#notBefore) return;
       do {
         this.#job ??= this.#nextJob();
         if (this.#job === undefined) return;
@@ -305,8 +307,19 @@ export class Maintenance {
     removeKeep(fileSystem, repositoryDirectory, pack.name);
   }
 
-  #fail(error: unknown): void {
+  /** Gives the job up: one that is suspended has temporary files to remove, files to close, and somebody to answer. */
+  #endJob(): void {
+    const job = this.#job;
     this.#job = undefined;
+    try {
+      job?.return();
+    } catch (error) {
+      this.#options.onFailure(`what was left of a merge could not be removed: ${messageOf(error)}`);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#endJob();
     this.#reader.close();
     this.#isStale = true;
     const now = this.#options.monotonicMilliseconds();

@@ -238,6 +238,7 @@ export class OidCursor {
   at = 0;
   readonly count: number;
   readonly #file: OpenFile;
+  #isOpen = true;
   readonly #path: string;
   #loadedEnd = 0;
 
@@ -250,7 +251,7 @@ export class OidCursor {
     try {
       this.#load();
     } catch (error) {
-      this.#file.close();
+      this.close();
       throw error;
     }
   }
@@ -274,7 +275,11 @@ export class OidCursor {
     if (compareOids(bytes, at, bytes, this.at) >= 0) this.#refuseOrder();
   }
 
+  /** May be called again. */
   close(): void {
+    if (!this.#isOpen) return;
+    // Before the call: a descriptor whose close fails is gone too, and its number may be somebody else's soon.
+    this.#isOpen = false;
     this.#file.close();
   }
 
@@ -313,6 +318,7 @@ export class PackStream {
   bytes: Buffer = Buffer.alloc(0);
   at = 0;
   readonly #file: OpenFile;
+  #isOpen = true;
   readonly #end: number;
   #start = 0;
 
@@ -340,7 +346,11 @@ export class PackStream {
     this.at = from - this.#start;
   }
 
+  /** May be called again. */
   close(): void {
+    if (!this.#isOpen) return;
+    // Before the call: a descriptor whose close fails is gone too, and its number may be somebody else's soon.
+    this.#isOpen = false;
     this.#file.close();
   }
 }

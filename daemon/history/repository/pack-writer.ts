@@ -67,8 +67,10 @@ class HashedFile {
   }
 
   close(): void {
-    if (this.#isOpen) this.#file.close();
+    if (!this.#isOpen) return;
+    // Before the call: a descriptor whose close fails is gone too, and its number may be somebody else's soon.
     this.#isOpen = false;
+    this.#file.close();
   }
 
   #flush(): void {
