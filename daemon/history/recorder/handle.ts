@@ -204,8 +204,8 @@ class WorkerRecorder implements Recorder {
   }
 
   async compact(revision: string): Promise<{ readonly refusal: string | undefined }> {
-    // What was acknowledged before may be named.
-    await this.flush();
+    // What was acknowledged before may be named. Where the disk is full, dropping history is the way out, not the flush.
+    await this.flush().catch(() => undefined);
     return new Promise((resolve, reject) => {
       if (this.#hasExited) {
         reject(new RecorderError("the recorder's thread has ended"));

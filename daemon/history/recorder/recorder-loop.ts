@@ -19,6 +19,8 @@
  *  3. Nothing is read beyond the published end.
  *  4. While it lags behind the journal, recording comes first: the repository is then maintained only when it has over
  *     `PACKS_MAX_WHILE_LAGGING` packs. Maintenance that fails stops nothing.
+ *  5. While the disk refuses, maintenance goes on: removing what was replaced and dropping what is too old is how a full
+ *     disk gets room again. After a failure for good nobody is left waiting.
  */
 import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
@@ -102,6 +104,10 @@ export class RecorderLoop {
         break;
       case "compact": {
         const { id } = request;
+        if (this.#failure !== undefined) {
+          this.#report({ kind: "compactFailed", id, reason: this.#failure });
+          break;
+        }
         this.#options.maintenance.compact(request.revision, (answer) => {
           if ("failure" in answer) this.#report({ kind: "compactFailed", id, reason: answer.failure });
           else this.#report({ kind: "compacted", id, refusal: answer.refusal, progress: this.progress() });
@@ -127,7 +133,7 @@ export class RecorderLoop {
 
   #wake(): void {
     if (this.#failure !== undefined) this.#refuseFlushes(this.#failure);
-    else if (!this.#isClosed && this.#retryTimer === undefined) {
+    else if (!this.#isClosed) {
       this.#stepPending ??= setImmediate(() => {
         this.#stepPending = undefined;
         this.#step();
@@ -137,6 +143,10 @@ export class RecorderLoop {
 
   #step(): void {
     const { recorder } = this.#options;
+    if (this.#retryTimer !== undefined) {
+      this.#maintain(false);
+      return;
+    }
     try {
       if (recorder.isFull) this.#seal();
       if (this.#end !== undefined) {
@@ -217,8 +227,13 @@ export class RecorderLoop {
     if (isFinal) this.#failure = reason;
     this.#report({ kind: "failure", reason, isFinal });
     this.#refuseFlushes(reason);
-    if (isFinal) return;
+    if (isFinal) {
+      // Nobody would answer those who wait for a compaction.
+      this.#options.maintenance.close();
+      return;
+    }
     this.#retryAfter(RETRY_MILLISECONDS);
+    this.#wake();
   }
 
   #retryAfter(milliseconds: number): void {

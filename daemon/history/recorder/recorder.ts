@@ -92,6 +92,8 @@ export class HistoryRecorder {
   #recordedSeq: Seq;
   #sealed: { readonly oid: Oid | undefined; readonly seq: Seq };
   #waiting: FinishedPack | undefined;
+  /** Packs that the ref reaches and whose `.keep` is still there. */
+  readonly #keeps = new Set<string>();
   #packsSealed = 0;
   #bytesSealed = 0;
 
@@ -204,6 +206,19 @@ export class HistoryRecorder {
     this.#recordedSeq = commit.seq;
   }
 
+  /** A `.keep` too many only keeps its pack from being merged; the seal stands, and the next one tries again. */
+  #removeKeeps(): void {
+    const { fileSystem, repositoryDirectory } = this.#options;
+    for (const name of this.#keeps) {
+      try {
+        removeKeep(fileSystem, repositoryDirectory, name);
+        this.#keeps.delete(name);
+      } catch {
+        return;
+      }
+    }
+  }
+
   /**
    * Brings what was recorded into the repository and moves the ref; does nothing when there is nothing to bring.
    *
@@ -225,6 +240,7 @@ export class HistoryRecorder {
     this.#waiting = undefined;
     this.#packsSealed++;
     this.#bytesSealed += finished.pack.length;
-    removeKeep(fileSystem, repositoryDirectory, finished.name);
+    this.#keeps.add(finished.name);
+    this.#removeKeeps();
   }
 }

@@ -224,6 +224,24 @@ describe("HistoryRecorder", () => {
     expect(() => open(memory)).toThrow(/not a commit/);
   });
 
+  it("a `.keep` that cannot be removed fails no seal, and goes with the next one", () => {
+    const memory = diskWithRepository();
+    const faulty = createFaultyFileSystem(memory);
+    const recorder = open(faulty);
+    const { commits } = history(2);
+    const keeps = (): string[] => memory.list(`${REPOSITORY}/objects/pack`).filter((name) => name.endsWith(".keep"));
+    faulty.inject({ call: "remove", path: ".keep", nth: 1, error: "EIO" });
+    record(recorder, commits.slice(0, 1));
+    recorder.seal();
+    expect(recorder.progress()).toMatchObject({ sealedSeq: 1, packsSealed: 1 });
+    expect(recorder.isSealDue).toBe(false);
+    expect(keeps()).toHaveLength(1);
+    record(recorder, commits.slice(1));
+    recorder.seal();
+    expect(keeps()).toEqual([]);
+    recorder.close();
+  });
+
   it("refuses a tip whose tree we would have written otherwise (recorder invariant 5)", () => {
     const memory = diskWithRepository();
     const builder = new PackBuilder();

@@ -1,0 +1,125 @@
+/** The loop when something fails; how it runs otherwise is seen in `handle.test.ts`, in its thread. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Seq } from "../../../../../protocol/identifiers.js";
+import type { CompactionAnswer } from "../../../../../daemon/history/recorder/retention.js";
+import type { Maintenance } from "../../../../../daemon/history/recorder/maintenance.js";
+import type { RecorderReport } from "../../../../../daemon/history/recorder/messages.js";
+import { RecorderLoop } from "../../../../../daemon/history/recorder/recorder-loop.js";
+import { HistoryRecorder } from "../../../../../daemon/history/recorder/recorder.js";
+import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
+import { openJournal, type JournalPosition } from "../../../../../daemon/journal/journal.js";
+import { streamCommits } from "../../../../support/commit-stream.js";
+import { createFaultyFileSystem, type FaultyFileSystem } from "../../../../support/faulty-file-system.js";
+import { createMemoryFileSystem } from "../../../../support/memory-file-system.js";
+
+const REPOSITORY = "/state/store.git";
+const JOURNAL = "/state/journal/main";
+
+/** Maintenance that always has something to do, and answers a compaction when it is closed. */
+class FakeMaintenance {
+  isDue = true;
+  stepped: () => void = () => undefined;
+  readonly answers: ((answer: CompactionAnswer) => void)[] = [];
+
+  step(): void {
+    this.isDue = false;
+    this.stepped();
+  }
+  compact(_revision: string, answer: (answer: CompactionAnswer) => void): void {
+    this.answers.push(answer);
+  }
+  close(): void {
+    for (const answer of this.answers.splice(0)) answer({ failure: "closed" });
+  }
+  noteSeal(): void {
+    this.isDue = true;
+  }
+  millisecondsUntilDue(): number | undefined {
+    return this.isDue ? 0 : undefined;
+  }
+  progress(): { packs: number; packBytes: number; packsRetired: number; oldestSeq: undefined } {
+    return { packs: 1, packBytes: 0, packsRetired: 1, oldestSeq: undefined };
+  }
+}
+
+let disk: FaultyFileSystem;
+let end: JournalPosition;
+let maintenance: FakeMaintenance;
+let reports: RecorderReport[];
+let reported: () => void;
+let loop: RecorderLoop;
+
+beforeEach(() => {
+  disk = createFaultyFileSystem(createMemoryFileSystem());
+  disk.makeDirectory("/state");
+  createRepository(disk, REPOSITORY);
+  const { journal } = openJournal({ fileSystem: disk, directory: JOURNAL, after: 0 as Seq, durability: "process" });
+  end = journal.append([...streamCommits({ domains: 2 }, 1, 3)]);
+  maintenance = new FakeMaintenance();
+  reports = [];
+  reported = () => undefined;
+  loop = new RecorderLoop({
+    fileSystem: disk,
+    journalDirectory: JOURNAL,
+    recorder: new HistoryRecorder({
+      fileSystem: disk,
+      repositoryDirectory: REPOSITORY,
+      ref: MAIN_REF,
+      hostName: "host",
+    }),
+    maintenance: maintenance as unknown as Maintenance,
+    sealMilliseconds: 10,
+    report: (report) => {
+      reports.push(report);
+      reported();
+    },
+  });
+});
+
+afterEach(() => {
+  loop.handle({ kind: "close" });
+});
+
+/** Resolves with the first report of a kind, one that was made before too. */
+async function report(kind: RecorderReport["kind"]): Promise<RecorderReport> {
+  for (;;) {
+    const found = reports.find((each) => each.kind === kind);
+    if (found !== undefined) return found;
+    await new Promise<void>((resolve) => {
+      reported = resolve;
+    });
+  }
+}
+
+describe("RecorderLoop", () => {
+  it("maintains while the disk is full, since that may make room (recorder loop invariant 5)", async () => {
+    disk.inject({ call: "open", path: ".pack-part", nth: 1, lasts: true, error: "ENOSPC" });
+    loop.handle({ kind: "flush", id: 1, position: end });
+    expect(await report("flushFailed")).toMatchObject({ id: 1 });
+    expect(await report("failure")).toMatchObject({ isFinal: false });
+    const stepped = new Promise<void>((resolve) => {
+      maintenance.stepped = resolve;
+    });
+    maintenance.isDue = true;
+    loop.handle({ kind: "publish", position: end });
+    await stepped;
+    expect(reports.some(({ kind }) => kind === "sealed")).toBe(false);
+    disk.heal();
+    loop.handle({ kind: "flush", id: 2, position: end });
+    expect(await report("flushed")).toMatchObject({ id: 2, progress: { sealedSeq: 3 } });
+  });
+
+  it("answers compactions, also those that come later, when it has failed for good (recorder loop invariant 5)", async () => {
+    loop.handle({ kind: "compact", id: 1, revision: "@{1}" });
+    const segment = end.segment;
+    const file = disk.open(`${JOURNAL}/${segment}`, "write");
+    file.write(Buffer.from("x"), end.offset - 20);
+    file.close();
+    loop.handle({ kind: "publish", position: end });
+    expect(await report("failure")).toMatchObject({ isFinal: true });
+    expect(await report("compactFailed")).toMatchObject({ id: 1 });
+    reports.length = 0;
+    loop.handle({ kind: "compact", id: 2, revision: "@{1}" });
+    expect(await report("compactFailed")).toMatchObject({ id: 2 });
+  });
+});
