@@ -7,9 +7,10 @@
 import { Buffer } from "node:buffer";
 import type { TreeEdit } from "./tree-edit.js";
 
-/** Most bytes that one instruction inserts, and copies. */
-const INSERT_MAX = 127;
-const COPY_MAX = 0xffffff;
+/** Most bytes that one instruction inserts. */
+export const INSERT_MAX = 127;
+/** Most bytes that one instruction copies. */
+export const COPY_MAX = 0xffffff;
 
 let scratch = Buffer.allocUnsafe(4096);
 
@@ -31,13 +32,13 @@ export function encodeDelta(bytes: Uint8Array, start: number, edit: TreeEdit): n
   const pieces = edit.count;
   const most = size + Math.ceil(size / INSERT_MAX) + 8 * (pieces + 2) + 20;
   if (most > scratch.length) scratch = Buffer.allocUnsafe(most * 2);
-  let at = putVarint(0, edit.oldBytes);
-  at = putVarint(at, size);
+  let at = putDeltaVarint(scratch, 0, edit.oldBytes);
+  at = putDeltaVarint(scratch, at, size);
   let from = start;
   for (let index = 0; index < pieces; index++) {
     const length = edit.lengthOf(index);
     const old = edit.startOf(index);
-    at = old >= 0 ? putCopy(at, old, length) : putInsert(at, bytes, from, length);
+    at = old >= 0 ? putCopy(scratch, at, { from: old, length }) : putInsert(at, bytes, from, length);
     from += length;
   }
   return at;
@@ -46,42 +47,50 @@ export function encodeDelta(bytes: Uint8Array, start: number, edit: TreeEdit): n
 /** The delta of one replaced stretch, which most are, without a list of pieces; `scratch` always has room for it. */
 function encodeReplacement(bytes: Uint8Array, start: number, { replacedAt, replacedBytes }: TreeEdit): number {
   const size = bytes.length - start;
-  let at = putVarint(putVarint(0, size), size);
-  at = putCopy(at, 0, replacedAt);
+  let at = putDeltaVarint(scratch, putDeltaVarint(scratch, 0, size), size);
+  at = putCopy(scratch, at, { from: 0, length: replacedAt });
   scratch[at++] = replacedBytes;
   const from = start + replacedAt;
   for (let index = 0; index < replacedBytes; index++) scratch[at + index] = bytes[from + index] as number;
   at += replacedBytes;
   const end = replacedAt + replacedBytes;
-  return putCopy(at, end, size - end);
+  return putCopy(scratch, at, { from: end, length: size - end });
 }
 
-function putVarint(start: number, value: number): number {
+/** Puts a number of a delta at `start` of `bytes`: seven bits a byte, the lowest first; returns where it ends. */
+export function putDeltaVarint(bytes: Uint8Array, start: number, value: number): number {
   let at = start;
   let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 128)) scratch[at++] = (rest & 0x7f) | 0x80;
-  scratch[at++] = rest;
+  for (; rest >= 0x80; rest = Math.floor(rest / 128)) bytes[at++] = (rest & 0x7f) | 0x80;
+  bytes[at++] = rest;
   return at;
 }
 
-/** Copy: a byte of flags, then those bytes of offset and size that are not zero. */
-function putCopy(position: number, start: number, length: number): number {
-  let at = position;
+/**
+ * Puts copies of a stretch of the base at `start` of `bytes`, eight bytes at most for each 16 MiB: a byte of flags, then
+ * those bytes of offset and size that are not zero; returns where they end.
+ */
+export function putCopy(
+  bytes: Uint8Array,
+  start: number,
+  { from, length }: { readonly from: number; readonly length: number },
+): number {
+  let at = start;
   for (let copied = 0; copied < length;) {
     const size = Math.min(COPY_MAX, length - copied);
     const flagsAt = at++;
     let flags = 0x80;
-    for (let flag = 1, rest = start + copied; rest !== 0; flag <<= 1, rest >>>= 8) {
+    for (let flag = 1, rest = from + copied; rest !== 0; flag <<= 1, rest >>>= 8) {
       if ((rest & 0xff) === 0) continue;
       flags |= flag;
-      scratch[at++] = rest;
+      bytes[at++] = rest;
     }
     for (let flag = 0x10, rest = size; rest !== 0; flag <<= 1, rest >>>= 8) {
       if ((rest & 0xff) === 0) continue;
       flags |= flag;
-      scratch[at++] = rest;
+      bytes[at++] = rest;
     }
-    scratch[flagsAt] = flags;
+    bytes[flagsAt] = flags;
     copied += size;
   }
   return at;

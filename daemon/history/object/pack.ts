@@ -1,7 +1,7 @@
 /**
  * Packs: many objects in one buffer, and the index that finds them.
  *
- * Owns the encoding of pack entries (gitformat-pack, version 2; RFC 1950 and 1951 for the zlib streams). Writing by hand
+ * Owns which entries a pack has and where they stand (gitformat-pack, version 2). Writing them by hand (`pack-entry.ts`)
  * pays because nothing is compressed: a stream is two bytes, one block that holds the data as it is, and an Adler-32;
  * `zlib.deflateSync` would take longer for one blob than everything here for a commit.
  *
@@ -17,6 +17,14 @@ import { Buffer } from "node:buffer";
 import type { ByteString } from "../../../protocol/bytes.js";
 import { deltaScratch, encodeDelta } from "./delta.js";
 import { hashBytes, hexFromOid, OID_BYTES, type Oid } from "./oid.js";
+import {
+  OFFSET_DELTA,
+  putDistance,
+  putEntryHeader,
+  putStoredStream,
+  storedStreamBytes,
+  TYPE_NUMBERS,
+} from "./pack-entry.js";
 import { bigEndian, checksumOf, encodePackIndex } from "./pack-index-encoder.js";
 import type { TreeEdit } from "./tree-edit.js";
 
@@ -43,13 +51,6 @@ export const CHAIN_STEP_COST = 4096;
 
 const HEADER_BYTES = 12;
 const OID_WORDS = OID_BYTES / 4;
-const TYPE_NUMBERS = { commit: 1, tree: 2, blob: 3 } as const;
-const OFFSET_DELTA = 6;
-/** Most bytes in a stored block (RFC 1951, 3.2.4). */
-const STORED_BLOCK_MAX = 0xffff;
-/** zlib header and Adler-32 of a stream, and the header of each block in it. */
-const STREAM_BYTES = 2 + 4;
-const BLOCK_BYTES = 5;
 /** Most bytes of an entry's header: a size of 53 bits, and a distance below 2³². */
 const ENTRY_HEADER_MAX = 16;
 const INITIAL_BYTES = 64 * 1024;
@@ -137,11 +138,11 @@ export class PackBuilder {
     if (cost > CHAIN_COST_MAX || edit.isWhole) return this.#addWhole("tree", bytes, start);
     const length = encodeDelta(bytes, start, edit);
     if (length + ENTRY_HEADER_MAX / 2 >= size) return this.#addWhole("tree", bytes, start);
-    this.#reserveBytes(ENTRY_HEADER_MAX + streamBytes(length));
+    this.#reserveBytes(ENTRY_HEADER_MAX + storedStreamBytes(length));
     const offset = this.#end;
-    this.#putEntryHeader(OFFSET_DELTA, length);
-    this.#putDistance(offset - (this.#starts[base] as number));
-    this.#putStream(deltaScratch(), 0, length);
+    const headerEnd = putEntryHeader(this.#bytes, offset, { type: OFFSET_DELTA, size: length });
+    const streamAt = putDistance(this.#bytes, headerEnd, offset - (this.#starts[base] as number));
+    this.#end = putStoredStream(this.#bytes, streamAt, { source: deltaScratch(), from: 0, size: length });
     return this.#finishEntry(offset, cost, 0);
   }
 
@@ -250,10 +251,10 @@ export class PackBuilder {
   /** Adds the content that `source` holds from `start` to its end. */
   #addWhole(type: "commit" | "tree" | "blob", source: ByteString | Uint8Array, start: number): EntryIndex {
     const size = source.length - start;
-    this.#reserveBytes(ENTRY_HEADER_MAX + streamBytes(size));
+    this.#reserveBytes(ENTRY_HEADER_MAX + storedStreamBytes(size));
     const offset = this.#end;
-    this.#putEntryHeader(TYPE_NUMBERS[type], size);
-    this.#putStream(source, start, size);
+    const streamAt = putEntryHeader(this.#bytes, offset, { type: TYPE_NUMBERS[type], size });
+    this.#end = putStoredStream(this.#bytes, streamAt, { source, from: start, size });
     return this.#finishEntry(offset, size + CHAIN_STEP_COST, 1);
   }
 
@@ -266,110 +267,9 @@ export class PackBuilder {
     this.#wholes[entry] = whole;
     return entry;
   }
-
-  /** Type and size: four bits of the size, then seven a byte, lowest first. */
-  #putEntryHeader(type: number, size: number): void {
-    const bytes = this.#bytes;
-    let at = this.#end;
-    let byte = (type << 4) | (size & 0x0f);
-    for (let rest = Math.floor(size / 16); rest > 0; rest = Math.floor(rest / 128)) {
-      bytes[at++] = byte | 0x80;
-      byte = rest & 0x7f;
-    }
-    bytes[at++] = byte;
-    this.#end = at;
-  }
-
-  /** How far back the base is: seven bits a byte, highest first, each byte but the last counting one more. */
-  #putDistance(distance: number): void {
-    let length = 1;
-    for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor((rest - 1) / 128)) length++;
-    const end = this.#end + length;
-    let rest = distance;
-    this.#bytes[end - 1] = rest & 0x7f;
-    for (let at = end - 2; at >= this.#end; at--) {
-      rest = Math.floor(rest / 128) - 1;
-      this.#bytes[at] = 0x80 | (rest & 0x7f);
-    }
-    this.#end = end;
-  }
-
-  /** A zlib stream of stored blocks, of `size` bytes of `source` from `start` on. */
-  #putStream(source: ByteString | Uint8Array, start: number, size: number): void {
-    const bytes = this.#bytes;
-    let at = this.#end;
-    bytes[at++] = 0x78;
-    bytes[at++] = 0x01;
-    let sum = 1;
-    for (let from = 0; ;) {
-      const length = Math.min(STORED_BLOCK_MAX, size - from);
-      const isLast = from + length === size;
-      bytes[at++] = isLast ? 1 : 0;
-      bytes[at++] = length & 0xff;
-      bytes[at++] = length >>> 8;
-      bytes[at++] = ~length & 0xff;
-      bytes[at++] = (~length >>> 8) & 0xff;
-      putContent(bytes, at, source, start + from, length);
-      sum = adler32(sum, bytes, at, at + length);
-      at += length;
-      from += length;
-      if (isLast) break;
-    }
-    bytes[at++] = sum >>> 24;
-    bytes[at++] = sum >>> 16;
-    bytes[at++] = sum >>> 8;
-    bytes[at++] = sum;
-    this.#end = at;
-  }
 }
 
 function sameWords(words: Int32Array, left: number, right: number): boolean {
   for (let index = 0; index < OID_WORDS; index++) if (words[left + index] !== words[right + index]) return false;
   return true;
-}
-
-/** Bytes that a stream of stored blocks takes. */
-function streamBytes(size: number): number {
-  return size + STREAM_BYTES + BLOCK_BYTES * Math.max(1, Math.ceil(size / STORED_BLOCK_MAX));
-}
-
-/** Below this a loop beats the call into native code. */
-const LOOP_BYTES_MAX = 48;
-
-function putContent(target: Buffer, at: number, content: ByteString | Uint8Array, from: number, length: number): void {
-  if (typeof content === "string") {
-    if (length <= LOOP_BYTES_MAX) {
-      for (let index = 0; index < length; index++) target[at + index] = content.charCodeAt(from + index);
-    } else {
-      target.write(
-        from === 0 && length === content.length ? content : content.slice(from, from + length),
-        at,
-        length,
-        "latin1",
-      );
-    }
-  } else if (length <= LOOP_BYTES_MAX) {
-    for (let index = 0; index < length; index++) target[at + index] = content[from + index] as number;
-  } else {
-    target.set(content.subarray(from, from + length), at);
-  }
-}
-
-const ADLER_MODULUS = 65521;
-/** So many bytes can be added before the sums must be reduced, lest they leave 32 bits. */
-const ADLER_STRETCH = 3800;
-
-function adler32(seed: number, bytes: Uint8Array, start: number, end: number): number {
-  let low = seed & 0xffff;
-  let high = seed >>> 16;
-  for (let at = start; at < end;) {
-    const stop = Math.min(end, at + ADLER_STRETCH);
-    for (; at < stop; at++) {
-      low += bytes[at] as number;
-      high += low;
-    }
-    low %= ADLER_MODULUS;
-    high %= ADLER_MODULUS;
-  }
-  return ((high << 16) | low) >>> 0;
 }

@@ -1,16 +1,14 @@
 /**
- * Deltas between two versions of a directory, found by comparing them, and the headers that stand before pack entries.
+ * Deltas between two versions of a directory, found by comparing them.
  *
- * Owns the search and the encoding (gitformat-pack(5), "Deltified representation"). While a commit is recorded a delta
+ * Owns the search; the instructions are `delta.ts`'s. While a commit is recorded a delta
  * comes from the edit itself (`tree-edit.ts`); this is for consolidation, which has both contents and no edit. It knows
  * that a directory's bytes are entries, nothing else of their meaning; any two byte strings give a right delta.
  */
 import { Buffer } from "node:buffer";
+import { COPY_MAX, INSERT_MAX, putCopy, putDeltaVarint } from "./delta.js";
 import { OID_BYTES } from "./oid.js";
 
-/** Most bytes that one instruction inserts, and copies. */
-const INSERT_MAX = 127;
-const COPY_MAX = 0xffffff;
 /** A shorter stretch that is equal costs less inserted along with its neighbours. */
 const COPY_BYTES_MIN = 8;
 /** Two varints of 53 bits. */
@@ -68,36 +66,13 @@ class DeltaInstructions {
 
   #putVarint(value: number): void {
     this.#reserve(SIZES_BYTES_MAX);
-    let rest = value;
-    for (; rest >= 0x80; rest = Math.floor(rest / 128)) this.#bytes[this.#end++] = (rest & 0x7f) | 0x80;
-    this.#bytes[this.#end++] = rest;
+    this.#end = putDeltaVarint(this.#bytes, this.#end, value);
   }
 
   #flushCopy(): void {
-    for (; this.#copyLength > 0;) {
-      const length = Math.min(COPY_MAX, this.#copyLength);
-      this.#putCopy(this.#copyFrom, length);
-      this.#copyFrom += length;
-      this.#copyLength -= length;
-    }
-  }
-
-  #putCopy(from: number, length: number): void {
-    this.#reserve(COPY_INSTRUCTION_BYTES_MAX);
-    const bytes = this.#bytes;
-    const flagsAt = this.#end++;
-    let flags = 0x80;
-    for (let index = 0, rest = from; index < 4; index++, rest >>>= 8) {
-      if ((rest & 0xff) === 0) continue;
-      flags |= 1 << index;
-      bytes[this.#end++] = rest & 0xff;
-    }
-    for (let index = 0, rest = length; index < 3; index++, rest >>>= 8) {
-      if ((rest & 0xff) === 0) continue;
-      flags |= 0x10 << index;
-      bytes[this.#end++] = rest & 0xff;
-    }
-    bytes[flagsAt] = flags;
+    this.#reserve(COPY_INSTRUCTION_BYTES_MAX * Math.ceil(this.#copyLength / COPY_MAX));
+    this.#end = putCopy(this.#bytes, this.#end, { from: this.#copyFrom, length: this.#copyLength });
+    this.#copyLength = 0;
   }
 
   #flushInsert(): void {
@@ -183,61 +158,4 @@ function compareEntries(base: Buffer, target: Buffer, instructions: DeltaInstruc
     }
     at = end;
   }
-}
-
-/** Most bytes that `putEntryHeader` and `putDistance` write together. */
-export const ENTRY_HEADER_ROOM = 24;
-/** The type number of a delta that tells how far back its base is. */
-export const OFFSET_DELTA = 6;
-/** The type numbers of whole objects. */
-export const TYPE_NUMBERS = { commit: 1, tree: 2, blob: 3, tag: 4 } as const;
-
-/** Puts type and size of an entry at the beginning of `bytes`; returns where they end. */
-export function putEntryHeader(bytes: Uint8Array, type: number, size: number): number {
-  let at = 0;
-  let byte = (type << 4) | (size & 0x0f);
-  for (let rest = Math.floor(size / 16); rest > 0; rest = Math.floor(rest / 128)) {
-    bytes[at++] = byte | 0x80;
-    byte = rest & 0x7f;
-  }
-  bytes[at++] = byte;
-  return at;
-}
-
-/** Puts how far before a delta its base begins at `start`; returns where it ends. */
-export function putDistance(bytes: Uint8Array, start: number, distance: number): number {
-  let length = 1;
-  for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor((rest - 1) / 128)) length++;
-  let rest = distance;
-  bytes[start + length - 1] = rest & 0x7f;
-  for (let at = start + length - 2; at >= start; at--) {
-    rest = Math.floor(rest / 128) - 1;
-    bytes[at] = 0x80 | (rest & 0x7f);
-  }
-  return start + length;
-}
-
-const STORED_BLOCK_MAX = 0xffff;
-const ADLER_MODULUS = 65521;
-
-/** A zlib stream that holds up to 65,535 bytes as they are (RFC 1950, RFC 1951): for short data the fastest to read. */
-export function storedStream(data: Uint8Array): Buffer {
-  const size = data.length;
-  if (size > STORED_BLOCK_MAX) throw new RangeError(`${String(size)} bytes do not fit into one stored block`);
-  const stream = Buffer.allocUnsafe(size + 11);
-  stream[0] = 0x78;
-  stream[1] = 0x01;
-  stream[2] = 1;
-  stream.writeUInt16LE(size, 3);
-  stream.writeUInt16LE(size ^ 0xffff, 5);
-  stream.set(data, 7);
-  let low = 1;
-  let high = 0;
-  for (const byte of data) {
-    low = (low + byte) % ADLER_MODULUS;
-    high = (high + low) % ADLER_MODULUS;
-  }
-  stream.writeUInt16BE(high, size + 7);
-  stream.writeUInt16BE(low, size + 9);
-  return stream;
 }

@@ -18,7 +18,7 @@
  *
  * Invariants
  *  1. Of twins the one in the oldest source stays, so that a delta's base is always before it, whichever of them it meant.
- *  2. A chain of deltas costs at most `CHAIN_COST_MAX`, each delta counting its result and `DELTA_COST_BYTES`; one that was
+ *  2. A chain of deltas costs at most `CHAIN_COST_MAX`, each delta counting its result and `CHAIN_STEP_COST`; one that was
  *     there before, a quarter more.
  *  3. No byte is copied whose CRC-32 is not the one in the source's index: damage is never passed on with a fresh checksum.
  *  4. The order of the sources and of the entries within each is kept. So a pack made from packs that end with a commit
@@ -37,15 +37,16 @@ import {
   type EntryHeader,
   type GitObject,
 } from "../object/pack-decode.js";
+import { CHAIN_COST_MAX, CHAIN_STEP_COST } from "../object/pack.js";
 import {
   ENTRY_HEADER_ROOM,
-  encodeTreeDelta,
   OFFSET_DELTA,
   putDistance,
   putEntryHeader,
   storedStream,
   TYPE_NUMBERS,
-} from "../object/tree-delta.js";
+} from "../object/pack-entry.js";
+import { encodeTreeDelta } from "../object/tree-delta.js";
 import { changedDirectories } from "../object/tree-compare.js";
 import { DamagedObjectError } from "../repository/errors.js";
 import { WindowPool } from "../repository/file-window.js";
@@ -104,9 +105,6 @@ export interface RewrittenPack extends WrittenPack {
   readonly indexBytes: number;
 }
 
-/** What a chain of deltas may cost, and what each delta costs besides the bytes that it makes (reading and applying it). */
-const CHAIN_COST_MAX = 1024 * 1024;
-const DELTA_COST_BYTES = 4096;
 /** A delta costs at most this, so that a chain of 32 is allowed however large the directory: else one of a megabyte would be stored whole each time. */
 const DELTA_COST_MAX = CHAIN_COST_MAX / 32;
 /** What a chain may cost that is copied as it is: whoever wrote it counted otherwise, and nothing is gained by cutting it. */
@@ -482,7 +480,7 @@ class Rewrite {
 
   /** Sets the cost of a delta's chain; says whether that is allowed (invariant 2). */
   #chain(number: number, base: number, bytes: number, costMax: number): boolean {
-    const delta = Math.min(bytes + DELTA_COST_BYTES, DELTA_COST_MAX);
+    const delta = Math.min(bytes + CHAIN_STEP_COST, DELTA_COST_MAX);
     const cost = (this.#costs[base] as number) + Math.ceil(delta / COST_UNIT_BYTES);
     if (cost > costMax / COST_UNIT_BYTES) return false;
     this.#costs[number] = cost;
@@ -556,7 +554,7 @@ class Rewrite {
     this.#flushRun(stream, pack);
     if (pack.position !== this.#places[number]) throw new Error("an entry is not written where it was placed");
     const header = this.#headerBytes;
-    let end = putEntryHeader(header, written.type, written.size);
+    let end = putEntryHeader(header, 0, written);
     if (written.distance !== undefined) end = putDistance(header, end, written.distance);
     pack.append(header, 0, end);
     pack.append(written.stream, 0, written.stream.length);

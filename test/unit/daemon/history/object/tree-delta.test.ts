@@ -1,15 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hashObject, type Oid } from "../../../../../daemon/history/object/oid.js";
-import { applyDelta, decodeEntryHeader, inflateStream } from "../../../../../daemon/history/object/pack-decode.js";
-import {
-  ENTRY_HEADER_ROOM,
-  encodeTreeDelta,
-  OFFSET_DELTA,
-  putDistance,
-  putEntryHeader,
-  storedStream,
-} from "../../../../../daemon/history/object/tree-delta.js";
+import { applyDelta } from "../../../../../daemon/history/object/pack-decode.js";
+import { encodeTreeDelta } from "../../../../../daemon/history/object/tree-delta.js";
 import { serializeTree } from "../../../../../daemon/history/object/tree-object.js";
 import { propertyParameters } from "../../../../support/seed.js";
 
@@ -58,30 +51,5 @@ describe("encodeTreeDelta", () => {
     const entries = new Map(Array.from({ length: 1000 }, (_, index) => [`${String(index)}/`, index]));
     const target = tree(new Map([...entries, ["10x", 1], ["500x", 2], ["990x", 3]]));
     expect(encodeTreeDelta(tree(entries), target).length).toBeLessThan(250);
-  });
-});
-
-describe("putEntryHeader and putDistance", () => {
-  it("are what decodeEntryHeader reads", () => {
-    fc.assert(
-      fc.property(fc.nat({ max: 2 ** 31 - 1 }), fc.integer({ min: 1, max: 2 ** 31 - 1 }), (size, distance) => {
-        const bytes = Buffer.alloc(ENTRY_HEADER_ROOM + 1);
-        const end = putDistance(bytes, putEntryHeader(bytes, OFFSET_DELTA, size), distance);
-        expect(end).toBeLessThanOrEqual(ENTRY_HEADER_ROOM);
-        expect(decodeEntryHeader(bytes, 0)).toEqual({ kind: "offset-delta", distance, size, dataAt: end });
-      }),
-      propertyParameters(300),
-    );
-  });
-});
-
-describe("storedStream", () => {
-  it("inflates to the data, and refuses more than a block", () => {
-    for (const size of [0, 1, 300, 65_535]) {
-      const data = Buffer.alloc(size, 0xfe);
-      const stream = storedStream(data);
-      expect(inflateStream({ bytes: stream, at: 0, size, lasting: false })?.equals(data)).toBe(true);
-    }
-    expect(() => storedStream(Buffer.alloc(65_536))).toThrow(RangeError);
   });
 });
