@@ -85,6 +85,16 @@ async function attached(tracer: ChildProcess, threads: number): Promise<void> {
   });
 }
 
+/**
+ * The pid of a daemon that was started by strace, which is its only child. The kernel tells it: the lock's file may be
+ * empty, if writing it was made to fail, and pid 0 would be everybody in the test's process group.
+ */
+function tracedPid({ pid }: DaemonProcess): number {
+  const children = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, "utf8").trim();
+  if (!/^[1-9][0-9]*$/.test(children)) throw new Error(`strace ${String(pid)} has not one child but: ${children}`);
+  return Number(children);
+}
+
 function injectedIn(output: string): number {
   return readFileSync(output, "utf8").split("(INJECTED)").length - 1;
 }
@@ -220,7 +230,7 @@ describe.skipIf(!canTrace)("a daemon whose system calls fail", () => {
       const output = join(directory, "trace");
       const strace = ["strace", "-f", "-q", "-y", "-o", output, "-e", "trace=fsync"];
       const daemon = await startDaemon({ directory: join(directory, "a", "b"), command: [...strace, ...command] });
-      process.kill(Number(readFileSync(join(directory, "a", "b", "state", "lock"), "utf8")), "SIGKILL");
+      process.kill(tracedPid(daemon), "SIGKILL");
       await daemon.kill("SIGTERM");
       const synced = [...readFileSync(output, "utf8").matchAll(/fsync\([0-9]+<(.*?)>/g)].map(([, path]) => path);
       expect(synced).toEqual(expect.arrayContaining([directory, join(directory, "a"), join(directory, "a", "b")]));
@@ -248,8 +258,7 @@ describe.skipIf(!canTrace)("a daemon whose system calls fail", () => {
             } else {
               const client = await outcome.connect();
               expect(await client.ask("READ", ["/n1"])).toBe("1");
-              const pid = Number(readFileSync(join(directory, "state", "lock"), "utf8"));
-              process.kill(pid, "SIGKILL");
+              process.kill(tracedPid(outcome), "SIGKILL");
               await outcome.kill("SIGTERM");
             }
             if (injectedIn(output) === 0) break;
