@@ -58,16 +58,17 @@ function run(repositoryDirectory: string, commits: number): Record<string, numbe
     skippedMilliseconds += RETIREMENT_MILLISECONDS;
     work();
   };
+  const seal = (): void => {
+    const pack = recorder.seal();
+    if (pack === undefined) return;
+    maintenance.noteSeal(pack);
+    settle();
+  };
   for (const commit of streamCommits({ domains: DOMAINS }, 1, commits)) {
     recorder.record(commit);
-    if (!recorder.isFull) continue;
-    recorder.seal();
-    maintenance.noteSeal();
-    settle();
+    if (recorder.isFull) seal();
   }
-  recorder.seal();
-  maintenance.noteSeal();
-  settle();
+  seal();
   const bytesBefore = bytesIn(packDirectory(repositoryDirectory));
   const answers: CompactionAnswer[] = [];
   let stepMillisecondsMax = 0;

@@ -2,6 +2,7 @@
  * Dropping history in a running daemon: by CONTROL `compact`, and by `--keep-commits`.
  */
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { startDaemon, type DaemonProcess } from "../support/daemon-process.js";
 import { withTemporaryDirectory } from "../support/temporary-directory.js";
@@ -75,6 +76,8 @@ describe("--keep-commits", () => {
       const seq = Number((await history(client)).get("seq"));
       expect(seq - oldest + 1).toBeGreaterThanOrEqual(500);
       expect(git(daemon, "rev-list", "--count", "main")).toBe(String(seq - oldest + 1));
+      // The index of seqs begins there too.
+      expect(Number(readFileSync(`${daemon.repository}/xenstore-tng/seq/main`).readBigUInt64BE(16))).toBe(oldest);
       expect(git(daemon, "fsck", "--strict", "--no-dangling")).toBe("");
       await daemon.stop();
     });

@@ -75,9 +75,9 @@ export function runSlowStream(options: SlowStream): SlowStreamFigures {
   for (const commit of streamCommits({ domains, intervalMicroseconds: 1_000_000 }, 1, options.commits)) {
     const start = processorMicroseconds();
     recorder.record(commit);
-    recorder.seal();
+    const pack = recorder.seal();
     recording += processorMicroseconds() - start;
-    maintenance.noteSeal();
+    if (pack !== undefined) maintenance.noteSeal(pack);
     skippedMilliseconds += 1000;
     maintain();
     const { packs, packsRetired } = maintenance.progress();

@@ -10,6 +10,7 @@
 import { Buffer } from "node:buffer";
 import type { Seq } from "../../../protocol/identifiers.js";
 import { hexFromOid, OID_BYTES, oidFromHex, type Oid } from "../object/oid.js";
+import { DamagedObjectError, MissingObjectError } from "../repository/errors.js";
 import type { ObjectReader } from "../repository/object-reader.js";
 import type { Shallow } from "../repository/shallow.js";
 import { NotACommitError, readCommit } from "../repository/walk.js";
@@ -37,13 +38,16 @@ export class BrokenChainError extends Error {
 /** The first-parent history of a branch. */
 export class CommitChain {
   readonly tip: Seq;
-  /** The first commit that is still there. */
+  /** The first commit that is still there and can be read. */
   readonly oldest: Seq;
+  /** Why the walk went no further, when it should have. */
+  readonly damage: Error | undefined;
   /** The oids, the tip's first. */
   readonly #oids: Buffer;
 
-  constructor(tip: Seq, oids: Buffer) {
+  constructor(tip: Seq, oids: Buffer, damage?: Error) {
     this.tip = tip;
+    this.damage = damage;
     this.#oids = oids;
     this.oldest = (tip - oids.length / OID_BYTES + 1) as Seq;
   }
@@ -79,10 +83,11 @@ export class CommitChain {
 }
 
 /**
- * Walks from the tip to the first commit that is there.
+ * Walks from the tip to the first commit that is there; or to one that cannot be read, because what lies before it may be
+ * what is to be dropped.
  *
  * @param shallow - what `readShallow` gave
- * @throws BrokenChainError, NotACommitError, and what `ObjectReader.read` throws
+ * @throws BrokenChainError, NotACommitError; for the tip what `ObjectReader.read` throws, and what the disk throws
  */
 export function* walkChain(reader: ObjectReader, tip: Oid, shallow: Shallow): Generator<void, CommitChain> {
   const tipSeq = readCommit(reader, tip).trailers.seq;
@@ -90,6 +95,7 @@ export function* walkChain(reader: ObjectReader, tip: Oid, shallow: Shallow): Ge
   let oids = Buffer.allocUnsafeSlow(INITIAL_COMMITS * OID_BYTES);
   let count = 0;
   let last = tip;
+  let damage: Error | undefined;
   for (let next: Oid | undefined = tip; next !== undefined; count++) {
     if (count % SLICE_COMMITS === SLICE_COMMITS - 1) yield;
     if ((count + 1) * OID_BYTES > oids.length) {
@@ -98,13 +104,20 @@ export function* walkChain(reader: ObjectReader, tip: Oid, shallow: Shallow): Ge
       oids = larger;
     }
     oids.write(next, count * OID_BYTES, "latin1");
-    last = next;
-    next = shallow.has(next) ? undefined : readFirstParent(reader, next);
+    try {
+      const parent = readFirstParent(reader, next);
+      last = next;
+      next = shallow.has(next) ? undefined : parent;
+    } catch (error) {
+      if (!(error instanceof DamagedObjectError || error instanceof MissingObjectError)) throw error;
+      damage = error;
+      break;
+    }
   }
   const oldest = tipSeq - count + 1;
   const found = readCommit(reader, last).trailers.seq;
   if (found !== oldest) throw new BrokenChainError(last, found, oldest);
-  return new CommitChain(tipSeq, oids.subarray(0, count * OID_BYTES));
+  return new CommitChain(tipSeq, oids.subarray(0, count * OID_BYTES), damage);
 }
 
 /** Only the first parent: parsing all of a million commits would take most of the walk's time. */

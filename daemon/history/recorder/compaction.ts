@@ -7,21 +7,25 @@
  * and no consolidation beside it.
  *
  *   snapshot ─► plan ─► mark ─► note the boundary ─► write `shallow` ─► for each pack: rewrite, place, retire ─► forget the note
- *      ▲                  │           durable             durable                 durable
- *      └── refs moved, a pack is gone: begin again
+ *      ▲                  │           durable             durable                 durable         │
+ *      └── refs moved, a pack is gone: begin again                                                │
+ *      └── when the old packs are to be removed, they may hold what is needed now (removal-guard.ts)
  *
  * Invariants
  *  1. Until `shallow` is written nothing has changed. From then on the repository is whole behind its new beginning, and
  *     what the rewriting drops is reachable from nothing.
- *  2. A pack is retired only when the packs that remain hold everything that is needed of it, durably.
+ *  2. A pack is retired only when the packs that remain hold everything that is needed of it, durably; and removed only
+ *     while that is still so.
  *  3. Only packs of the snapshot are touched: not what was sealed later, not what somebody has marked with `.keep`, not what
- *     has been retired before (an object's last copy could be taken for the one that stays there).
+ *     has been merged into another (an object's last copy could be taken for the one that stays there). What an earlier
+ *     compaction has filtered and is still there is in use again.
  *  4. What was recorded since the snapshot needs, of older objects, only those of the snapshot's tip (recorder invariant 3),
  *     which are marked.
  *  5. Before a pack is retired the refs are read again: one that leads to something that was not marked makes it all begin
  *     again.
  *  6. The note is there from before `shallow` changes until the old packs are gone. A start that finds it compacts again,
  *     with that boundary; doing so twice does no harm.
+ *  7. One pack that cannot be rewritten stays as it is, and hinders nothing else.
  */
 import { Buffer } from "node:buffer";
 import type { Seq } from "../../../protocol/identifiers.js";
@@ -33,7 +37,7 @@ import {
   removeIfPresent,
   writeDurableFile,
 } from "../repository/durable-file.js";
-import { ShallowMovedError } from "../repository/errors.js";
+import { DamagedObjectError, ShallowMovedError } from "../repository/errors.js";
 import { FileVanishedError } from "../repository/file-window.js";
 import { discardWrittenPack, packDirectory, placeWrittenPack, removeKeep } from "../repository/pack-file.js";
 import { RefStore, type Ref } from "../repository/ref-store.js";
@@ -46,9 +50,10 @@ import {
 } from "../repository/shallow.js";
 import { readCommit } from "../repository/walk.js";
 import { walkChain, type CommitChain } from "./commit-chain.js";
-import { findPins, listLiveRefs, peel, type LiveRefs, type Pin } from "./live-refs.js";
+import { findPins, listLiveRefs, peel, withoutBroken, type LiveRefs, type Pin } from "./live-refs.js";
 import { markNeeded, type MarkContext, type Marked, type NeededObjects } from "./mark-needed.js";
-import { rewritePacks, type RewrittenPack } from "./merge-packs.js";
+import { PackTooLargeError, rewritePacks, type RewriteRequest, type RewrittenPack } from "./merge-packs.js";
+import type { RemovalGuard } from "./removal-guard.js";
 import type { RetiredPacks } from "./retired-packs.js";
 import {
   isWorthwhile,
@@ -66,7 +71,9 @@ export interface CompactionContext extends MarkContext {
   /** Full name of the branch's ref. */
   readonly branch: string;
   /** Takes over the packs that have been replaced, and knows those that only wait for their removal. */
-  readonly retired: Pick<RetiredPacks, "names" | "announce" | "retire" | "withdraw">;
+  readonly retired: RetiredPacks;
+  /** Remembers what the removal of the old packs relies on. */
+  readonly guard: RemovalGuard;
 }
 
 /** Where the history shall begin. */
@@ -90,6 +97,8 @@ export type CompactionOutcome =
       readonly commitsDropped: number;
       readonly packsRewritten: number;
       readonly packsRetired: number;
+      /** What could not be done, in words: packs that cannot be rewritten, refs that lead nowhere. */
+      readonly complaints: readonly string[];
       /** Of packs and indexes, before and after; the space is free when the retired ones have been removed. */
       readonly bytesBefore: number;
       readonly bytesAfter: number;
@@ -106,9 +115,15 @@ const NOTE_DIRECTORY = "xenstore-tng";
 /** The repository as it is when a compaction begins. */
 interface Snapshot {
   readonly tip: Oid;
+  readonly listed: LiveRefs;
+  /** Those of them that lead somewhere. */
   readonly refs: LiveRefs;
+  readonly broken: readonly Ref[];
   readonly shallow: Shallow;
+  /** All in use: their objects are marked. */
   readonly packs: readonly string[];
+  /** Those of them that nobody keeps as they are. */
+  readonly rewritable: ReadonlySet<string>;
 }
 
 /** Where a compaction begins the history, and how thorough it is. */
@@ -214,12 +229,15 @@ function* attemptCompaction(
   const marked = yield* markNeeded(context, { ...snapshot, chain, boundary: decision.boundary });
   try {
     if (haveRefsMoved(context, snapshot, marked.needed)) return undefined;
+    context.retired.giveBackFiltered();
+    context.guard.adopt(decision.boundary);
     moveBoundary(context, { snapshot, marked, boundary: chain.oidAt(decision.boundary) });
     yield;
     const freed = yield* rewriteAll(context, { snapshot, marked, droppedPartMin: decision.droppedPartMin });
     if (freed === undefined) return undefined;
     const commitsDropped = decision.boundary - chain.oldest;
-    return { kind: "done", oldest: decision.boundary, commitsDropped, ...freed };
+    const complaints = [...snapshot.broken.map(brokenRef), ...freed.complaints];
+    return { kind: "done", oldest: decision.boundary, commitsDropped, ...freed, complaints };
   } finally {
     marked.needed.close();
   }
@@ -231,15 +249,22 @@ function takeSnapshot(context: CompactionContext): Snapshot | undefined {
   const tip = new RefStore(fileSystem, repositoryDirectory).read(branch);
   if (tip === undefined) return undefined;
   const names = new Set(listIfPresent(fileSystem, packDirectory(repositoryDirectory)));
-  const retired = context.retired.names();
+  const retired = context.retired.mergedNames();
   const packs: string[] = [];
   for (const name of names) {
     const pack = PACK_INDEX_NAME.exec(name)?.[1];
-    if (pack === undefined || retired.has(pack)) continue;
-    if (names.has(`pack-${pack}.pack`) && !names.has(`pack-${pack}.keep`)) packs.push(pack);
+    if (pack !== undefined && !retired.has(pack) && names.has(`pack-${pack}.pack`)) packs.push(pack);
   }
-  const refs = listLiveRefs(fileSystem, repositoryDirectory, branch);
-  return { tip, refs, shallow: readShallow(fileSystem, repositoryDirectory), packs };
+  const rewritable = new Set(packs.filter((pack) => !names.has(`pack-${pack}.keep`)));
+  const listed = listLiveRefs(fileSystem, repositoryDirectory, branch);
+  context.guard.prepare({ packs, refs: listed });
+  const { present, broken } = withoutBroken(context.reader, listed);
+  const shallow = readShallow(fileSystem, repositoryDirectory);
+  return { tip, listed, refs: present, broken, shallow, packs, rewritable };
+}
+
+function brokenRef({ name, oid }: Ref): string {
+  return `${name} leads to ${hexFromOid(oid)}, which is not there: delete that ref`;
 }
 
 /** The boundary; or why there is none. */
@@ -253,12 +278,16 @@ function* decide(
     case "limits": {
       const secondsAt = (seq: Seq): number => readCommit(context.reader, chain.oidAt(seq)).committer.seconds;
       const boundary = withinPins(wantedBoundary(target.limits, chain, secondsAt), pins);
-      if (!isWorthwhile(boundary, chain, target.threshold)) return { kind: "unnecessary", oldest: chain.oldest };
+      if (!isWorthwhile(boundary, chain, target.threshold)) {
+        if (chain.damage !== undefined) throw chain.damage;
+        return { kind: "unnecessary", oldest: chain.oldest };
+      }
       return { boundary, droppedPartMin: DROPPED_PART_MIN };
     }
     case "revision": {
       const named = namedCommits(context, snapshot);
       const resolution = yield* resolveRevision(target.revision, { chain, named });
+      if ("refusal" in resolution && chain.damage !== undefined) throw chain.damage;
       return fromResolution(target.revision, resolution, pins);
     }
     case "resume": {
@@ -292,9 +321,9 @@ function namedCommits(context: CompactionContext, { tip, refs }: Snapshot): Name
 }
 
 /** Whether a ref leads to something now that was not marked (invariant 5). */
-function haveRefsMoved(context: CompactionContext, { refs }: Snapshot, needed: NeededObjects): boolean {
-  const known = new Map([...refs.tags, ...refs.others].map(({ name, oid }) => [name, oid]));
-  const isSafe = ({ name, oid }: Ref): boolean => known.get(name) === oid || needed.has(oid);
+function haveRefsMoved(context: CompactionContext, { listed }: Snapshot, needed: NeededObjects): boolean {
+  const known = new Set([...listed.tags, ...listed.others].map(({ name, oid }) => `${name} ${oid}`));
+  const isSafe = ({ name, oid }: Ref): boolean => known.has(`${name} ${oid}`) || needed.has(oid);
   const now = listLiveRefs(context.fileSystem, context.repositoryDirectory, context.branch);
   return ![...now.tags, ...now.others].every(isSafe);
 }
@@ -342,6 +371,7 @@ function removeCommitGraphs({ fileSystem, repositoryDirectory }: CompactionConte
 }
 
 interface Freed {
+  readonly complaints: string[];
   packsRewritten: number;
   packsRetired: number;
   bytesBefore: number;
@@ -354,12 +384,13 @@ function* rewriteAll(
   work: { readonly snapshot: Snapshot; readonly marked: Marked; readonly droppedPartMin: number },
 ): Generator<void, Freed | undefined> {
   const { snapshot, marked, droppedPartMin } = work;
-  const freed: Freed = { packsRewritten: 0, packsRetired: 0, bytesBefore: 0, bytesAfter: 0 };
+  const freed: Freed = { complaints: [], packsRewritten: 0, packsRetired: 0, bytesBefore: 0, bytesAfter: 0 };
   const keep = (pack: string, position: number): boolean => marked.needed.isNeeded(pack, position);
   /** Packs that stay; a pack may be rewritten into one that was there already, of an earlier attempt. */
   const staying = new Set<string>();
   const useless: string[] = [];
   for (const { name, objects, needed } of marked.needed.summary()) {
+    if (!snapshot.rewritable.has(name)) continue;
     const bytes = packBytes(context, name);
     freed.bytesBefore += bytes;
     const dropped = objects - needed;
@@ -368,9 +399,14 @@ function* rewriteAll(
       freed.bytesAfter += bytes;
       continue;
     }
-    const rewritten = needed === 0 ? undefined : yield* rewritePacks(context, { sources: [name], keep });
-    if (rewritten === undefined) {
+    if (needed === 0) {
       useless.push(name);
+      continue;
+    }
+    const rewritten = yield* rewriteIfPossible(context, { sources: [name], keep }, freed.complaints);
+    if (rewritten === undefined) {
+      staying.add(name);
+      freed.bytesAfter += bytes;
       continue;
     }
     if (haveRefsMoved(context, snapshot, marked.needed)) {
@@ -392,11 +428,26 @@ function* rewriteAll(
   return freed;
 }
 
+/** Undefined: the pack stays as it is (invariant 7). */
+function* rewriteIfPossible(
+  context: CompactionContext,
+  request: RewriteRequest,
+  complaints: string[],
+): Generator<void, RewrittenPack | undefined> {
+  try {
+    return yield* rewritePacks(context, request);
+  } catch (error) {
+    if (!(error instanceof DamagedObjectError || error instanceof PackTooLargeError)) throw error;
+    complaints.push(`${error.message}; this pack is left as it is`);
+    return undefined;
+  }
+}
+
 /** Places a pack and lets the one that it was made from go (invariant 2). */
 function replacePack(context: CompactionContext, name: string, pack: RewrittenPack): void {
-  const { fileSystem, repositoryDirectory, retired } = context;
+  const { fileSystem, repositoryDirectory, retired, guard } = context;
   try {
-    retired.announce(pack.name, [name]);
+    retired.announce(pack.name, [name], "filtered");
     placeWrittenPack(fileSystem, repositoryDirectory, pack);
   } catch (error) {
     retired.withdraw(pack.name);
@@ -404,6 +455,7 @@ function replacePack(context: CompactionContext, name: string, pack: RewrittenPa
     throw error;
   }
   retired.retire(pack.name);
+  guard.noteReplaced([name], pack.name);
   removeKeep(fileSystem, repositoryDirectory, pack.name);
 }
 
@@ -412,7 +464,7 @@ function replacePack(context: CompactionContext, name: string, pack: RewrittenPa
  * nothing in them that it would have to have. Where none is left (all that is needed is loose), they stay too.
  */
 function retireUseless(
-  { fileSystem, repositoryDirectory, retired }: CompactionContext,
+  { fileSystem, repositoryDirectory, retired, guard }: CompactionContext,
   useless: readonly string[],
 ): number {
   if (useless.length === 0) return 0;
@@ -423,8 +475,9 @@ function retireUseless(
   );
   const staying = names.find((name) => name !== undefined && !going.has(name));
   if (staying === undefined) return 0;
-  retired.announce(staying, useless);
+  retired.announce(staying, useless, "filtered");
   retired.retire(staying);
+  guard.noteReplaced(useless);
   return useless.length;
 }
 

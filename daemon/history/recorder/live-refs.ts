@@ -1,11 +1,15 @@
 /**
- * What else than the branch itself holds on to its history: tags, other branches, work trees.
+ * What else than the branch itself holds on to its history: tags, other branches, work trees, reflogs.
  *
  * Owns the question which refs count and how far down the branch each of them reaches. It reads only.
  *
- * A tag asks for its own commit's tree and for nothing before it. Everything else under `refs/` is somebody's place in the
- * history (a fork, a remote-tracking branch, a bisection, a note), and a detached `HEAD` is one too: what they reach stays
- * reachable, so the boundary does not pass the newest commits of the branch that they are built on.
+ * A tag asks for its own commit's tree and for nothing before it. Everything else under `refs/`, and what a work tree has
+ * under its own (`worktrees/NAME/refs/bisect`), is somebody's place in the history (a fork, a remote-tracking branch, a
+ * bisection, a note), and a detached `HEAD` is one too: what they reach stays reachable, so the boundary does not pass the
+ * newest commits of the branch that they are built on.
+ *
+ * A line of a reflog counts as a tag: `git fsck` wants its commits, `git checkout @{1}` their trees, and a work tree's index
+ * names files of the last of them. Git expires them after 90 days, ours has none. What such a line names may be gone.
  *
  * Worked example: `try` was forked at commit 100 and has two commits of its own; `v1` is a tag on commit 20; main is at
  * 500. The boundary may go up to 100. At 100, commit 20 is kept as an island: its tree, not its parents.
@@ -24,6 +28,9 @@ import type { CommitChain } from "./commit-chain.js";
 
 const TAG_PREFIX = "refs/tags/";
 const DETACHED = /^([0-9a-f]{40})\s*$/;
+const REFLOG_NAME = /^(?:worktrees\/[^/]+\/)?logs\//;
+const REFLOG_LINE = /^([0-9a-f]{40}) ([0-9a-f]{40}) /;
+const NO_OBJECT = "0".repeat(40);
 const TAG_TARGET = /^object ([0-9a-f]{40})\n/;
 /** Tags of tags of tags: nobody goes deeper than this except to do harm. */
 const TAG_DEPTH_MAX = 64;
@@ -31,6 +38,7 @@ const SLICE_COMMITS = 32;
 
 /** What holds on to the history beside the branch. */
 export interface LiveRefs {
+  /** Among them lines of reflogs, by the name of their file. */
   readonly tags: readonly Ref[];
   /** Other branches and whatever else; a detached `HEAD` has the name of its file. */
   readonly others: readonly Ref[];
@@ -56,15 +64,66 @@ export function listLiveRefs(fileSystem: FileSystem, repositoryDirectory: string
     if (ref.name === branch) continue;
     (ref.name.startsWith(TAG_PREFIX) ? tags : others).push(ref);
   }
-  const heads = ["HEAD"];
-  for (const name of listIfPresent(fileSystem, `${repositoryDirectory}/worktrees`))
-    heads.push(`worktrees/${name}/HEAD`);
-  for (const name of heads) {
-    const content = readIfPresent(fileSystem, `${repositoryDirectory}/${name}`);
-    const hex = DETACHED.exec(Buffer.from(content ?? []).toString("latin1"))?.[1];
+  const own = listIfPresent(fileSystem, `${repositoryDirectory}/worktrees`).map((name) => `worktrees/${name}/`);
+  const inWorktrees = own.flatMap((prefix) => filesBelow(fileSystem, repositoryDirectory, `${prefix}refs`));
+  for (const name of ["HEAD", ...own.map((prefix) => `${prefix}HEAD`), ...inWorktrees]) {
+    const hex = DETACHED.exec(readText(fileSystem, `${repositoryDirectory}/${name}`))?.[1];
     if (hex !== undefined) others.push({ name, oid: oidFromHex(hex) });
   }
+  for (const prefix of ["", ...own]) {
+    for (const name of filesBelow(fileSystem, repositoryDirectory, `${prefix}logs`)) {
+      tags.push(...reflogEntries(readText(fileSystem, `${repositoryDirectory}/${name}`), name));
+    }
+  }
   return { tags, others };
+}
+
+function readText(fileSystem: FileSystem, path: string): string {
+  return Buffer.from(readIfPresent(fileSystem, path) ?? []).toString("latin1");
+}
+
+/** The files in a directory and below it, by their paths from the repository on. */
+function filesBelow(fileSystem: FileSystem, repositoryDirectory: string, directory: string): string[] {
+  const files: string[] = [];
+  const pending = [directory];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    for (const name of listIfPresent(fileSystem, `${repositoryDirectory}/${next}`)) {
+      const path = `${next}/${name}`;
+      if (readIfPresent(fileSystem, `${repositoryDirectory}/${path}`) === undefined) pending.push(path);
+      else files.push(path);
+    }
+  }
+  return files.sort();
+}
+
+/** Lines `OLD NEW WHO WHEN\tWHAT`; each object once. */
+function reflogEntries(text: string, name: string): Ref[] {
+  const found = new Set<string>();
+  for (const line of text.split("\n")) {
+    const [, ...both] = REFLOG_LINE.exec(line) ?? [];
+    for (const hex of both) if (hex !== NO_OBJECT) found.add(hex);
+  }
+  return [...found].map((hex) => ({ name, oid: oidFromHex(hex) }));
+}
+
+/** Refs that lead somewhere, and those whose object is gone: a line of an old reflog, or a ref that somebody broke. */
+export interface SortedRefs {
+  readonly present: LiveRefs;
+  /** Without lines of reflogs, which may lead nowhere. */
+  readonly broken: readonly Ref[];
+}
+
+/** Parts the refs whose object is not there from the others; nothing can be kept for their sake. */
+export function withoutBroken(reader: ObjectReader, { tags, others }: LiveRefs): SortedRefs {
+  const isThere = ({ oid }: Ref): boolean => reader.has(oid);
+  return {
+    present: { tags: tags.filter(isThere), others: others.filter(isThere) },
+    broken: [...tags, ...others].filter((ref) => !isThere(ref) && !isInReflog(ref)),
+  };
+}
+
+function isInReflog({ name }: Ref): boolean {
+  return REFLOG_NAME.test(name);
 }
 
 /** What a ref leads to. */

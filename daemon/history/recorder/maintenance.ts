@@ -2,11 +2,11 @@
  * Keeping the repository in order, in small steps between the recorder's own work.
  *
  * Owns what is done when: looking at the packs, merging those that the plan names, removing those that were superseded,
- * dropping old history (`retention.ts`) before any merge, and waiting after a failure. It never touches a ref, and nothing
+ * dropping old history (`retention.ts`) before the next merge, and waiting after a failure. It never touches a ref, and nothing
  * that it does is needed for the history to be complete: whatever fails here is tried again later, and recording goes on.
  * Source: design.md, "Journal and recorder".
  *
- *   noteSeal ──► due ──step()──► looking ──► merging ──► placed, the sources retired ──► looking … nothing to merge: idle
+ *   noteSeal ──► due ──step()──► looking ──► merging ──► placed, the sources retired ──► due again … nothing to merge: idle
  *                                   │           │ a source vanished (somebody repacked): look again
  *                                   │           │ the disk refuses: wait, twice as long each time
  *                                   │           │ a source is damaged: it is left alone from now on
@@ -19,6 +19,7 @@
  *     (retired-packs invariants 1 and 4).
  *  3. Packs that we did not make, that a person keeps (`.keep`) or that are superseded are no sources.
  *  4. No temporary file outlives a merge that ends without a result.
+ *  5. Nothing is looked at or changed before it is known what an earlier process left (`#start`).
  */
 import type { Seq } from "../../../protocol/identifiers.js";
 import type { FileSystem } from "../../platform/file-system.js";
@@ -71,8 +72,9 @@ const STEP_MILLISECONDS = 4;
 /** How long after a failure it is tried again; twice as long each time. */
 const RETRY_MILLISECONDS_MIN = 1000;
 const RETRY_MILLISECONDS_MAX = 300_000;
-/** How long after a source vanished: whoever repacks is not done yet. */
+/** How long after a source vanished: whoever repacks is not done yet. So often in a row, then it is a failure like others. */
 const VANISHED_MILLISECONDS = 200;
+const VANISHED_IN_A_ROW_MAX = 25;
 
 const READER_MEMORY = { windowBytesMax: 8 * 1024 * 1024, baseBytesMax: 8 * 1024 * 1024, openFilesMax: 80 };
 
@@ -95,6 +97,9 @@ export class Maintenance {
   readonly #retired: RetiredPacks;
   readonly #retention: Retention;
   readonly #known = new Map<string, KnownPack>();
+  /** Packs that were placed and whose `.keep` could not be removed yet. */
+  readonly #keeps = new Set<string>();
+  #isStarted = false;
   #job: Generator<void, void> | undefined;
   /** Whether packs may have come since the last look. */
   #isStale = true;
@@ -102,7 +107,9 @@ export class Maintenance {
   #isHurried = false;
   #notBefore = 0;
   #retryMilliseconds = RETRY_MILLISECONDS_MIN;
+  #vanishedInARow = 0;
 
+  /** Finds out at once what an earlier process left, if the disk allows; if not, the first step tries again. */
   constructor(options: MaintenanceOptions) {
     this.#options = options;
     const { fileSystem, repositoryDirectory, monotonicMilliseconds, isInUse } = options;
@@ -124,13 +131,30 @@ export class Maintenance {
       retired: this.#retired,
       onFailure: options.onFailure,
     });
+    try {
+      this.#start();
+      this.#retention.start();
+    } catch {
+      // The steps report it.
+    }
   }
 
-  /** Says that a pack came. */
-  noteSeal(): void {
+  #start(): void {
+    if (this.#isStarted) return;
+    this.#retired.load();
+    this.#isStarted = true;
+  }
+
+  /** Says that the recorder placed a pack, by its checksum in hexadecimal. */
+  noteSeal(pack: string): void {
     this.#isStale = true;
     this.#packsSinceLook++;
-    this.#retention.noteSeal();
+    this.#retention.noteSeal(pack);
+  }
+
+  /** Whether old history is waiting to be dropped, or being dropped: it must get time even while the recorder lags. */
+  get isRetentionDue(): boolean {
+    return this.#retention.isRunning || this.#retention.isDueAt(this.#options.monotonicMilliseconds());
   }
 
   /**
@@ -178,6 +202,7 @@ export class Maintenance {
     this.#isHurried = isHurried;
     const end = monotonicMilliseconds() + STEP_MILLISECONDS;
     try {
+      this.#start();
       this.#removeRetired();
       if (monotonicMilliseconds() < this.#notBefore) return;
       do {
@@ -191,8 +216,7 @@ export class Maintenance {
   }
 
   #nextJob(): Generator<void, void> | undefined {
-    const due = this.#retention.dueMilliseconds();
-    if (due !== undefined && due <= this.#options.monotonicMilliseconds()) {
+    if (this.#retention.isDueAt(this.#options.monotonicMilliseconds())) {
       // It may leave packs that are worth merging.
       this.#isStale = true;
       return this.#retention.run();
@@ -225,18 +249,21 @@ export class Maintenance {
   #removeRetired(): void {
     const due = this.#retired.dueMilliseconds();
     if (due === undefined || due > this.#options.monotonicMilliseconds()) return;
-    for (const name of this.#retired.removeDue()) this.#known.delete(name);
+    for (const name of this.#retired.removeDue(() => this.#retention.judgeFiltered())) this.#known.delete(name);
     this.#retention.noteRemovals();
   }
 
+  /** One merge, if there is one to make; then whatever is due comes first. */
   *#consolidate(): Generator<void, void> {
-    for (;;) {
-      const packs = yield* this.#look();
-      const sources = planMerge(packs);
-      if (sources.length === 0) break;
+    this.#removeKeeps();
+    const packs = yield* this.#look();
+    const sources = planMerge(packs);
+    if (sources.length > 0) {
       yield* this.#merge(sources.map(({ name }) => name));
-      this.#retryMilliseconds = RETRY_MILLISECONDS_MIN;
+      this.#isStale = true;
     }
+    this.#retryMilliseconds = RETRY_MILLISECONDS_MIN;
+    this.#vanishedInARow = 0;
     this.#reader.close();
   }
 
@@ -296,7 +323,7 @@ export class Maintenance {
         const path = packPath({ repositoryDirectory, name });
         if (!fileSystem.exists(path)) throw new FileVanishedError(path);
       }
-      this.#retired.announce(pack.name, sources);
+      this.#retired.announce(pack.name, sources, "merged");
       placeWrittenPack(fileSystem, repositoryDirectory, pack);
     } catch (error) {
       this.#retired.withdraw(pack.name);
@@ -304,7 +331,22 @@ export class Maintenance {
       throw error;
     }
     this.#retired.retire(pack.name);
-    removeKeep(fileSystem, repositoryDirectory, pack.name);
+    this.#retention.noteMerge(sources, pack.name);
+    this.#keeps.add(pack.name);
+    this.#removeKeeps();
+  }
+
+  /** A `.keep` too many only keeps its pack from being merged; it is tried again before the next merge. */
+  #removeKeeps(): void {
+    const { fileSystem, repositoryDirectory, onFailure } = this.#options;
+    for (const name of this.#keeps) {
+      try {
+        removeKeep(fileSystem, repositoryDirectory, name);
+        this.#keeps.delete(name);
+      } catch (error) {
+        onFailure(`a pack was placed, but its .keep could not be removed: ${messageOf(error)}`);
+      }
+    }
   }
 
   /** Gives the job up: one that is suspended has temporary files to remove, files to close, and somebody to answer. */
@@ -321,9 +363,11 @@ export class Maintenance {
   #fail(error: unknown): void {
     this.#endJob();
     this.#reader.close();
+    if (!this.#isStarted) this.#retention.close(messageOf(error));
     this.#isStale = true;
     const now = this.#options.monotonicMilliseconds();
-    if (error instanceof FileVanishedError || isErrno(error, "ENOENT")) {
+    const hasVanished = error instanceof FileVanishedError || isErrno(error, "ENOENT");
+    if (hasVanished && ++this.#vanishedInARow <= VANISHED_IN_A_ROW_MAX) {
       this.#notBefore = now + VANISHED_MILLISECONDS;
       return;
     }

@@ -13,7 +13,8 @@
  * differs from the one before. Invariants:
  *  1. When a commit has been handled, all that its tree brings is marked. Hence a tree that is found marked needs no look
  *     inside: it belongs to a commit that has been handled, or to the one that is being handled.
- *  2. An object that is in several packs is needed in at least one of them.
+ *  2. When the walk is done, an object that is in several packs is needed in all of them or in none: whichever of them are
+ *     rewritten, and whichever Git removes meanwhile because it saw another copy, one stays.
  *  3. An object that is in none of the packs is loose, or in a pack that came later. Nothing is said of those; but that it
  *     exists is checked, so that a history which is not whole ends the walk with an error instead of losing more.
  */
@@ -26,6 +27,8 @@ import type { ParsedCommit } from "../object/commit-object.js";
 import { MissingObjectError } from "../repository/errors.js";
 import { WindowPool } from "../repository/file-window.js";
 import type { ObjectReader } from "../repository/object-reader.js";
+import { OidMerge } from "../repository/oid-merge.js";
+import type { OidCursor } from "../repository/pack-entries.js";
 import { packDirectory } from "../repository/pack-file.js";
 import { PackIndex } from "../repository/pack-index.js";
 import type { Ref } from "../repository/ref-store.js";
@@ -119,13 +122,7 @@ export class NeededObjects {
         this.#packs.copyWithin(1, 0, place);
         this.#packs[0] = pack;
       }
-      const byte = position >>> 3;
-      const bit = 1 << (position & 7);
-      const bits = pack.bits[byte] as number;
-      if ((bits & bit) !== 0) return false;
-      pack.bits[byte] = bits | bit;
-      pack.count++;
-      return true;
+      return set(pack, position);
     }
     if (this.#elsewhere.has(oid)) return false;
     if (!this.#reader.has(oid)) throw new MissingObjectError(hexFromOid(oid), this.#directory);
@@ -149,6 +146,31 @@ export class NeededObjects {
     return isSet(marks.bits, position);
   }
 
+  /**
+   * Marks the twins of what is marked (invariant 2).
+   *
+   * @throws FileVanishedError, DamagedObjectError
+   */
+  *markTwins(fileSystem: FileSystem): Generator<void, void> {
+    const packs = [...this.#byName.values()];
+    const counts = packs.map(({ name, index }) => ({ name, count: index.count }));
+    const merge = new OidMerge(fileSystem, this.#directory, counts);
+    try {
+      const { cursors, tied } = merge;
+      const isMarked = (number: number): boolean =>
+        isSet((packs[number] as PackMarks).bits, (cursors[number] as OidCursor).position);
+      for (let passed = 1; merge.find(); passed++) {
+        if (tied.length > 1 && tied.some(isMarked)) {
+          for (const number of tied) set(packs[number] as PackMarks, (cursors[number] as OidCursor).position);
+        }
+        merge.advance();
+        if (passed % SLICE_TWINS === 0) yield;
+      }
+    } finally {
+      merge.close();
+    }
+  }
+
   /** How much of each pack is marked, in the order in which the packs were given. */
   summary(): PackNeed[] {
     return [...this.#byName.values()].map(({ name, index, count }) => ({ name, objects: index.count, needed: count }));
@@ -158,6 +180,17 @@ export class NeededObjects {
   close(): void {
     for (const { index } of this.#packs) index.close();
   }
+}
+
+/** Marks the object at a place; says whether it was not marked before. */
+function set(pack: PackMarks, position: number): boolean {
+  const byte = position >>> 3;
+  const bit = 1 << (position & 7);
+  const bits = pack.bits[byte] as number;
+  if ((bits & bit) !== 0) return false;
+  pack.bits[byte] = bits | bit;
+  pack.count++;
+  return true;
 }
 
 function isSet(bits: Uint8Array, position: number): boolean {
@@ -176,6 +209,7 @@ export function* markNeeded(context: MarkContext, request: MarkRequest): Generat
   try {
     const walk = new Walk(context.reader, request, needed);
     yield* walk.run();
+    yield* needed.markTwins(context.fileSystem);
     isDone = true;
     return { needed, shallow: walk.listed };
   } finally {
@@ -185,6 +219,8 @@ export function* markNeeded(context: MarkContext, request: MarkRequest): Generat
 
 /** Objects marked between two pauses. */
 const SLICE_OBJECTS = 256;
+/** Objects whose twins are looked for between two pauses. */
+const SLICE_TWINS = 4096;
 /** Tree objects that are kept because the next commit's are compared with them. */
 const TREE_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -223,6 +259,7 @@ class Walk {
       if (seq > boundary) merged.push(...commit.parents.slice(1));
       else if (commit.parents.length > 0 || shallow.has(oid)) this.listed.add(oid);
       this.#needed.mark(oid);
+      if (++this.#objects % SLICE_OBJECTS === 0) yield;
       yield* this.#markTree(commit.tree, before);
       before = commit.tree;
     }

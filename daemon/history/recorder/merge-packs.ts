@@ -51,11 +51,11 @@ import { changedDirectories } from "../object/tree-compare.js";
 import { DamagedObjectError } from "../repository/errors.js";
 import { WindowPool } from "../repository/file-window.js";
 import type { ObjectReader } from "../repository/object-reader.js";
+import { OidMerge } from "../repository/oid-merge.js";
 import {
-  compareOids,
   entryEnd,
   indexPath,
-  OidCursor,
+  type OidCursor,
   PackStream,
   rankOfOffset,
   readPackEntries,
@@ -146,6 +146,16 @@ const DROPPED = 0xffffffff;
 /** Packs over 2 GiB need far places in their index. */
 const PACK_BYTES_MAX = 0x7fffffff;
 
+/** What is kept does not fit into a pack. */
+export class PackTooLargeError extends Error {
+  override readonly name = "PackTooLargeError";
+  constructor(sources: readonly string[]) {
+    super(
+      `pack-${sources.join(", pack-")}: what is kept would become a pack larger than 2 GiB; repack with git to split it`,
+    );
+  }
+}
+
 /** One pack that is rewritten. */
 interface Source {
   readonly name: string;
@@ -198,7 +208,8 @@ interface PassedCommit {
  * Yields after at most a few milliseconds of work. However it ends without a result (an error, `return()`), no temporary
  * file is left.
  *
- * @throws FileVanishedError when a source is gone: somebody else has repacked, plan again; DamagedObjectError
+ * @throws FileVanishedError when a source is gone: somebody else has repacked, plan again; DamagedObjectError;
+ *   PackTooLargeError
  */
 export function* rewritePacks(
   context: RewriteContext,
@@ -319,30 +330,15 @@ class Rewrite {
     return first;
   }
 
-  #openCursors(): OidCursor[] {
-    const { fileSystem, repositoryDirectory } = this.#context;
-    const cursors: OidCursor[] = [];
-    try {
-      for (const { name, entries } of this.#sources) {
-        cursors.push(new OidCursor(fileSystem, { repositoryDirectory, name }, entries.count));
-      }
-    } catch (error) {
-      for (const cursor of cursors) cursor.close();
-      throw error;
-    }
-    return cursors;
-  }
-
   /** Merges the sorted lists of oids; fills `winners`, and returns the winners by growing oid. */
   *#chooseWinners(total: number): Generator<void, Uint32Array> {
     this.#winners = new Uint32Array(total).fill(DROPPED);
     const order = new Uint32Array(total);
-    const cursors = this.#openCursors();
+    const merge = this.#mergeOids();
     try {
-      const leads = Float64Array.from(cursors, leadOf);
+      const { cursors, tied } = merge;
       let count = 0;
-      const tied: number[] = [];
-      while (findLeast(cursors, leads, tied)) {
+      while (merge.find()) {
         const winner = this.#winnerAmong(tied, cursors);
         if (winner !== DROPPED) {
           order[count++] = winner;
@@ -351,17 +347,22 @@ class Rewrite {
           this.#firstBytes[first] = (this.#firstBytes[first] as number) + 1;
         }
         for (const number of tied) {
-          const cursor = cursors[number] as OidCursor;
-          this.#winners[(this.#sources[number] as Source).first + cursor.position] = winner;
-          cursor.next();
-          leads[number] = leadOf(cursor);
+          const { position } = cursors[number] as OidCursor;
+          this.#winners[(this.#sources[number] as Source).first + position] = winner;
         }
-        if (this.#isSliceDone(WORK.oid * leads.length)) yield;
+        merge.advance();
+        if (this.#isSliceDone(WORK.oid * cursors.length)) yield;
       }
       return order.subarray(0, count);
     } finally {
-      for (const cursor of cursors) cursor.close();
+      merge.close();
     }
+  }
+
+  #mergeOids(): OidMerge {
+    const { fileSystem, repositoryDirectory } = this.#context;
+    const packs = this.#sources.map(({ name, entries }) => ({ name, count: entries.count }));
+    return new OidMerge(fileSystem, repositoryDirectory, packs);
   }
 
   #winnerAmong(tied: readonly number[], cursors: readonly OidCursor[]): number {
@@ -428,7 +429,7 @@ class Rewrite {
       if (this.#isSliceDone(WORK.entry)) yield;
     }
     this.#flushRun(stream, pack);
-    if (pack.position > PACK_BYTES_MAX) throw new Error(`${this.#temporaryPack} would become larger than 2 GiB`);
+    if (pack.position > PACK_BYTES_MAX) throw new PackTooLargeError(this.#request.sources);
   }
 
   #copyEntry(entry: Entry, predecessor: number | undefined): void {
@@ -699,7 +700,8 @@ class Rewrite {
   }
 
   *#writeOids(order: Uint32Array, index: IndexWriter): Generator<void, void> {
-    const cursors = this.#openCursors();
+    const merge = this.#mergeOids();
+    const { cursors } = merge;
     try {
       for (const number of order) {
         const source = this.#sourceOf(number);
@@ -709,7 +711,7 @@ class Rewrite {
         if (this.#isSliceDone(WORK.oid)) yield;
       }
     } finally {
-      for (const cursor of cursors) cursor.close();
+      merge.close();
     }
   }
 
@@ -726,32 +728,6 @@ class Rewrite {
     this.#work = 0;
     return true;
   }
-}
-
-/** The first bytes of the cursor's oid as a number, for a fast comparison; beyond all at the end. */
-function leadOf(cursor: OidCursor): number {
-  return cursor.position < cursor.count ? cursor.bytes.readUInt32BE(cursor.at) : Infinity;
-}
-
-/** Finds the cursors that are at the smallest oid, in their order; false when all are at the end. */
-function findLeast(cursors: readonly OidCursor[], leads: Float64Array, tied: number[]): boolean {
-  tied.length = 0;
-  let least = Infinity;
-  for (let number = 0; number < leads.length; number++) {
-    const lead = leads[number] as number;
-    if (lead > least || lead === Infinity) continue;
-    if (lead < least) tied.length = 0;
-    else {
-      const { bytes, at } = cursors[tied[0] as number] as OidCursor;
-      const cursor = cursors[number] as OidCursor;
-      const order = compareOids(cursor.bytes, cursor.at, bytes, at);
-      if (order > 0) continue;
-      if (order < 0) tied.length = 0;
-    }
-    least = lead;
-    tied.push(number);
-  }
-  return tied.length > 0;
 }
 
 function cumulated(counts: Uint32Array): Uint32Array {

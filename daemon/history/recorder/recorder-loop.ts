@@ -18,7 +18,8 @@
  *  2. A flush is answered when everything published before it is sealed, or with the reason why it is not.
  *  3. Nothing is read beyond the published end.
  *  4. While it lags behind the journal, recording comes first: the repository is then maintained only when it has over
- *     `PACKS_MAX_WHILE_LAGGING` packs. Maintenance that fails stops nothing.
+ *     `PACKS_MAX_WHILE_LAGGING` packs, or more history than is wanted; a flood may last for ever, and the disk does not.
+ *     Maintenance that fails stops nothing.
  *  5. While the disk refuses, maintenance goes on: removing what was replaced and dropping what is too old is how a full
  *     disk gets room again. After a failure for good nobody is left waiting.
  */
@@ -167,7 +168,7 @@ export class RecorderLoop {
   /** Invariant 4. */
   #maintain(isLagging: boolean): void {
     const { maintenance } = this.#options;
-    if (isLagging && maintenance.progress().packs <= PACKS_MAX_WHILE_LAGGING) return;
+    if (isLagging && !maintenance.isRetentionDue && maintenance.progress().packs <= PACKS_MAX_WHILE_LAGGING) return;
     if (maintenance.isDue) maintenance.step(isLagging);
     clearTimeout(this.#maintenanceTimer);
     this.#maintenanceTimer = undefined;
@@ -195,11 +196,10 @@ export class RecorderLoop {
   };
 
   #seal(): void {
-    const { recorder } = this.#options;
-    if (!recorder.isSealDue) return;
-    recorder.seal();
+    const pack = this.#options.recorder.seal();
+    if (pack === undefined) return;
     this.#lockTries = 0;
-    this.#options.maintenance.noteSeal();
+    this.#options.maintenance.noteSeal(pack);
     clearTimeout(this.#sealTimer);
     this.#sealTimer = undefined;
     this.#report({ kind: "sealed", progress: this.progress() });

@@ -220,14 +220,15 @@ export class HistoryRecorder {
   }
 
   /**
-   * Brings what was recorded into the repository and moves the ref; does nothing when there is nothing to bring.
+   * Brings what was recorded into the repository and moves the ref; does nothing when there is nothing to bring. Returns
+   * the new pack's checksum in hexadecimal.
    *
    * @throws what the disk or the ref's lock throws; the pack is kept, and calling again is right. RefMovedError is final:
    *   somebody else has written the ref.
    */
-  seal(): void {
+  seal(): string | undefined {
     const last = this.#last;
-    if (last === undefined || !this.isSealDue) return;
+    if (last === undefined || !this.isSealDue) return undefined;
     const { fileSystem, repositoryDirectory, ref } = this.#options;
     const finished = (this.#waiting ??= this.#pack.finish());
     placePack(fileSystem, repositoryDirectory, finished);
@@ -242,5 +243,11 @@ export class HistoryRecorder {
     this.#bytesSealed += finished.pack.length;
     this.#keeps.add(finished.name);
     this.#removeKeeps();
+    return finished.name;
+  }
+
+  /** Says that the history begins with this commit now. */
+  noteBeginning(oldest: Seq): void {
+    this.#seqIndex.discardBefore(oldest);
   }
 }

@@ -7,12 +7,14 @@
  *   request ──► waiting ──► run(): compaction ──► answered
  *   noteSeal ──► check due ──► run(): is there too much? ──► compaction
  *   start with a note ──► run(): compaction once more
+ *   the old packs are to go ──► judgeFiltered(): something needs them ──► run(): compaction once more
  *
  * Invariants
  *  1. Each request is answered once: when the history begins there and the old packs are on their way out, with a refusal,
  *     or with the failure.
- *  2. The note goes only when every pack that the compaction has replaced is gone, or is in use again.
- *  3. A failure stops nothing else: it is reported, and tried again after `RETRY_MILLISECONDS`.
+ *  2. The note goes only when every pack that the compaction has replaced is gone. As long as it is there, the limits are
+ *     not looked at: one compaction is brought to its end before the next.
+ *  3. A failure stops nothing else: it is reported, and tried again after `RETRY_MILLISECONDS_MIN`, twice as late each time.
  *  4. A history that cannot be shortened as the limits want (another branch needs it, all is young enough) is looked through
  *     again only when it has grown or aged by a fair part, not at each seal.
  */
@@ -31,6 +33,8 @@ import {
   type CompactionOutcome,
   type CompactionTarget,
 } from "./compaction.js";
+import { RemovalGuard } from "./removal-guard.js";
+import type { FilteredJudgement } from "./retired-packs.js";
 import {
   isLimited,
   isWorthwhile,
@@ -40,14 +44,14 @@ import {
 } from "./retention-plan.js";
 
 /** What retention works with. */
-export interface RetentionOptions extends CompactionContext {
+export interface RetentionOptions extends Omit<CompactionContext, "guard"> {
   readonly limits: RetentionLimits;
   /** When dropping is worth the work; `USUAL_THRESHOLD` unless told. */
   readonly threshold?: RetentionThreshold | undefined;
   /** A clock that never steps back. */
   readonly monotonicMilliseconds: () => number;
-  /** Calls back with words for the log when history was dropped. */
-  readonly onDropped: (text: string) => void;
+  /** Calls back with words for the log when history was dropped, and with the commit that it begins with now. */
+  readonly onDropped: (text: string, oldest: Seq) => void;
   /** Calls back when something failed; it is tried again. */
   readonly onFailure: (reason: string) => void;
 }
@@ -60,7 +64,8 @@ interface Request {
   readonly answer: (answer: CompactionAnswer) => void;
 }
 
-const RETRY_MILLISECONDS = 30_000;
+const RETRY_MILLISECONDS_MIN = 5000;
+const RETRY_MILLISECONDS_MAX = 30 * 60_000;
 /** How much older, as a part of the age that is kept, a history becomes before its dates are looked at again. */
 const AGE_PART = 0.05;
 const AGE_SECONDS_MIN = 1;
@@ -77,32 +82,44 @@ interface NewestCommit {
 export class Retention {
   readonly #options: RetentionOptions;
   readonly #threshold: RetentionThreshold;
+  readonly #guard: RemovalGuard;
   readonly #requests: Request[] = [];
   /** The request whose compaction is under way. */
   #current: Request | undefined;
   #isRunning = false;
+  /** Whether it is known what an earlier process left. */
+  #isStarted = false;
   #isCheckDue = true;
-  #isResumeDue: boolean;
-  #hasNote: boolean;
-  /** Packs that compactions have replaced, as long as there is a note. */
-  readonly #replaced = new Set<string>();
+  #isResumeDue = false;
+  #hasNote = false;
   #oldestSeq: Seq | undefined;
   /** On the monotonic clock: after a failure. */
   #notBefore = 0;
+  #retryMilliseconds = RETRY_MILLISECONDS_MIN;
   /** Before the branch has grown to here, or aged to there, the limits are not looked at again (invariant 4). */
   #notBeforeSeq = 0;
   #notBeforeSeconds = 0;
 
-  /** Cleans up what a crash left of a compaction. */
   constructor(options: RetentionOptions) {
     this.#options = options;
     this.#threshold = options.threshold ?? USUAL_THRESHOLD;
-    this.#hasNote = recoverCompaction(options);
-    this.#isResumeDue = this.#hasNote;
+    this.#guard = new RemovalGuard(options);
+  }
+
+  /**
+   * Cleans up what a crash left of a compaction, and finds out where the history begins. `run` does it where nobody has.
+   *
+   * @throws what the disk throws, DamagedShallowError, DamagedObjectError; calling again later is right
+   */
+  start(): void {
+    if (this.#isStarted) return;
     try {
-      this.#oldestSeq = readOldestSeq(options, this.#readRef());
+      this.#oldestSeq = readOldestSeq(this.#options, this.#readRef());
+      this.#hasNote = recoverCompaction(this.#options);
+      this.#isResumeDue = this.#hasNote;
+      this.#isStarted = true;
     } finally {
-      options.reader.close();
+      this.#options.reader.close();
     }
   }
 
@@ -116,19 +133,47 @@ export class Retention {
     return this.#isRunning;
   }
 
-  /** Says that the branch has grown. */
-  noteSeal(): void {
+  /** Whether there is something to do, and it is due. */
+  isDueAt(now: number): boolean {
+    const due = this.dueMilliseconds();
+    return due !== undefined && due <= now;
+  }
+
+  /** Says that the branch has grown by this pack. */
+  noteSeal(pack: string): void {
     this.#isCheckDue = true;
+    this.#guard.noteAdded(pack);
+  }
+
+  /** Says that packs were merged into one. */
+  noteMerge(sources: readonly string[], pack: string): void {
+    this.#guard.noteReplaced(sources, pack);
   }
 
   /** Says that superseded packs were removed. */
   noteRemovals(): void {
-    if (!this.#hasNote || this.#isRunning || this.#isResumeDue) return;
-    const retired = this.#options.retired.names();
-    for (const name of this.#replaced) if (!retired.has(name)) this.#replaced.delete(name);
-    if (this.#replaced.size > 0) return;
+    if (!this.#hasNote || this.#isRunning || this.#isResumeDue || this.#options.retired.hasFiltered) return;
     removeCompactionNote(this.#options);
     this.#hasNote = false;
+    this.#retryMilliseconds = RETRY_MILLISECONDS_MIN;
+  }
+
+  /**
+   * Says what is to become of packs that a compaction has filtered, in the moment in which they would be removed. Where
+   * something may need them, they are in use again, and the compaction is made once more.
+   *
+   * @throws what the disk throws, DamagedRefError
+   */
+  judgeFiltered(): FilteredJudgement {
+    if (this.#isRunning || this.#isResumeDue) return "wait";
+    const objection = this.#guard.objection();
+    if (objection === undefined) return "remove";
+    this.#isResumeDue = true;
+    this.#options.onFailure(
+      `packs whose old history was dropped cannot be removed yet: ${objection}; ` +
+        `what to keep is looked through again in ${String(this.#waitToRetry() / 1000)} s`,
+    );
+    return "give back";
   }
 
   /** Waits for its turn, then drops the history before `revision`. */
@@ -139,7 +184,8 @@ export class Retention {
   /** When `run` has something to do next, on the monotonic clock; undefined when it has not. */
   dueMilliseconds(): number | undefined {
     if (this.#requests.length > 0) return 0;
-    return this.#isCheckDue || this.#isResumeDue ? this.#notBefore : undefined;
+    const isDue = !this.#isStarted || this.#isResumeDue || (this.#isCheckDue && !this.#hasNote);
+    return isDue ? this.#notBefore : undefined;
   }
 
   /** Does what is due. Never throws, but for what its caller throws into it. */
@@ -147,6 +193,7 @@ export class Retention {
     this.#isRunning = true;
     try {
       this.#current = this.#requests.shift();
+      this.start();
       if (this.#current !== undefined) yield* this.#answerRequest(this.#current);
       else if (this.#isResumeDue) yield* this.#resume();
       else yield* this.#check();
@@ -160,10 +207,10 @@ export class Retention {
     this.#removeNoteIfDone();
   }
 
-  /** Answers whatever waits. */
-  close(): void {
-    this.#giveUp("the daemon stops");
-    for (const { answer } of this.#requests.splice(0)) answer({ failure: "the daemon stops" });
+  /** Answers whatever waits: it will not be done. */
+  close(reason = "the daemon stops"): void {
+    this.#giveUp(reason);
+    for (const { answer } of this.#requests.splice(0)) answer({ failure: reason });
   }
 
   *#answerRequest(request: Request): Generator<void, void> {
@@ -205,26 +252,9 @@ export class Retention {
   }
 
   *#compact(target: CompactionTarget): Generator<void, CompactionOutcome> {
-    const { retired } = this.#options;
-    const context: CompactionContext = {
-      ...this.#options,
-      retired: {
-        names: () => retired.names(),
-        announce: (superseding, superseded) => {
-          for (const name of superseded) this.#replaced.add(name);
-          retired.announce(superseding, superseded);
-        },
-        retire: (superseding) => {
-          retired.retire(superseding);
-        },
-        withdraw: (superseding) => {
-          retired.withdraw(superseding);
-        },
-      },
-    };
     // Until the outcome is known there may be one.
     this.#hasNote = true;
-    const outcome = yield* runCompaction(context, target);
+    const outcome = yield* runCompaction({ ...this.#options, guard: this.#guard }, target);
     if (outcome.kind === "done") this.#tell(outcome);
     else if (outcome.kind === "unnecessary") this.#oldestSeq = outcome.oldest ?? this.#oldestSeq;
     return outcome;
@@ -232,15 +262,28 @@ export class Retention {
 
   #tell(outcome: Extract<CompactionOutcome, { kind: "done" }>): void {
     this.#oldestSeq = outcome.oldest;
+    // Whoever asked, what a resumed one would do is done.
+    this.#isResumeDue = false;
+    if (!this.#options.retired.hasFiltered) this.#retryMilliseconds = RETRY_MILLISECONDS_MIN;
+    for (const complaint of outcome.complaints) this.#options.onFailure(`while old history was dropped: ${complaint}`);
     if (outcome.commitsDropped === 0 && outcome.packsRetired === 0) return;
     this.#options.onDropped(
       `${String(outcome.commitsDropped)} commits dropped, the history begins with @{${String(outcome.oldest)}}; its packs ` +
         `take ${String(outcome.bytesAfter)} bytes instead of ${String(outcome.bytesBefore)} when the old ones are removed`,
+      outcome.oldest,
     );
   }
 
+  /** Returns how long. */
+  #waitToRetry(): number {
+    const milliseconds = this.#retryMilliseconds;
+    this.#notBefore = this.#options.monotonicMilliseconds() + milliseconds;
+    this.#retryMilliseconds = Math.min(2 * milliseconds, RETRY_MILLISECONDS_MAX);
+    return milliseconds;
+  }
+
   #fail(reason: string): void {
-    this.#notBefore = this.#options.monotonicMilliseconds() + RETRY_MILLISECONDS;
+    this.#waitToRetry();
     this.#isCheckDue = true;
     // What was begun is brought to its end, whoever asked for it; if nothing was, there is no note.
     this.#isResumeDue = this.#hasNote;

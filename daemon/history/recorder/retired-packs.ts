@@ -9,21 +9,27 @@
  *   removeDue()               a, b, c go, then the line in the record
  *   withdraw(X)               X could not be placed: the line goes
  *
+ * A pack is retired for one of two reasons. It was *merged*: the superseding pack has all that it has. Or it was *filtered*:
+ * the superseding pack has what was needed of it when somebody looked, and Git, which still sees both, may build on the
+ * rest until the old one is gone. So who filtered is asked once more before it goes, and may take it back (`giveBackFiltered`).
+ *
  * A process that has a, b, c open goes on reading them, also after they are gone: the files live as long as they are open. One
  * that has only listed them finds X when it looks again, as Git and our reader do; but `git fsck` and `git repack` complain of a
  * pack that they listed and cannot open. So a pack goes when the least delay has passed and no process has a file of the pack
  * directory open or mapped, and at the latest when the longest delay has.
  *
- * The record is the file `xenstore-tng/retired` in the repository: a line for each merge, the superseding pack first.
+ * The record is the file `xenstore-tng/retired` in the repository: a line for each merge, the superseding pack first. What
+ * was filtered is not in it: a start finds those packs in use, and the compaction's note, which leads to looking again.
  *
  * Invariants
  *  1. A pack is removed only while the pack that supersedes it is there, whole and under its own name. Is that gone (a person
  *     has repacked), the pack is in use again.
  *  2. A pack that a `multi-pack-index` lists is not removed (Git would report it missing), nor one with a `.keep`.
  *  3. The index goes first: Git lists `*.idx`, and a pack without one is invisible, while an index without its pack is an error.
- *  4. Whatever the moment of a crash, a pack is either in use or in the record: the record is written before the superseding
- *     pack can be seen, and a line goes only after the removals are on the disk. A line whose superseding pack is not
- *     there at start says nothing; one whose superseded packs are gone does no harm.
+ *  4. Whatever the moment of a crash, a merged pack is either in use or in the record: the record is written before the
+ *     superseding pack can be seen, and a line goes only after the removals are on the disk. A line whose superseding pack is
+ *     not there at start says nothing; one whose superseded packs are gone does no harm.
+ *  5. A filtered pack is removed only in the step in which `judgeFiltered` allowed it.
  */
 import { Buffer } from "node:buffer";
 import type { FileSystem } from "../../platform/file-system.js";
@@ -45,9 +51,16 @@ export interface RetirementOptions {
   readonly isInUse: (directory: string) => boolean;
 }
 
+/** Why a pack is on its way out. */
+export type RetirementReason = "merged" | "filtered";
+
+/** What is to become of filtered packs whose time has come: they go, they wait, or they are in use again. */
+export type FilteredJudgement = "remove" | "wait" | "give back";
+
 interface Retirement {
   superseding: string;
   superseded: string[];
+  reason: RetirementReason;
   /** When the delay began; undefined as long as the superseding pack is not placed. */
   since: number | undefined;
 }
@@ -65,38 +78,65 @@ export class RetiredPacks {
   #retirements: Retirement[] = [];
   #againAt = 0;
 
-  /** Reads the record that an earlier process left; the delay of its packs starts anew. */
   constructor(options: RetirementOptions) {
     this.#options = options;
     this.#directory = packDirectory(options.repositoryDirectory);
-    const record = Buffer.from(readIfPresent(options.fileSystem, this.#recordPath) ?? []).toString("latin1");
-    const since = options.monotonicMilliseconds();
+  }
+
+  /**
+   * Reads the record that an earlier process left; before anything else. The delay of its packs starts anew.
+   *
+   * @throws what the disk throws; calling again is right
+   */
+  load(): void {
+    const { fileSystem, monotonicMilliseconds } = this.#options;
+    const record = Buffer.from(readIfPresent(fileSystem, this.#recordPath) ?? []).toString("latin1");
+    const since = monotonicMilliseconds();
+    const retirements: Retirement[] = [];
     for (const line of record.split("\n")) {
       if (!RECORD_LINE.test(line)) continue;
       const [superseding, ...superseded] = line.split(" ") as [string, ...string[]];
-      if (this.#isWhole(superseding)) this.#retirements.push({ superseding, superseded, since });
+      if (this.#isWhole(superseding)) retirements.push({ superseding, superseded, reason: "merged", since });
     }
+    this.#retirements = retirements;
   }
 
   /** The packs that are superseded and not yet removed; none of them is to be merged again. */
   names(): Set<string> {
-    const names = new Set<string>();
-    for (const { since, superseded } of this.#retirements) {
-      if (since !== undefined) for (const name of superseded) names.add(name);
-    }
-    return names;
+    return this.#namesOf(({ since }) => since !== undefined);
   }
 
-  /** Records that `superseding`, which will be placed now, has everything that the others have. */
-  announce(superseding: string, superseded: readonly string[]): void {
+  /** Those of which another pack, which is there, has everything. */
+  mergedNames(): Set<string> {
+    return this.#namesOf(
+      ({ since, reason, superseding }) => since !== undefined && reason === "merged" && this.#isWhole(superseding),
+    );
+  }
+
+  #namesOf(isMeant: (retirement: Retirement) => boolean): Set<string> {
+    return new Set(this.#retirements.filter(isMeant).flatMap(({ superseded }) => superseded));
+  }
+
+  /** Whether a filtered pack has yet to go. */
+  get hasFiltered(): boolean {
+    return this.#retirements.some(({ reason }) => reason === "filtered");
+  }
+
+  /** From now on the filtered packs are in use again. */
+  giveBackFiltered(): void {
+    this.#retirements = this.#retirements.filter(({ reason }) => reason !== "filtered");
+  }
+
+  /** Says that `superseding`, which will be placed now, takes the place of the others; on record when they were merged. */
+  announce(superseding: string, superseded: readonly string[], reason: RetirementReason): void {
     const others = superseded.filter((name) => name !== superseding);
     if (others.length === 0) return;
     // A pack's name is its content's, so one that was on its way out may be made again: then it stays.
     for (const retirement of this.#retirements) {
       retirement.superseded = retirement.superseded.filter((name) => name !== superseding);
     }
-    this.#retirements.push({ superseding, superseded: others, since: undefined });
-    this.#writeRecord();
+    this.#retirements.push({ superseding, superseded: others, reason, since: undefined });
+    if (reason === "merged") this.#writeRecord();
   }
 
   /** Starts the delay of the packs that `superseding`, which is placed and durable, has taken the place of. */
@@ -127,20 +167,25 @@ export class RetiredPacks {
   /**
    * Removes the packs whose time has come; returns their names.
    *
-   * @throws what the disk throws; calling again later is right
+   * @param judgeFiltered - asked once, when filtered packs could go that are still there
+   * @throws what the disk throws, and `judgeFiltered`; calling again later is right
    */
-  removeDue(): string[] {
+  removeDue(judgeFiltered: () => FilteredJudgement): string[] {
     const { leastMilliseconds, mostMilliseconds, isInUse } = this.#options;
     const now = this.#options.monotonicMilliseconds();
-    const due = this.#retirements.filter(({ since }) => since !== undefined && now - since >= leastMilliseconds);
-    if (due.length === 0) return [];
+    const isDue = ({ since }: Retirement): boolean => since !== undefined && now - since >= leastMilliseconds;
+    if (!this.#retirements.some(isDue)) return [];
+    this.#againAt = now + AGAIN_MILLISECONDS;
     const isYoung = ({ since }: Retirement): boolean => since !== undefined && now - since < mostMilliseconds;
-    const isUsed = due.some(isYoung) && isInUse(this.#directory);
+    const isUsed = this.#retirements.some((each) => isDue(each) && isYoung(each)) && isInUse(this.#directory);
+    const mayGo = (each: Retirement): boolean => isDue(each) && !(isUsed && isYoung(each));
+    const judgement = this.#judge(mayGo, judgeFiltered);
+    if (judgement === "give back") this.giveBackFiltered();
     const removed: string[] = [];
     let hasChanged = false;
     const listed = listedPacks(this.#options.fileSystem, this.#directory);
-    for (const retirement of due) {
-      if (isUsed && isYoung(retirement)) continue;
+    for (const retirement of this.#retirements.filter(mayGo)) {
+      if (retirement.reason === "filtered" && judgement === "wait") continue;
       if (!this.#isWhole(retirement.superseding)) {
         retirement.superseded = [];
         hasChanged = true;
@@ -149,12 +194,11 @@ export class RetiredPacks {
       retirement.superseded = retirement.superseded.filter((name) => {
         if (listed === "all" || listed.has(name) || this.#isKept(name)) return true;
         if (this.#remove(name)) removed.push(name);
-        this.#passOn(name, retirement.superseding);
+        this.#passOn(name, retirement);
         hasChanged = true;
         return false;
       });
     }
-    if (due.some(({ superseded }) => superseded.length > 0)) this.#againAt = now + AGAIN_MILLISECONDS;
     if (!hasChanged) return removed;
     this.#options.fileSystem.syncDirectory(this.#directory);
     this.#retirements = this.#retirements.filter(({ superseded }) => superseded.length > 0);
@@ -162,10 +206,23 @@ export class RetiredPacks {
     return removed;
   }
 
-  /** What `name` had superseded and is still there is superseded by the pack that superseded `name`. */
-  #passOn(name: string, superseding: string): void {
+  #judge(mayGo: (retirement: Retirement) => boolean, judgeFiltered: () => FilteredJudgement): FilteredJudgement {
+    const isThere = (name: string): boolean => this.#isWhole(name);
+    const isOpen = this.#retirements.some(
+      (each) => each.reason === "filtered" && mayGo(each) && each.superseded.some(isThere),
+    );
+    return isOpen ? judgeFiltered() : "remove";
+  }
+
+  /**
+   * What `name` had superseded and is still there is superseded by the pack that superseded `name`; and if that does not
+   * have everything of `name`, it has not everything of those either.
+   */
+  #passOn(name: string, { superseding, reason }: Retirement): void {
     for (const retirement of this.#retirements) {
-      if (retirement.superseding === name) retirement.superseding = superseding;
+      if (retirement.superseding !== name) continue;
+      retirement.superseding = superseding;
+      if (reason === "filtered") retirement.reason = reason;
     }
   }
 
@@ -203,7 +260,9 @@ export class RetiredPacks {
       fileSystem.makeDirectory(this.#recordDirectory);
       fileSystem.syncDirectory(repositoryDirectory);
     }
-    const lines = this.#retirements.map(({ superseding, superseded }) => `${[superseding, ...superseded].join(" ")}\n`);
+    const lines = this.#retirements
+      .filter(({ reason }) => reason === "merged")
+      .map(({ superseding, superseded }) => `${[superseding, ...superseded].join(" ")}\n`);
     writeDurableFile(fileSystem, `${this.#recordPath}.new`, [Buffer.from(lines.join(""), "latin1")]);
     fileSystem.rename(`${this.#recordPath}.new`, this.#recordPath);
     fileSystem.syncDirectory(this.#recordDirectory);

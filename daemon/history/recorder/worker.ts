@@ -44,7 +44,8 @@ const maintenance = new Maintenance({
   retention: {
     branch: options.ref,
     limits: options.retention,
-    onDropped: (text) => {
+    onDropped: (text, oldest) => {
+      recorder.noteBeginning(oldest);
       report({ kind: "dropped", text, progress: loop.progress() });
     },
   },

@@ -1,7 +1,9 @@
+import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Seq } from "../../../../../protocol/identifiers.js";
 import { hexFromOid, oidFromHex, type Oid } from "../../../../../daemon/history/object/oid.js";
 import { BrokenChainError, CommitChain, walkChain } from "../../../../../daemon/history/recorder/commit-chain.js";
+import { DamagedObjectError, MissingObjectError } from "../../../../../daemon/history/repository/errors.js";
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
@@ -16,6 +18,15 @@ function repository(commits: number): string {
   createRepository(nodeFileSystem, directory);
   recordAll(openRecorder(nodeFileSystem, directory), historyOfValues(commits).commits, 500);
   return directory;
+}
+
+/** Removes the repository's one pack; returns its content. */
+function takeOnlyPack(directory: string): Uint8Array {
+  const names = nodeFileSystem.list(`${directory}/objects/pack`);
+  const [pack] = names.filter((name) => name.endsWith(".pack")) as [string];
+  const content = nodeFileSystem.readFile(`${directory}/objects/pack/${pack}`);
+  for (const name of names) nodeFileSystem.remove(`${directory}/objects/pack/${name}`);
+  return content;
 }
 
 function walk(directory: string, shallow: Shallow = NOT_SHALLOW): CommitChain {
@@ -44,6 +55,25 @@ describe("walkChain", () => {
       false,
     ]);
     expect(() => cut.oidAt(1399 as Seq)).toThrow(RangeError);
+  });
+
+  test("ends before a commit that is damaged or missing, and says why; the tip itself must be there", () => {
+    const directory = repository(30);
+    const listed = git(directory, ["rev-list", "--reverse", "main"]).split("\n");
+    git(directory, ["unpack-objects", "-q"], takeOnlyPack(directory));
+    const loose = (seq: number): string => {
+      const hex = listed[seq - 1] as string;
+      return `${directory}/objects/${hex.slice(0, 2)}/${hex.slice(2)}`;
+    };
+    chmodSync(loose(20), 0o644);
+    writeFileSync(loose(20), "damage");
+    const damaged = walk(directory);
+    expect([damaged.oldest, damaged.tip]).toEqual([21, 30]);
+    expect(damaged.damage).toBeInstanceOf(DamagedObjectError);
+    rmSync(loose(25));
+    expect(walk(directory)).toMatchObject({ oldest: 26, damage: expect.any(MissingObjectError) as unknown });
+    rmSync(loose(30));
+    expect(() => walk(directory)).toThrow(MissingObjectError);
   });
 
   test("pauses often", () => {

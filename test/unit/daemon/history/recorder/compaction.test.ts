@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Seq } from "../../../../../protocol/identifiers.js";
-import { hexFromOid, type Oid } from "../../../../../daemon/history/object/oid.js";
+import { hashObject, hexFromOid, type Oid } from "../../../../../daemon/history/object/oid.js";
 import { decodeRoot } from "../../../../../daemon/history/object/root-decoder.js";
 import { walkChain } from "../../../../../daemon/history/recorder/commit-chain.js";
 import {
@@ -14,10 +14,16 @@ import {
   type CompactionOutcome,
   type CompactionTarget,
 } from "../../../../../daemon/history/recorder/compaction.js";
-import { MissingObjectError, ShallowLockedError } from "../../../../../daemon/history/repository/errors.js";
+import {
+  DamagedObjectError,
+  MissingObjectError,
+  ShallowLockedError,
+} from "../../../../../daemon/history/repository/errors.js";
+import { WindowPool } from "../../../../../daemon/history/repository/file-window.js";
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import { packDirectory } from "../../../../../daemon/history/repository/pack-file.js";
+import { PackIndex } from "../../../../../daemon/history/repository/pack-index.js";
 import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
 import { readShallow } from "../../../../../daemon/history/repository/shallow.js";
 import { readCommit } from "../../../../../daemon/history/repository/walk.js";
@@ -319,7 +325,7 @@ describe("runCompaction", () => {
     ];
     const { context, retired } = surround(made.memory, REPOSITORY);
     made.memory.open(`${packDirectory(REPOSITORY)}/pack-${second}.keep`, "create").close();
-    retired.announce(packsOf(made.memory).at(-1)?.slice("pack-".length, -".pack".length) ?? "", [first]);
+    retired.announce(packsOf(made.memory).at(-1)?.slice("pack-".length, -".pack".length) ?? "", [first], "merged");
     retired.retire(packsOf(made.memory).at(-1)?.slice("pack-".length, -".pack".length) ?? "");
     const read = (name: string): Uint8Array => made.memory.readFile(`${packDirectory(REPOSITORY)}/pack-${name}.pack`);
     const before = [read(first), read(second)];
@@ -327,6 +333,47 @@ describe("runCompaction", () => {
     expect([read(first), read(second)]).toEqual(before);
     expect([retired.names().has(first), retired.names().has(second)]).toEqual([true, false]);
     checkWhole(made.memory, made);
+  });
+
+  test("a pack that cannot be rewritten stays as it is, and the others go (compaction invariant 7)", () => {
+    const made = disk();
+    const value = hashObject("blob", Buffer.from("4 ".repeat(8)));
+    const pool = new WindowPool(made.memory, { windowBytesMax: 1 << 20, openFilesMax: 8 });
+    const places = packsOf(made.memory).map((name) => {
+      const path = `${packDirectory(REPOSITORY)}/${name}`;
+      const index = new PackIndex(pool, path.replace(/pack$/, "idx"));
+      const at = index.find(value);
+      index.close();
+      return { path, at };
+    });
+    const [damaged, none] = places.filter(({ at }) => at !== undefined);
+    expect([damaged !== undefined, none]).toEqual([true, undefined]);
+    const { path, at } = damaged as { readonly path: string; readonly at: number };
+    const file = made.memory.open(path, "write");
+    file.write(Uint8Array.of(0xff), at + 10);
+    file.close();
+    const outcome = compactNow(made.memory, REPOSITORY, TARGET) as Extract<CompactionOutcome, { kind: "done" }>;
+    expect(outcome).toMatchObject({ kind: "done", oldest: BOUNDARY });
+    expect(outcome.complaints).toEqual([expect.stringContaining(`${path} at byte`)]);
+    expect(outcome.packsRetired).toBeGreaterThan(0);
+    expect(made.memory.exists(path)).toBe(true);
+    const reader = new ObjectReader(made.memory, REPOSITORY);
+    for (const oid of made.oids.slice(BOUNDARY - 1)) expect(reader.has(oid)).toBe(true);
+    expect(() => reader.read(value)).toThrow(DamagedObjectError);
+    reader.close();
+  });
+
+  test("a ref that leads nowhere is named, and hinders nothing", () => {
+    const made = disk();
+    const file = made.memory.open(`${REPOSITORY}/refs/tags/gone`, "create");
+    file.write(Buffer.from(`${"1".repeat(40)}\n`), 0);
+    file.close();
+    expect(compactNow(made.memory, REPOSITORY, TARGET)).toMatchObject({
+      kind: "done",
+      oldest: BOUNDARY,
+      complaints: [expect.stringContaining("refs/tags/gone leads to 1111") as string],
+    });
+    expect(checkWhole(made.memory, made)).toBe(BOUNDARY);
   });
 
   test("refuses what it cannot do in words for people", () => {

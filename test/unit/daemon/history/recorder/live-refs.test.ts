@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { hexFromOid, oidFromHex, type Oid } from "../../../../../daemon/history/object/oid.js";
 import { walkChain } from "../../../../../daemon/history/recorder/commit-chain.js";
-import { findPins, listLiveRefs, peel } from "../../../../../daemon/history/recorder/live-refs.js";
+import { findPins, listLiveRefs, peel, withoutBroken } from "../../../../../daemon/history/recorder/live-refs.js";
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
@@ -51,15 +51,45 @@ describe("listLiveRefs", () => {
     git(directory, ["worktree", "add", "-q", `${directory}/../other`, "try"]);
     git(directory, ["update-ref", "--no-deref", "HEAD", at(7)]);
     git(directory, ["pack-refs", "--all"]);
+    git(`${directory}/../tree`, ["bisect", "start", at(15), at(10)]);
+    git(`${directory}/../other`, ["reset", "-q", "--hard", at(2)]);
     const { tags, others } = listLiveRefs(nodeFileSystem, directory, MAIN_REF);
     const shown = (refs: typeof tags): string[] => refs.map(({ name, oid }) => `${name} ${hexFromOid(oid)}`);
-    expect(shown(tags)).toEqual([`refs/tags/v1 ${at(3)}`]);
+    const bisected = git(`${directory}/../tree`, ["rev-parse", "HEAD"]);
+    expect(shown(tags)).toEqual([
+      `refs/tags/v1 ${at(3)}`,
+      `logs/refs/heads/try ${at(4)}`,
+      `logs/refs/heads/try ${at(2)}`,
+      `worktrees/other/logs/HEAD ${at(4)}`,
+      `worktrees/other/logs/HEAD ${at(2)}`,
+      `worktrees/tree/logs/HEAD ${at(6)}`,
+      `worktrees/tree/logs/HEAD ${bisected}`,
+    ]);
     expect(shown(others)).toEqual([
       `refs/bisect/bad ${at(5)}`,
-      `refs/heads/try ${at(4)}`,
+      `refs/heads/try ${at(2)}`,
       `HEAD ${at(7)}`,
-      `worktrees/tree/HEAD ${at(6)}`,
+      `worktrees/tree/HEAD ${bisected}`,
+      `worktrees/tree/refs/bisect/bad ${at(15)}`,
+      `worktrees/tree/refs/bisect/good-${at(10)} ${at(10)}`,
     ]);
+  });
+});
+
+describe("withoutBroken", () => {
+  test("parts refs whose object is gone from the others, and does not complain of reflogs", () => {
+    const { directory, at } = scene();
+    git(directory, ["tag", "whole", at(3)]);
+    const gone = oidFromHex("1".repeat(40));
+    const reader = new ObjectReader(nodeFileSystem, directory);
+    const whole = { name: "refs/tags/whole", oid: oidFromHex(at(3)) };
+    const { present, broken } = withoutBroken(reader, {
+      tags: [whole, { name: "worktrees/x/logs/HEAD", oid: gone }, { name: "refs/tags/gone", oid: gone }],
+      others: [{ name: "worktrees/logs/HEAD", oid: gone }],
+    });
+    reader.close();
+    expect(present).toEqual({ tags: [whole], others: [] });
+    expect(broken.map(({ name }) => name)).toEqual(["refs/tags/gone", "worktrees/logs/HEAD"]);
   });
 });
 

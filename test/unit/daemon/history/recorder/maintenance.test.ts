@@ -115,7 +115,7 @@ describe("Maintenance", () => {
     const world = open(memory);
     run(world);
     expect(world.maintenance.millisecondsUntilDue()).toBeUndefined();
-    world.maintenance.noteSeal();
+    world.maintenance.noteSeal("a".repeat(40));
     expect(world.maintenance.isDue).toBe(true);
     expect(world.maintenance.progress().packs).toBe(4);
   });
@@ -188,6 +188,55 @@ describe("Maintenance", () => {
     world.clock.now += 1000;
     run({ maintenance: slow });
     expect(slow.progress().packs).toBe(7);
+  });
+
+  it("what vanishes again and again is reported in the end, and tried less and less often", () => {
+    const memory = recorded(8);
+    const faulty = createFaultyFileSystem(memory);
+    faulty.inject({ call: "open", path: ".pack-part", nth: 1, error: "ENOENT", lasts: true });
+    const world = open(faulty);
+    for (let round = 0; round < 30 && world.failures.length === 0; round++) {
+      run(world);
+      world.clock.now += world.maintenance.millisecondsUntilDue() ?? 0;
+    }
+    expect(world.failures).toEqual([expect.stringMatching(/packs could not be merged: .*ENOENT/)]);
+    run(world);
+    expect(world.maintenance.millisecondsUntilDue()).toBeGreaterThan(500);
+    faulty.heal();
+    world.clock.now += 300_000;
+    run(world);
+    expect(world.maintenance.progress().packs).toBe(1);
+  });
+
+  it("a merge whose .keep cannot be removed has worked, and the .keep goes later", () => {
+    const memory = recorded(8);
+    const faulty = createFaultyFileSystem(memory);
+    faulty.inject({ call: "remove", path: ".keep", nth: 1, error: "EIO" });
+    const world = open(faulty);
+    run(world);
+    expect(world.failures).toEqual([expect.stringContaining("its .keep could not be removed")]);
+    expect(world.maintenance.progress()).toMatchObject({ packs: 1, packsRetired: 8 });
+    expect(others(memory)).toEqual([]);
+    checkHistory(memory, 8);
+  });
+
+  it("a disk that cannot be read at start is reported, and nothing is done before it can (maintenance invariant 5)", () => {
+    const memory = recorded(8);
+    run(open(memory));
+    const before = memory.list(DIRECTORY);
+    const faulty = createFaultyFileSystem(memory);
+    faulty.inject({ call: "readFile", path: "/retired", nth: 1, error: "EIO", lasts: true });
+    const world = open(faulty);
+    const answers: unknown[] = [];
+    world.maintenance.compact("@{2}", (answer) => answers.push(answer));
+    run(world);
+    expect(answers).toEqual([{ failure: expect.stringContaining("EIO") as string }]);
+    expect(world.failures).toEqual([expect.stringContaining("EIO")]);
+    expect(memory.list(DIRECTORY)).toEqual(before);
+    faulty.heal();
+    world.clock.now += 1000;
+    run(world);
+    expect(world.maintenance.progress().packsRetired).toBe(8);
   });
 
   it("a damaged pack is reported once and left alone; the others are merged", () => {

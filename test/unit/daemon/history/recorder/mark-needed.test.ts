@@ -157,6 +157,42 @@ describe("markNeeded", () => {
     });
   });
 
+  test("an object that is in several packs is marked in all of them or in none (mark invariant 2)", async () => {
+    await withTemporaryDirectory((temporary) => {
+      const directory = `${temporary}/store.git`;
+      createRepository(nodeFileSystem, directory);
+      recordAll(openRecorder(nodeFileSystem, directory), historyOfValues(40).commits, 10);
+      const tree = git(directory, ["rev-list", "--objects", "--no-object-names", "main~3", "--max-count=1"]);
+      const old = git(directory, ["rev-list", "--objects", "--no-object-names", "main~30", "--max-count=1"]);
+      git(directory, ["pack-objects", "-q", "objects/pack/pack"], `${tree}\n${old}\n`);
+      const reader = new ObjectReader(nodeFileSystem, directory);
+      const refs = listLiveRefs(nodeFileSystem, directory, MAIN_REF);
+      const tip = new RefStore(nodeFileSystem, directory).read(MAIN_REF) as Oid;
+      const chain = finish(walkChain(reader, tip, NOT_SHALLOW));
+      const packs = packsOf(directory);
+      const context = { fileSystem: nodeFileSystem, repositoryDirectory: directory, reader };
+      const { needed } = finish(markNeeded(context, { chain, boundary: 30 as Seq, refs, shallow: NOT_SHALLOW, packs }));
+      reader.close();
+      const marks = new Map<string, boolean[]>();
+      for (const pack of packs) {
+        const index = nodeFileSystem.readFile(`${directory}/objects/pack/pack-${pack}.idx`);
+        const sorted = git(directory, ["show-index"], index)
+          .split("\n")
+          .map((line) => line.split(" ")[1] ?? "")
+          .sort();
+        for (const [position, hex] of sorted.entries()) {
+          marks.set(hex, [...(marks.get(hex) ?? []), needed.isNeeded(pack, position)]);
+        }
+        const total = sorted.filter((_, position) => needed.isNeeded(pack, position)).length;
+        expect(needed.summary().find(({ name }) => name === pack)?.needed).toBe(total);
+      }
+      needed.close();
+      const twins = [...marks.values()].filter((each) => each.length > 1);
+      for (const each of twins) expect(new Set(each).size).toBe(1);
+      expect(new Set(twins.map(([first]) => first))).toEqual(new Set([true, false]));
+    });
+  });
+
   test("an object that should be needed and is nowhere ends the walk", async () => {
     await withTemporaryDirectory((temporary) => {
       const directory = `${temporary}/store.git`;

@@ -12,6 +12,7 @@ import {
 } from "../../../../../daemon/history/recorder/compaction.js";
 import { HistoryRecorder } from "../../../../../daemon/history/recorder/recorder.js";
 import { MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
+import { RemovalGuard } from "../../../../../daemon/history/recorder/removal-guard.js";
 import { RetiredPacks } from "../../../../../daemon/history/recorder/retired-packs.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import type { FileSystem } from "../../../../../daemon/platform/file-system.js";
@@ -56,13 +57,15 @@ export function openRecorder(fileSystem: FileSystem, repositoryDirectory: string
   return new HistoryRecorder({ fileSystem, repositoryDirectory, ref: MAIN_REF, hostName: "host" });
 }
 
-/** Records and seals; a pack for each `packCommits` commits. */
-export function recordAll(recorder: HistoryRecorder, commits: readonly Commit[], packCommits: number): void {
+/** Records and seals; a pack for each `packCommits` commits. Returns their names. */
+export function recordAll(recorder: HistoryRecorder, commits: readonly Commit[], packCommits: number): string[] {
+  const packs: (string | undefined)[] = [];
   for (const [index, commit] of commits.entries()) {
     recorder.record(commit);
-    if (index % packCommits === packCommits - 1) recorder.seal();
+    if (index % packCommits === packCommits - 1) packs.push(recorder.seal());
   }
-  recorder.seal();
+  packs.push(recorder.seal());
+  return packs.filter((pack) => pack !== undefined);
 }
 
 /** Runs a generator to its end. */
@@ -92,11 +95,13 @@ export function surround(fileSystem: FileSystem, repositoryDirectory: string): S
     mostMilliseconds: 1000,
     isInUse: () => false,
   });
+  retired.load();
   const reader = new ObjectReader(fileSystem, repositoryDirectory);
-  const context: CompactionContext = { fileSystem, repositoryDirectory, reader, branch: MAIN_REF, retired };
+  const repository = { fileSystem, repositoryDirectory, reader, branch: MAIN_REF };
+  const context: CompactionContext = { ...repository, retired, guard: new RemovalGuard(repository) };
   const removeRetired = (): void => {
     now += 1000;
-    retired.removeDue();
+    retired.removeDue(() => (context.guard.objection() === undefined ? "remove" : "give back"));
     removeCompactionNote(context);
   };
   return { context, retired, removeRetired };

@@ -60,8 +60,9 @@ function work(maintenance: Maintenance, waiting = false): void {
   }
 }
 
-function record(from: number, to: number): void {
-  recordAll(recorder, commits.slice(from - 1, to), 10);
+/** Records, and tells whoever has to know. */
+function record(from: number, to: number, maintenance?: Maintenance): void {
+  for (const pack of recordAll(recorder, commits.slice(from - 1, to), 10)) maintenance?.noteSeal(pack);
 }
 
 const note = (): string | undefined => readCompactionNote({ fileSystem: disk, repositoryDirectory: REPOSITORY });
@@ -106,8 +107,7 @@ describe("Maintenance with retention", () => {
     const maintenance = maintain({ keepCommits: 20 });
     const oldest: (number | undefined)[] = [];
     for (let seq = 1; seq <= 60; seq += 4) {
-      record(seq, seq + 3);
-      maintenance.noteSeal();
+      record(seq, seq + 3, maintenance);
       work(maintenance, true);
       const { oldestSeq } = maintenance.progress();
       expect(seq + 3 - (oldestSeq ?? 0) + 1).toBeLessThan(20 + 5 + 4);
@@ -138,8 +138,7 @@ describe("Maintenance with retention", () => {
     };
     const looked: number[] = [];
     for (let seq = 41; seq <= 52; seq++) {
-      record(seq, seq);
-      maintenance.noteSeal();
+      record(seq, seq, maintenance);
       looked.push(
         readsOf(() => {
           work(maintenance);
@@ -161,6 +160,39 @@ describe("Maintenance with retention", () => {
     disk.heal();
     work(maintenance, true);
     expect([maintenance.progress().oldestSeq, note()]).toEqual([26, undefined]);
+    maintenance.close();
+  });
+
+  test("a damaged shallow at start hinders no merge; it is reported, and tried again later", () => {
+    record(1, 30);
+    const shallow = memory.open(`${REPOSITORY}/shallow`, "create");
+    shallow.write(Buffer.from("no oid\n"), 0);
+    shallow.close();
+    const maintenance = maintain({ keepCommits: 5 });
+    expect(maintenance.progress().oldestSeq).toBeUndefined();
+    work(maintenance);
+    expect(failures).toEqual([expect.stringMatching(/old history could not be dropped: .*shallow, line 1/)]);
+    memory.remove(`${REPOSITORY}/shallow`);
+    work(maintenance, true);
+    expect(maintenance.progress().oldestSeq).toBe(26);
+    maintenance.close();
+  });
+
+  test("the limits wait until the packs of the compaction before are gone; a person does not (retention invariant 2)", () => {
+    record(1, 30);
+    const maintenance = maintain({ keepCommits: 10 });
+    work(maintenance);
+    expect([maintenance.progress().oldestSeq, note() !== undefined]).toEqual([21, true]);
+    record(31, 50, maintenance);
+    work(maintenance);
+    expect(maintenance.progress().oldestSeq).toBe(21);
+    const answers: CompactionAnswer[] = [];
+    maintenance.compact("@{35}", (answer) => answers.push(answer));
+    work(maintenance);
+    expect([answers, maintenance.progress().oldestSeq]).toEqual([[{ refusal: undefined }], 35]);
+    work(maintenance, true);
+    expect([maintenance.progress().oldestSeq, note()]).toEqual([41, undefined]);
+    expect([failures, maintenance.progress().packsRetired]).toEqual([[], 0]);
     maintenance.close();
   });
 

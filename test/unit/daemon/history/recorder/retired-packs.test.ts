@@ -31,7 +31,7 @@ function repositoryWithOld(): MemoryFileSystem {
 const clock = { now: 1000 };
 
 function open(fileSystem: FileSystem, isInUse: () => boolean = () => false): RetiredPacks {
-  return new RetiredPacks({
+  const retired = new RetiredPacks({
     fileSystem,
     repositoryDirectory: REPOSITORY,
     monotonicMilliseconds: () => clock.now,
@@ -39,10 +39,17 @@ function open(fileSystem: FileSystem, isInUse: () => boolean = () => false): Ret
     mostMilliseconds: MOST,
     isInUse,
   });
+  retired.load();
+  return retired;
 }
 
+/** Nobody is to be asked about packs that were merged. */
+const never = (): never => {
+  throw new Error("asked about a filtered pack");
+};
+
 function supersede(fileSystem: FileSystem, retired: RetiredPacks): void {
-  retired.announce(NEW, OLD);
+  retired.announce(NEW, OLD, "merged");
   placeFake(fileSystem, NEW);
   retired.retire(NEW);
 }
@@ -67,9 +74,9 @@ describe("RetiredPacks", () => {
     expect(retired.names()).toEqual(new Set(OLD));
     clock.now += LEAST - 1;
     expect(retired.dueMilliseconds()).toBe(clock.now + 1);
-    expect(retired.removeDue()).toEqual([]);
+    expect(retired.removeDue(never)).toEqual([]);
     clock.now += 1;
-    expect(retired.removeDue()).toEqual(OLD);
+    expect(retired.removeDue(never)).toEqual(OLD);
     expect(removed.filter((path) => /^[ab]{40}/.test(path))).toEqual(
       OLD.flatMap((name) => [`${name}.idx`, `${name}.pack`]),
     );
@@ -84,18 +91,18 @@ describe("RetiredPacks", () => {
     const retired = open(memory, () => isUsed);
     supersede(memory, retired);
     clock.now += LEAST;
-    expect(retired.removeDue()).toEqual([]);
+    expect(retired.removeDue(never)).toEqual([]);
     expect(retired.dueMilliseconds()).toBeGreaterThan(clock.now);
     isUsed = false;
-    expect(retired.removeDue()).toEqual(OLD);
+    expect(retired.removeDue(never)).toEqual(OLD);
 
     const other = repositoryWithOld();
     const stubborn = open(other, () => true);
     supersede(other, stubborn);
     clock.now += MOST - 1;
-    expect(stubborn.removeDue()).toEqual([]);
+    expect(stubborn.removeDue(never)).toEqual([]);
     clock.now += 1;
-    expect(stubborn.removeDue()).toEqual(OLD);
+    expect(stubborn.removeDue(never)).toEqual(OLD);
   });
 
   it("announce takes a pack that is made again with the same content off the list of those that go", () => {
@@ -103,14 +110,14 @@ describe("RetiredPacks", () => {
     const retired = open(memory);
     supersede(memory, retired);
     const [again, other] = OLD as [string, string];
-    retired.announce(again, [NEW]);
+    retired.announce(again, [NEW], "merged");
     placeFake(memory, again);
     retired.retire(again);
     expect(retired.names()).toEqual(new Set([other, NEW]));
     clock.now += LEAST;
-    retired.removeDue();
+    retired.removeDue(never);
     clock.now += LEAST;
-    retired.removeDue();
+    retired.removeDue(never);
     expect([again, other, NEW].map((name) => isThere(memory, name))).toEqual([true, false, false]);
   });
 
@@ -120,7 +127,7 @@ describe("RetiredPacks", () => {
     supersede(memory, retired);
     memory.remove(`${DIRECTORY}/pack-${NEW}.idx`);
     clock.now += LEAST;
-    expect(retired.removeDue()).toEqual([]);
+    expect(retired.removeDue(never)).toEqual([]);
     expect(retired.names().size).toBe(0);
     for (const name of OLD) expect(isThere(memory, name)).toBe(true);
     expect(open(memory).names().size).toBe(0);
@@ -134,12 +141,12 @@ describe("RetiredPacks", () => {
     writeDurableFile(memory, `${DIRECTORY}/multi-pack-index`, [multiPackIndex([first])]);
     writeDurableFile(memory, `${DIRECTORY}/pack-${second}.keep`, []);
     clock.now += LEAST;
-    expect(retired.removeDue()).toEqual([]);
+    expect(retired.removeDue(never)).toEqual([]);
     memory.remove(`${DIRECTORY}/multi-pack-index`);
-    expect(retired.removeDue()).toEqual([first]);
+    expect(retired.removeDue(never)).toEqual([first]);
     expect(retired.names()).toEqual(new Set([second]));
     memory.remove(`${DIRECTORY}/pack-${second}.keep`);
-    expect(retired.removeDue()).toEqual([second]);
+    expect(retired.removeDue(never)).toEqual([second]);
   });
 
   it("what a pack that goes had superseded and could not remove is superseded by its successor", () => {
@@ -149,24 +156,24 @@ describe("RetiredPacks", () => {
     const [first] = OLD as [string];
     writeDurableFile(memory, `${DIRECTORY}/pack-${first}.keep`, []);
     const newest = "e".repeat(40);
-    retired.announce(newest, [NEW]);
+    retired.announce(newest, [NEW], "merged");
     placeFake(memory, newest);
     retired.retire(newest);
     clock.now += LEAST;
-    retired.removeDue();
+    retired.removeDue(never);
     expect(isThere(memory, NEW)).toBe(false);
     memory.remove(`${DIRECTORY}/pack-${first}.keep`);
     expect(open(memory).names()).toEqual(new Set([first]));
-    expect(retired.removeDue()).toEqual([first]);
+    expect(retired.removeDue(never)).toEqual([first]);
   });
 
   it("announce leaves out a superseding pack that is its own source, and withdraw takes an announcement back", () => {
     const memory = repositoryWithOld();
     const retired = open(memory);
-    retired.announce(OLD[0] as string, OLD);
+    retired.announce(OLD[0] as string, OLD, "merged");
     retired.retire(OLD[0] as string);
     expect(retired.names()).toEqual(new Set([OLD[1]]));
-    retired.announce(NEW, OLD);
+    retired.announce(NEW, OLD, "merged");
     retired.withdraw(NEW);
     placeFake(memory, NEW);
     retired.retire(NEW);
@@ -183,7 +190,7 @@ describe("RetiredPacks", () => {
           const retired = open(crashing);
           supersede(crashing, retired);
           clock.now += LEAST;
-          retired.removeDue();
+          retired.removeDue(never);
         } catch (error) {
           if (!(error instanceof CrashError)) throw error;
           hasCrashed = true;
@@ -200,13 +207,75 @@ describe("RetiredPacks", () => {
           for (const name of OLD) expect(isThere(memory, name)).toBe(true);
         }
         clock.now += LEAST;
-        retired.removeDue();
+        retired.removeDue(never);
         if (isThere(memory, NEW)) {
           expect(memory.list(DIRECTORY)).toEqual([`pack-${NEW}.idx`, `pack-${NEW}.pack`]);
         }
         if (!hasCrashed) break;
       }
     }
+  });
+
+  it("a filtered pack goes only when whoever filtered it says so in that moment (retired-packs invariant 5)", () => {
+    const memory = repositoryWithOld();
+    const retired = open(memory);
+    const [first, second] = OLD as [string, string];
+    retired.announce(NEW, [first], "filtered");
+    placeFake(memory, NEW);
+    retired.retire(NEW);
+    retired.announce(NEW, [second], "merged");
+    retired.retire(NEW);
+    expect([retired.names(), retired.mergedNames(), retired.hasFiltered]).toEqual([
+      new Set(OLD),
+      new Set([second]),
+      true,
+    ]);
+    // A start knows nothing of filtered packs: they are in use, and the compaction is made again.
+    expect(open(memory).names()).toEqual(new Set([second]));
+    clock.now += LEAST - 1;
+    expect(retired.removeDue(never)).toEqual([]);
+    clock.now += 1;
+    expect(retired.removeDue(() => "wait")).toEqual([second]);
+    expect(isThere(memory, first)).toBe(true);
+    expect(retired.removeDue(() => "remove")).toEqual([first]);
+    expect(retired.hasFiltered).toBe(false);
+  });
+
+  it("filtered packs that are given back are in use again; where they are gone already nobody is asked", () => {
+    const memory = repositoryWithOld();
+    const retired = open(memory);
+    placeFake(memory, NEW);
+    const filter = (): void => {
+      retired.announce(NEW, OLD, "filtered");
+      retired.retire(NEW);
+      clock.now += LEAST;
+    };
+    filter();
+    expect(retired.removeDue(() => "give back")).toEqual([]);
+    expect([retired.names().size, retired.hasFiltered]).toEqual([0, false]);
+    for (const name of OLD) expect(isThere(memory, name)).toBe(true);
+    filter();
+    for (const name of OLD) memory.remove(`${DIRECTORY}/pack-${name}.idx`);
+    for (const name of OLD) memory.remove(`${DIRECTORY}/pack-${name}.pack`);
+    expect(retired.removeDue(never)).toEqual([]);
+    expect(retired.hasFiltered).toBe(false);
+  });
+
+  it("what was merged into a pack that is filtered away goes as a filtered pack does", () => {
+    const memory = repositoryWithOld();
+    const retired = open(memory);
+    supersede(memory, retired);
+    const [first] = OLD as [string];
+    writeDurableFile(memory, `${DIRECTORY}/pack-${first}.keep`, []);
+    const filtered = "e".repeat(40);
+    placeFake(memory, filtered);
+    retired.announce(filtered, [NEW], "filtered");
+    retired.retire(filtered);
+    clock.now += LEAST;
+    retired.removeDue(() => "remove");
+    memory.remove(`${DIRECTORY}/pack-${first}.keep`);
+    expect(retired.removeDue(() => "wait")).toEqual([]);
+    expect(retired.removeDue(() => "remove")).toEqual([first]);
   });
 
   it("lines of the record that make no sense are passed over", () => {
