@@ -14,7 +14,7 @@ const layers = [
   ["daemon/dispatch", ["protocol", "daemon/store", "daemon/watch", "daemon/connection"], []],
   ["daemon/platform", [], []],
   ["daemon/journal", ["protocol", "daemon/store", "daemon/platform"], []],
-  ["daemon/history/object", ["protocol", "daemon/store"], []],
+  ["daemon/history/object", ["protocol", "daemon/store", "daemon/platform/crc32.ts"], []],
   ["daemon/history/repository", ["protocol", "daemon/store", "daemon/platform", "daemon/history/object"], []],
   [
     "daemon/history/recorder",

@@ -34,7 +34,8 @@ import type { FileSystem, OpenFile } from "../platform/file-system.js";
 import type { Commit } from "../store/commit.js";
 import type { PassedOver } from "./bad-line.js";
 import { JournalAppendError, JournalStuckError } from "./errors.js";
-import { encodeRecord } from "./record.js";
+import { LineBuffer } from "./line-buffer.js";
+import { writeRecord } from "./record.js";
 import { recoverJournal, type Cut, type Recovery, type Segment } from "./recovery.js";
 import { encodeHeader, segmentName } from "./segment.js";
 import { messageOf } from "../platform/error-message.js";
@@ -130,9 +131,6 @@ export interface Journal {
 
 /** The size at which a segment is full, unless told. */
 export const SEGMENT_BYTES_MAX: number = 16 * 1024 * 1024;
-/** The buffer for batches starts with this size and is kept up to the other. */
-const BUFFER_BYTES = 256 * 1024;
-const BUFFER_BYTES_KEPT = 4 * 1024 * 1024;
 
 /**
  * Opens the journal in a directory, after recovering it (`recovery.ts`); an empty or missing directory becomes a journal
@@ -202,7 +200,8 @@ class SegmentedJournal implements Journal {
   /** Whether `#file` need not be closed any more. A close that fails ends the descriptor too, and its number may be reused. */
   #isFileClosed = false;
   #seq: Seq;
-  #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  /** The lines that are being appended. */
+  readonly #lines = new LineBuffer();
   #state: "open" | "stuck" | "closed" = "open";
   /** Why it is stuck. */
   #failure: unknown;
@@ -227,7 +226,7 @@ class SegmentedJournal implements Journal {
         this.#fileSystem.remove(this.#path(last));
         segments.pop();
       }
-      const created = this.#createSegment("");
+      const created = this.#createSegment(new Uint8Array(0));
       segments.push(created.segment);
       this.#current = created.segment;
       this.#file = created.file;
@@ -239,10 +238,10 @@ class SegmentedJournal implements Journal {
     if (this.#state === "stuck") throw this.#stuckError();
     const last = commits.at(-1);
     if (last === undefined) return this.position();
-    const lines = this.#encode(commits);
+    this.#encode(commits);
     const isFull = this.#current.bytes >= this.#segmentBytesMax && this.#current.first <= this.#seq;
-    if (isFull) this.#appendToNewSegment(lines);
-    else this.#appendToCurrent(lines);
+    if (isFull) this.#appendToNewSegment(this.#lines.bytes);
+    else this.#appendToCurrent(this.#lines.bytes);
     this.#seq = last.seq;
     return this.position();
   }
@@ -284,26 +283,27 @@ class SegmentedJournal implements Journal {
     return `${this.#directory}/${segment.name}`;
   }
 
-  #encode(commits: readonly Commit[]): string {
+  #encode(commits: readonly Commit[]): void {
     let expected = this.#seq;
     for (const { seq } of commits) {
       if (seq !== ++expected)
         throw new Error(`commit ${String(seq)} cannot be appended where ${String(expected)} is next`);
     }
+    const lines = this.#lines;
+    lines.clear();
     try {
-      let lines = "";
       for (const whole of commits) {
         const commit = this.#redact === undefined ? whole : this.#redact(whole);
         // Whatever was appended before has been synced under `power`: append does not return earlier (invariant 6).
-        lines += lines === "" && this.#isPower ? encodeRecord(commit, this.#seq) : encodeRecord(commit);
+        const synced = lines.length === 0 && this.#isPower ? this.#seq : undefined;
+        writeRecord(lines, commit, synced);
       }
-      return lines;
     } catch (error) {
       throw new JournalAppendError("a commit could not be encoded", error);
     }
   }
 
-  #appendToCurrent(lines: string): void {
+  #appendToCurrent(lines: Uint8Array): void {
     const { bytes } = this.#current;
     try {
       this.#write(this.#file, lines, bytes);
@@ -330,7 +330,7 @@ class SegmentedJournal implements Journal {
    * The full segment is closed before the new one counts. Some file systems, such as NFS, tell only there that they could
    * not keep what was written: lines that were acknowledged long ago may be lost then, and nothing may be put behind them.
    */
-  #appendToNewSegment(lines: string): void {
+  #appendToNewSegment(lines: Uint8Array): void {
     const { segment, file, remove } = this.#createSegment(lines);
     try {
       this.#isFileClosed = true;
@@ -348,11 +348,12 @@ class SegmentedJournal implements Journal {
   }
 
   /** Creates the segment for the next seq with its header and `lines`; it counts when the caller has taken it up. */
-  #createSegment(lines: string): CreatedSegment {
+  #createSegment(lines: Uint8Array): CreatedSegment {
     const first = (this.#seq + 1) as Seq;
     const name = segmentName(first);
     const path = this.#path({ name });
-    const content = encodeHeader({ branch: this.#branch, first, boot: this.#bootId }) + lines;
+    const header = Buffer.from(encodeHeader({ branch: this.#branch, first, boot: this.#bootId }), "latin1");
+    const content = Buffer.concat([header, lines]);
     let file: OpenFile;
     try {
       file = this.#fileSystem.open(path, "create");
@@ -386,16 +387,10 @@ class SegmentedJournal implements Journal {
     return { segment: { name, first, bytes: content.length }, file, remove };
   }
 
-  /** Writes ASCII text at an offset, going on after short writes. */
-  #write(file: OpenFile, text: string, offset: number): void {
-    let buffer = this.#buffer;
-    if (text.length > buffer.length) {
-      buffer = Buffer.allocUnsafe(text.length);
-      if (text.length <= BUFFER_BYTES_KEPT) this.#buffer = buffer;
-    }
-    buffer.write(text, 0, "latin1");
-    for (let written = 0; written < text.length;) {
-      const count = file.write(buffer.subarray(written, text.length), offset + written);
+  /** Writes at an offset, going on after short writes. */
+  #write(file: OpenFile, bytes: Uint8Array, offset: number): void {
+    for (let written = 0; written < bytes.length;) {
+      const count = file.write(written === 0 ? bytes : bytes.subarray(written), offset + written);
       if (count <= 0) throw new Error("the file system wrote nothing and named no error");
       written += count;
     }

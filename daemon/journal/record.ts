@@ -33,6 +33,7 @@ import { parsePerms, serializePerms, type Perms } from "../../protocol/perms.js"
 import type { Change, Commit, RequestRecord } from "../store/commit.js";
 import { isQuotaName, type QuotaName } from "../store/quota.js";
 import type { DomainRecord } from "../store/root.js";
+import { LineBuffer } from "./line-buffer.js";
 
 /** Most bytes of a record, its newline included: more than any commit needs, and short enough for one string. */
 export const RECORD_BYTES_MAX = 256 * 1024 * 1024;
@@ -43,8 +44,15 @@ const CHECKSUM_LENGTH = 9;
 const DOMID_MAX = 0xffff;
 const TX_ID_MAX = 0xffffffff;
 
-const PLAIN = /^[ !#-[\]-~]*$/;
-const BEYOND_ASCII = /[\x7f-\uffff]/g;
+/** What a number may be: not negative and a safe integer, unless told. */
+interface IntegerRange {
+  readonly least?: number;
+  readonly most?: number;
+}
+
+const ANY: IntegerRange = {};
+const DOMID_RANGE: IntegerRange = { most: DOMID_MAX };
+const TX_ID_RANGE: IntegerRange = { least: 1, most: TX_ID_MAX };
 
 /** What `decodeRecord` made of a line. */
 export type DecodedRecord =
@@ -72,76 +80,110 @@ export function openLine(line: string): string | undefined {
 }
 
 /**
- * Encodes a commit as one line with its newline.
+ * Writes a commit as one line.
  *
  * The values that a commit's changes replaced are left out.
  *
  * @param synced - the highest seq known to be on the disk; 0, the default, says nothing
  * @throws RangeError for a commit that could not be read back: a number out of its range, a string that is no
- *   byte string, or a line longer than `RECORD_BYTES_MAX`
+ *   byte string, or a line longer than `RECORD_BYTES_MAX`; nothing has been written then
  */
+export function writeRecord(lines: LineBuffer, commit: Commit, synced = 0 as Seq): void {
+  lines.beginLine();
+  try {
+    writeCommit(lines, commit, synced);
+    if (lines.lineLength >= RECORD_BYTES_MAX) {
+      throw new RangeError(
+        `commit ${String(commit.seq)} needs ${String(lines.lineLength + 1)} bytes in the journal; at most ${String(RECORD_BYTES_MAX)} fit`,
+      );
+    }
+  } catch (error) {
+    lines.dropLine();
+    throw error;
+  }
+  lines.endLine();
+}
+
+/** As `writeRecord`; returns the line with its newline. */
 export function encodeRecord(commit: Commit, synced = 0 as Seq): string {
-  const { seq, origin } = commit;
-  let json = `{"seq":${integer(seq, 1)},"time":${integer(commit.time)},"domain":${integer(origin.domid, 0, DOMID_MAX)},"connection":${quote(origin.connection)}`;
-  if (origin.transaction !== undefined) json += `,"transaction":${integer(origin.transaction, 1, TX_ID_MAX)}`;
-  if (commit.base !== seq - 1) json += `,"base":${integer(commit.base, 0, seq - 1)}`;
-  if (synced !== 0) json += `,"synced":${integer(synced)}`;
-  if (commit.requests.length > 0) json += encodeRequests(commit.requests);
-  if (commit.requestsOmitted > 0) json += `,"omitted":${integer(commit.requestsOmitted)}`;
-  if (commit.changes.length > 0) json += encodeChanges(commit.changes);
-  json += "}";
-  if (json.length > RECORD_BYTES_MAX - CHECKSUM_LENGTH - 1) {
-    throw new RangeError(
-      `commit ${String(seq)} needs ${String(json.length)} bytes in the journal; at most ${String(RECORD_BYTES_MAX)} fit`,
-    );
-  }
-  return sealLine(json);
+  const lines = new LineBuffer();
+  writeRecord(lines, commit, synced);
+  return lines.bytes.toString("latin1");
 }
 
-function encodeRequests(requests: readonly RequestRecord[]): string {
-  let json = ',"requests":[';
-  let separator = "";
-  for (const { operation, subject, detail, detailBytes } of requests) {
-    json += `${separator}["${operation}",${quote(subject)},${quote(detail)}`;
-    json += detailBytes > detail.length ? `,${integer(detailBytes)}]` : "]";
-    separator = ",";
+function writeCommit(lines: LineBuffer, commit: Commit, synced: Seq): void {
+  const { seq, base, origin, requests, requestsOmitted, changes } = commit;
+  writeInteger(lines, '{"seq":', seq, { least: 1 });
+  writeInteger(lines, ',"time":', commit.time);
+  writeInteger(lines, ',"domain":', origin.domid, DOMID_RANGE);
+  lines.ascii(',"connection":');
+  lines.string(origin.connection);
+  if (origin.transaction !== undefined) writeInteger(lines, ',"transaction":', origin.transaction, TX_ID_RANGE);
+  if (base !== seq - 1) writeInteger(lines, ',"base":', base, { most: seq - 1 });
+  if (synced !== 0) writeInteger(lines, ',"synced":', synced);
+  for (let index = 0; index < requests.length; index++) {
+    lines.ascii(index === 0 ? ',"requests":[' : ",");
+    writeRequest(lines, requests[index] as RequestRecord);
   }
-  return json + "]";
+  if (requests.length > 0) lines.ascii("]");
+  if (requestsOmitted > 0) writeInteger(lines, ',"omitted":', requestsOmitted);
+  for (let index = 0; index < changes.length; index++) {
+    lines.ascii(index === 0 ? ',"changes":[' : ",");
+    writeChange(lines, changes[index] as Change);
+  }
+  lines.ascii(changes.length > 0 ? "]}" : "}");
 }
 
-function encodeChanges(changes: readonly Change[]): string {
-  let json = ',"changes":[';
-  let separator = "";
-  for (const change of changes) {
-    json += separator + encodeChange(change);
-    separator = ",";
-  }
-  return json + "]";
+function writeRequest(lines: LineBuffer, { operation, subject, detail, detailBytes }: RequestRecord): void {
+  lines.ascii('["');
+  lines.ascii(operation);
+  lines.ascii('",');
+  lines.string(subject);
+  lines.ascii(",");
+  lines.string(detail);
+  if (detailBytes > detail.length) writeInteger(lines, ",", detailBytes);
+  lines.ascii("]");
 }
 
 /** Paths need no escape: their brand vouches for their characters. */
-function encodeChange(change: Change): string {
+function writeChange(lines: LineBuffer, change: Change): void {
   switch (change.kind) {
     case "node":
-      return change.after === undefined
-        ? `["remove","${change.path}"]`
-        : `["set","${change.path}",${quote(change.after.value)},"${serializePerms(change.after.perms)}"]`;
+      lines.ascii(change.after === undefined ? '["remove","' : '["set","');
+      lines.ascii(change.path);
+      if (change.after !== undefined) {
+        lines.ascii('",');
+        lines.string(change.after.value);
+        lines.ascii(',"');
+        lines.ascii(serializePerms(change.after.perms));
+      }
+      lines.ascii('"]');
+      break;
     case "special":
-      return `["special","${change.path}","${serializePerms(change.after)}"]`;
+      lines.ascii(`["special","${change.path}","${serializePerms(change.after)}"]`);
+      break;
     case "quota":
-      return `["quota","${change.name}",${change.after === undefined ? "null" : integer(change.after)}]`;
+      lines.ascii(`["quota","${change.name}"`);
+      if (change.after === undefined) lines.ascii(",null]");
+      else {
+        writeInteger(lines, ",", change.after);
+        lines.ascii("]");
+      }
+      break;
     case "domain":
-      return `["domain",${integer(change.domid, 0, DOMID_MAX)},${change.after === undefined ? "null" : encodeDomain(change.after)}]`;
+      writeInteger(lines, '["domain",', change.domid, DOMID_RANGE);
+      lines.ascii(`,${change.after === undefined ? "null" : serializeDomain(change.after)}]`);
+      break;
   }
 }
 
-function encodeDomain(record: DomainRecord): string {
+function serializeDomain(record: DomainRecord): string {
   const fields: string[] = [];
   const { introduction, target, features } = record;
   if (introduction !== undefined) {
     fields.push(`"gfn":${integer(introduction.gfn)},"port":${integer(introduction.port)}`);
   }
-  if (target !== undefined) fields.push(`"target":${integer(target, 0, DOMID_MAX)}`);
+  if (target !== undefined) fields.push(`"target":${integer(target, DOMID_RANGE)}`);
   if (features !== undefined) fields.push(`"features":${integer(features)}`);
   if (record.shutdown) fields.push('"shutdown":true');
   if (record.quotas.size > 0) {
@@ -151,26 +193,22 @@ function encodeDomain(record: DomainRecord): string {
   return `{${fields.join(",")}}`;
 }
 
-function integer(value: number, least = 0, most = Number.MAX_SAFE_INTEGER): string {
-  if (!isIntegerIn(value, least, most)) {
-    throw new RangeError(
-      `${String(value)} cannot stand in a journal record: it is no integer from ${String(least)} to ${String(most)}`,
-    );
-  }
+function writeInteger(lines: LineBuffer, before: string, value: number, range?: IntegerRange): void {
+  lines.ascii(before);
+  assertInteger(value, range);
+  lines.integer(value);
+}
+
+function integer(value: number, range?: IntegerRange): string {
+  assertInteger(value, range);
   return String(value);
 }
 
-/** A JSON string in ASCII. */
-function quote(bytes: ByteString): string {
-  if (PLAIN.test(bytes)) return `"${bytes}"`;
-  return JSON.stringify(bytes).replace(BEYOND_ASCII, (character) => {
-    const code = character.charCodeAt(0);
-    if (code > 0xff)
-      throw new RangeError(
-        `a string with U+${code.toString(16)} cannot stand in a journal record: it is no byte string`,
-      );
-    return `\\u00${code.toString(16)}`;
-  });
+function assertInteger(value: number, { least = 0, most = Number.MAX_SAFE_INTEGER }: IntegerRange = ANY): void {
+  if (isIntegerIn(value, least, most)) return;
+  throw new RangeError(
+    `${String(value)} cannot stand in a journal record: it is no integer from ${String(least)} to ${String(most)}`,
+  );
 }
 
 /**

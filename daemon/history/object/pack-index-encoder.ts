@@ -1,12 +1,11 @@
 /**
  * The index of a pack: which object stands where in it.
  *
- * Owns the encoding (gitformat-pack(5), "Version 2 pack-*.idx files") and the CRC-32 of an entry. Everything in the index
+ * Owns the encoding (gitformat-pack(5), "Version 2 pack-*.idx files"). Everything in the index
  * is a big-endian word at a place that is a multiple of four; the words come ready-made, so that writing one is one store
  * and not four.
  */
 import { Buffer } from "node:buffer";
-import { crc32 } from "node:zlib";
 import { hashBytes, OID_BYTES } from "./oid.js";
 
 const OID_WORDS = OID_BYTES / 4;
@@ -60,41 +59,6 @@ export function encodePackIndex(entries: IndexedEntries, packChecksum: Uint8Arra
   const indexChecksum = hashBytes(index.subarray(0, trailerAt + OID_BYTES));
   index.write(indexChecksum, trailerAt + OID_BYTES, OID_BYTES, "latin1");
   return index;
-}
-
-/**
- * The CRC-32 of each byte, and of each byte with one, two and three zeros behind it: with four tables four bytes cost one
- * dependent step. For the entries that are too short for a call into native code to pay.
- */
-const CRC_TABLES = [0, 1, 2, 3].map((zeros) =>
-  Int32Array.from({ length: 256 }, (_, byte) => crc32(withZeros(byte, zeros)) ^ crc32(withZeros(0, zeros))),
-) as [Int32Array, Int32Array, Int32Array, Int32Array];
-const [CRC_0, CRC_1, CRC_2, CRC_3] = CRC_TABLES;
-const CRC_LOOP_BYTES_MAX = 200;
-
-function withZeros(byte: number, zeros: number): Uint8Array {
-  return Uint8Array.from({ length: 1 + zeros }, (_, index) => (index === 0 ? byte : 0));
-}
-
-/** The CRC-32 of a stretch of bytes, as in zlib. */
-export function checksumOf(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start > CRC_LOOP_BYTES_MAX) return crc32(bytes.subarray(start, end));
-  let register = -1;
-  let at = start;
-  for (; at + 4 <= end; at += 4) {
-    register ^=
-      (bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24);
-    register =
-      (CRC_3[register & 0xff] as number) ^
-      (CRC_2[(register >>> 8) & 0xff] as number) ^
-      (CRC_1[(register >>> 16) & 0xff] as number) ^
-      (CRC_0[register >>> 24] as number);
-  }
-  for (; at < end; at++) register = (CRC_0[(register ^ (bytes[at] as number)) & 0xff] as number) ^ (register >>> 8);
-  return ~register;
 }
 
 /** Buckets by the first two bytes; a small pack has fewer, since filling them is all that it costs. */

@@ -25,7 +25,8 @@ import {
   storedStreamBytes,
   TYPE_NUMBERS,
 } from "./pack-entry.js";
-import { bigEndian, checksumOf, encodePackIndex } from "./pack-index-encoder.js";
+import { crc32Of } from "../../platform/crc32.js";
+import { bigEndian, encodePackIndex } from "./pack-index-encoder.js";
 import type { TreeEdit } from "./tree-edit.js";
 
 /** The place of an object in the pack under construction: 0, 1, 2, … */
@@ -262,7 +263,7 @@ export class PackBuilder {
     const entry = this.#count++;
     this.#starts[entry] = offset;
     this.#offsetWords[entry] = bigEndian(offset);
-    this.#checksumWords[entry] = bigEndian(checksumOf(this.#bytes, offset, this.#end));
+    this.#checksumWords[entry] = bigEndian(crc32Of(this.#bytes, offset, this.#end));
     this.#costs[entry] = cost;
     this.#wholes[entry] = whole;
     return entry;
