@@ -27,7 +27,7 @@ export type WatchedRecorder = Pick<Recorder, "publish" | "flush" | "status" | "o
 export interface BacklogOptions {
   /** Its position has been published. */
   readonly recorder: WatchedRecorder;
-  readonly journal: Pick<Journal, "position" | "bytes" | "segmentCount" | "segments">;
+  readonly journal: Pick<Journal, "position" | "bytes" | "segments">;
   readonly clock: Clock;
   /** The most bytes of journal lines that sealed packs do not hold. */
   readonly journalBytesMax: number;
@@ -106,7 +106,7 @@ export class HistoryBacklog {
       ["lag", formatLag(this.lag())],
       ["lag bytes max", journalBytesMax],
       ["journal bytes", journal.bytes()],
-      ["journal segments", journal.segmentCount()],
+      ["journal segments", journal.segments().length],
       ["packs", `${String(packs)}, ${String(packBytes)} bytes`],
       ["packs replaced, not yet removed", packsRetired],
       ["writers", this.#describeWriters()],

@@ -121,8 +121,6 @@ export interface Journal {
   position(): JournalPosition;
   /** Bytes in all segments. */
   bytes(): number;
-  /** How many segments there are. */
-  segmentCount(): number;
   /** The segments, oldest first, as they are at this moment. */
   segments(): readonly JournalSegment[];
   /** Closes the file; may be called again. Under `process` what was appended is in the kernel and need not be on the disk. */
@@ -261,10 +259,6 @@ class SegmentedJournal implements Journal {
 
   bytes(): number {
     return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
-  }
-
-  segmentCount(): number {
-    return this.#segments.length;
   }
 
   segments(): readonly JournalSegment[] {

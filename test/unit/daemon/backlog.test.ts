@@ -77,7 +77,6 @@ function start(): void {
     journal: {
       position: () => position,
       bytes: () => position.offset,
-      segmentCount: () => 3,
       segments: () => segments,
     },
     clock: { nowMicroseconds: () => 0, monotonicMilliseconds: () => now },
@@ -99,6 +98,10 @@ describe("HistoryBacklog", () => {
     now = 1000;
     write(5000, 10);
     now = 3500;
+    segments = [
+      { first: 1 as Seq, bytes: 3000 },
+      { first: 6 as Seq, bytes: 2000 },
+    ];
     expect(recorder.published).toBe(position);
     expect(backlog.describe().split("\n")).toEqual([
       "tip: none",
@@ -109,7 +112,7 @@ describe("HistoryBacklog", () => {
       "lag: 10 commits, 5000 bytes, 2.500 seconds",
       "lag bytes max: 100000",
       "journal bytes: 5000",
-      "journal segments: 3",
+      "journal segments: 2",
       "packs: 0, 0 bytes",
       "packs replaced, not yet removed: 0",
       "writers: not slowed",

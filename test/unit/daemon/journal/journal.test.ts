@@ -304,7 +304,7 @@ describe("rotation", () => {
         /is restarted: .*1\.journal could not be closed: EDQUOT/,
       );
       expect(memory.list(directory)).toEqual(["0000000000000001.journal"]);
-      expect([journal.position(), journal.segmentCount()]).toEqual([position, 1]);
+      expect([journal.position(), journal.segments().length]).toEqual([position, 1]);
       expect(() => journal.append([commitAt(2)])).toThrow(JournalStuckError);
       journal.close();
       expect(disk.openFiles(), "each file was closed once").toBe(0);
@@ -321,10 +321,10 @@ describe("discardThrough", () => {
     const third = firsts[2] ?? 0;
     journal.discardThrough((second - 2) as Seq);
     expect(memory.list(directory)).toHaveLength(firsts.length);
-    expect(journal.segmentCount()).toBe(firsts.length);
+    expect(journal.segments().length).toBe(firsts.length);
     journal.discardThrough((third - 2) as Seq);
     expect(memory.list(directory)).toHaveLength(firsts.length - 1);
-    expect(journal.segmentCount()).toBe(firsts.length - 1);
+    expect(journal.segments().length).toBe(firsts.length - 1);
     journal.discardThrough((third - 1) as Seq);
     expect(memory.list(directory)).toHaveLength(firsts.length - 2);
     expect(recovered(third - 1)).toEqual(seqs(third, 10));
