@@ -7,14 +7,12 @@
  * Worked example: commit 500 of 1,000,000 is asked for, and the disk lost the index's page with the records 460 to 663. The
  * records of 501, 502, 504, … 628 are no help, that of 756 is: 256 parents are followed from there.
  */
-import { Buffer } from "node:buffer";
-import type { FileSystem } from "../../platform/file-system.js";
 import type { ParsedCommit } from "../object/commit-object.js";
-import { oidFromHex, type Oid } from "../object/oid.js";
-import { readIfPresent } from "./durable-file.js";
+import type { Oid } from "../object/oid.js";
 import { MissingObjectError } from "./errors.js";
 import type { ObjectReader } from "./object-reader.js";
 import type { SeqIndex } from "./seq-index.js";
+import type { Shallow } from "./shallow.js";
 import { NotACommitError, readCommit } from "./walk.js";
 
 /** A commit of ours and its name. */
@@ -29,17 +27,8 @@ export interface CommitSearch {
   readonly index: SeqIndex;
   /** The branch's tip. */
   readonly tip: Oid;
-  /** Commits whose parents were given up, as `readGivenUp` tells. */
-  readonly givenUp: ReadonlySet<Oid>;
-}
-
-const SHALLOW_LINE = /^[0-9a-f]{40}$/;
-
-/** The commits that Git's file `shallow` lists: their parents were given up. None when the history is whole. */
-export function readGivenUp(fileSystem: FileSystem, repositoryDirectory: string): ReadonlySet<Oid> {
-  const content = readIfPresent(fileSystem, `${repositoryDirectory}/shallow`);
-  const lines = content === undefined ? [] : Buffer.from(content).toString("latin1").split("\n");
-  return new Set(lines.filter((line) => SHALLOW_LINE.test(line)).map((line) => oidFromHex(line)));
+  /** What `readShallow` gave: commits whose parents were given up. */
+  readonly givenUp: Shallow;
 }
 
 /**
@@ -77,7 +66,7 @@ export function readCommitWithSeq(reader: ObjectReader, oid: Oid | undefined, se
 export function readPreviousCommit(
   reader: ObjectReader,
   { oid, commit }: FoundCommit,
-  givenUp: ReadonlySet<Oid>,
+  givenUp: Shallow,
 ): FoundCommit | undefined {
   const { seq } = commit.trailers;
   if (seq === undefined || givenUp.has(oid)) return undefined;

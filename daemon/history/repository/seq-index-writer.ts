@@ -3,7 +3,8 @@
  *
  * Owns the files of one branch's index (seq-index.ts has the format). It syncs nothing and fails nobody: what it cannot
  * write is written at the next seal or start, and who looks up a seq meanwhile walks (find-commit.ts). It must never
- * delay a start or a commit: what takes long is `repair`, which stops every few commits.
+ * delay a start or a commit: what takes long is `repair`, which stops every few commits. A damaged `shallow` is to it as an
+ * index that does not lead to the tip; who reads the history tells of the damage.
  *
  *   seq/main       what readers open; its last record is that of the ref's commit
  *   seq/main.old   an index that does not lead to the tip, kept because most of it may be true
@@ -31,7 +32,8 @@ import type { Seq } from "../../../protocol/identifiers.js";
 import type { FileSystem, OpenFile } from "../../platform/file-system.js";
 import { OID_BYTES, type Oid } from "../object/oid.js";
 import { removeIfPresent, writeParts } from "./durable-file.js";
-import { readCommitWithSeq, readGivenUp, readPreviousCommit, type FoundCommit } from "./find-commit.js";
+import { DamagedShallowError } from "./errors.js";
+import { readCommitWithSeq, readPreviousCommit, type FoundCommit } from "./find-commit.js";
 import { ObjectReader } from "./object-reader.js";
 import {
   openSeqFile,
@@ -44,6 +46,7 @@ import {
   type SeqFile,
   type SeqIndexPlace,
 } from "./seq-index.js";
+import { readShallow, type Shallow } from "./shallow.js";
 
 /** Commits that are walked at once when an index is opened: a seal or two, some milliseconds. */
 const SHORT_WALK_COMMITS = 1024;
@@ -58,6 +61,13 @@ const INITIAL_NOTED_BYTES = 16 * 1024;
 export interface IndexedCommit {
   readonly oid: Oid;
   readonly seq: Seq;
+}
+
+/** The history as a walk sees it. */
+interface WalkedHistory {
+  readonly reader: ObjectReader;
+  readonly givenUp: Shallow;
+  readonly close: () => void;
 }
 
 /** Takes records to a file that is being written from its start. */
@@ -197,9 +207,11 @@ export class SeqIndexWriter {
   #recordsSinceAgreement(found: SeqFile, tip: IndexedCommit): Uint8Array | undefined {
     if (readSeqRecord(found, tip.seq) === tip.oid) return new Uint8Array(0);
     if (tip.seq - found.last > SHORT_WALK_COMMITS || tip.seq < found.first) return undefined;
-    const records = Buffer.alloc(SHORT_WALK_COMMITS * OID_BYTES);
-    const { reader, givenUp, close } = this.#openHistory();
+    const history = this.#openHistory();
+    if (history === undefined) return undefined;
+    const { reader, givenUp, close } = history;
     try {
+      const records = Buffer.alloc(SHORT_WALK_COMMITS * OID_BYTES);
       let at = readCommitWithSeq(reader, tip.oid, tip.seq);
       for (let start = records.length; at !== undefined && start > 0;) {
         const { oid, commit } = at;
@@ -239,18 +251,32 @@ export class SeqIndexWriter {
     return { file, first, last };
   }
 
-  #openHistory(): { readonly reader: ObjectReader; readonly givenUp: ReadonlySet<Oid>; readonly close: () => void } {
+  /** Undefined when `shallow` is damaged: where a walk must end is not known then, so none is begun. */
+  #openHistory(): WalkedHistory | undefined {
     const { fileSystem, repositoryDirectory } = this.#place;
+    let givenUp: Shallow;
+    try {
+      givenUp = readShallow(fileSystem, repositoryDirectory);
+    } catch (error) {
+      if (error instanceof DamagedShallowError) return undefined;
+      throw error;
+    }
     const reader = new ObjectReader(fileSystem, repositoryDirectory, WALK_MEMORY);
     const close = (): void => {
       reader.close();
     };
-    return { reader, givenUp: readGivenUp(fileSystem, repositoryDirectory), close };
+    return { reader, givenUp, close };
   }
 
   /** The repair: leads the index back to the beginning of the history. */
   *#extend(): Generator<void, void> {
-    const { reader, givenUp, close } = this.#openHistory();
+    const history = this.#openHistory();
+    if (history === undefined) {
+      // What main.old has is of use again when `shallow` has been mended.
+      this.#isRepairRefused = true;
+      return;
+    }
+    const { reader, givenUp, close } = history;
     try {
       for (let live = this.#live; live !== undefined; live = this.#live) {
         const first = readCommitWithSeq(reader, readSeqRecord(live, live.first), live.first);

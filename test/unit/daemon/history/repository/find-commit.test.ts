@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Seq } from "../../../../../protocol/identifiers.js";
 import { hashObject, type Oid } from "../../../../../daemon/history/object/oid.js";
-import { findCommit, readGivenUp, type CommitSearch } from "../../../../../daemon/history/repository/find-commit.js";
+import { findCommit, type CommitSearch } from "../../../../../daemon/history/repository/find-commit.js";
 import { MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import { SeqIndex, seqIndexPath, serializeSeqHeader } from "../../../../../daemon/history/repository/seq-index.js";
@@ -84,16 +84,5 @@ describe("findCommit", () => {
     const empty = searchWith([]);
     expect(findCommit({ ...empty, givenUp: new Set([oids[299] as Oid]) }, 299)).toBeUndefined();
     expect(findCommit({ ...empty, givenUp: new Set([oids[299] as Oid]) }, 300)?.oid).toBe(oids[299]);
-  });
-});
-
-describe("readGivenUp", () => {
-  it("reads the oids in the file shallow, and nothing where there is none", () => {
-    expect(readGivenUp(memory, REPOSITORY).size).toBe(0);
-    const file = memory.open(`${REPOSITORY}/shallow`, "create");
-    file.write(Buffer.from(`${"ab".repeat(20)}\n${"cd".repeat(20)}\n`), 0);
-    file.close();
-    expect([...readGivenUp(memory, REPOSITORY)]).toEqual(["\xab".repeat(20), "\xcd".repeat(20)]);
-    memory.remove(`${REPOSITORY}/shallow`);
   });
 });

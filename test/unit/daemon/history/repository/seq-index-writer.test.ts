@@ -156,6 +156,23 @@ describe("SeqIndexWriter", () => {
     write(fileOf(1, oids));
   });
 
+  it("walks nowhere and fails nobody while the file shallow is damaged, keeps what it has, and is whole when that is mended", () => {
+    const shallow = memory.open(`${REPOSITORY}/shallow`, "create");
+    shallow.write(Buffer.from(`cut off\n${"ab".repeat(20)}\n`), 0);
+    shallow.close();
+    write(fileOf(1, oids.slice(0, 4500)));
+    const writer = openWriter(COMMITS - 1);
+    expect(repair(writer)).toBeLessThan(5);
+    const next = openWriter(COMMITS - 1);
+    next.note(oids[COMMITS - 1] as Oid);
+    next.publish({ oid: oids[COMMITS - 1] as Oid, seq: COMMITS as Seq });
+    next.close();
+    expect(indexed()).toEqual(oids.map((oid, before) => (before >= COMMITS - 2 ? oid : undefined)));
+    memory.remove(`${REPOSITORY}/shallow`);
+    expect(repair(openWriter()), "the records before are still of use").toBeLessThan(600);
+    expect(indexed()).toEqual(oids);
+  });
+
   it("discardBefore drops records when that frees half of the file, and keeps the others", () => {
     write(fileOf(1, oids));
     const writer = openWriter();
