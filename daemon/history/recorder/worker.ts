@@ -5,7 +5,7 @@
  */
 import { performance } from "node:perf_hooks";
 import { parentPort, workerData } from "node:worker_threads";
-import { isDirectoryInUse } from "../../platform/directory-users.js";
+import { DirectoryUsers } from "../../platform/directory-users.js";
 import { lowerThreadPriority } from "../../platform/thread-priority.js";
 import { nodeFileSystem } from "../../platform/node-file-system.js";
 import { createRepository } from "../repository/layout.js";
@@ -31,13 +31,15 @@ const recorder = new HistoryRecorder({ fileSystem, repositoryDirectory, ref, hos
 const report = (message: RecorderReport): void => {
   port.postMessage(message);
 };
+const monotonicMilliseconds = (): number => performance.now();
+const directoryUsers = new DirectoryUsers({ monotonicMilliseconds });
 const maintenance = new Maintenance({
   fileSystem,
   repositoryDirectory,
-  monotonicMilliseconds: () => performance.now(),
+  monotonicMilliseconds,
   retirementMillisecondsMin: options.retirementMillisecondsMin,
   retirementMilliseconds: options.retirementMilliseconds,
-  isInUse: isDirectoryInUse,
+  isInUse: (directory) => directoryUsers.isInUse(directory),
   onFailure: (reason) => {
     report({ kind: "maintenanceFailure", reason });
   },
