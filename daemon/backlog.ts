@@ -69,6 +69,7 @@ export class HistoryBacklog {
     });
     recorder.onSealed(({ sealedSeq }) => {
       this.#meter.sealed(sealedSeq);
+      this.#hurry();
       this.roomMade();
     });
     recorder.onFailure(() => {
@@ -133,7 +134,7 @@ export class HistoryBacklog {
         this.#hurry();
       },
       () => {
-        // It is reported as the recorder's failure; the next append asks again.
+        // It is reported as the recorder's failure; the next append asks again, or the seal that comes when that has passed.
         this.#isSealAsked = false;
       },
     );

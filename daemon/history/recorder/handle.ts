@@ -138,7 +138,8 @@ const NO_PROGRESS: WorkerProgress = {
   oldestSeq: undefined,
 };
 
-class WorkerRecorder implements Recorder {
+/** A recorder in a thread that has been started, and has told nothing yet. */
+export class WorkerRecorder implements Recorder {
   /** Resolves when the tip has been loaded; rejects when the thread dies before. */
   readonly started: Promise<void>;
   readonly #worker: Worker;
@@ -269,21 +270,17 @@ class WorkerRecorder implements Recorder {
         this.#hasStarted();
         break;
       case "progress": {
-        this.#progress = report.progress;
+        this.#takeProgress(report.progress);
         this.#isAwaited = false;
         const published = this.#published;
         if (published !== undefined && published !== this.#told) this.#tellPosition(published);
         break;
       }
-      case "sealed": {
-        this.#progress = report.progress;
-        this.#trouble = undefined;
-        const status = this.status();
-        for (const callback of this.#sealedCallbacks) callback(status);
+      case "sealed":
+        this.#takeProgress(report.progress);
         break;
-      }
       case "flushed":
-        this.#progress = report.progress;
+        this.#takeProgress(report.progress);
         this.#flushes.get(report.id)?.resolve(this.status());
         this.#flushes.delete(report.id);
         break;
@@ -294,7 +291,7 @@ class WorkerRecorder implements Recorder {
         for (const callback of this.#passedOverCallbacks) callback(report.bad);
         break;
       case "compacted":
-        this.#progress = report.progress;
+        this.#takeProgress(report.progress);
         this.#compactions.get(report.id)?.resolve({ refusal: report.refusal });
         this.#compactions.delete(report.id);
         break;
@@ -302,7 +299,7 @@ class WorkerRecorder implements Recorder {
         this.#refuseCompaction(report.id, report.reason);
         break;
       case "dropped":
-        this.#progress = report.progress;
+        this.#takeProgress(report.progress);
         for (const callback of this.#droppedCallbacks) callback(report.text);
         break;
       case "failure": {
@@ -315,6 +312,16 @@ class WorkerRecorder implements Recorder {
         this.#callBack(new RecorderError(`the history is complete, but ${report.reason}`));
         break;
     }
+  }
+
+  /** Whichever report tells first of a seal: from then on nothing keeps the recorder from sealing. */
+  #takeProgress(progress: WorkerProgress): void {
+    const hasSealed = progress.sealedSeq > this.#progress.sealedSeq;
+    this.#progress = progress;
+    if (!hasSealed) return;
+    this.#trouble = undefined;
+    const status = this.status();
+    for (const callback of this.#sealedCallbacks) callback(status);
   }
 
   #refuseCompaction(id: number, reason: string): void {

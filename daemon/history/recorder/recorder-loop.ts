@@ -22,6 +22,8 @@
  *     Maintenance that fails stops nothing.
  *  5. While the disk refuses, maintenance goes on: removing what was replaced and dropping what is too old is how a full
  *     disk gets room again. After a failure for good nobody is left waiting.
+ *  6. After a failure that was told and has passed, there is a seal as soon as all that is published is recorded: whoever
+ *     asked for one was refused, and at the journal's limit nothing is appended that would make anybody ask again.
  */
 import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
@@ -71,6 +73,8 @@ export class RecorderLoop {
   /** Why it has failed for good. */
   #failure: string | undefined;
   #isClosed = false;
+  /** Invariant 6. */
+  #isSealOwed = false;
   #lockTries = 0;
   #stepPending: NodeJS.Immediate | undefined;
   #sealTimer: NodeJS.Timeout | undefined;
@@ -154,6 +158,7 @@ export class RecorderLoop {
         for (const commit of this.#follower.readUpTo(this.#end, BATCH_COMMITS_MAX)) recorder.record(commit);
       }
       this.#answerFlushes();
+      if (this.#isSealOwed && recorder.recordedSeq >= (this.#end?.seq ?? 0)) this.#seal();
     } catch (error) {
       this.#fail(error);
       return;
@@ -198,6 +203,7 @@ export class RecorderLoop {
   #seal(): void {
     const pack = this.#options.recorder.seal();
     if (pack === undefined) return;
+    this.#isSealOwed = false;
     this.#lockTries = 0;
     this.#options.maintenance.noteSeal(pack);
     clearTimeout(this.#sealTimer);
@@ -232,6 +238,7 @@ export class RecorderLoop {
       this.#options.maintenance.close();
       return;
     }
+    this.#isSealOwed = true;
     this.#retryAfter(RETRY_MILLISECONDS);
     this.#wake();
   }

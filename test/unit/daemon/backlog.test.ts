@@ -165,6 +165,17 @@ describe("HistoryBacklog", () => {
     expect(recorder.flushes).toHaveLength(3);
   });
 
+  it("asks for the next seal when a failure has passed, also at the limit, where nothing is appended", async () => {
+    for (let count = 0; count < 10; count++) write(10_000);
+    recorder.fail({ reason: "the journal could not be read", isFinal: false });
+    recorder.flushes[0]?.reject(new Error("the journal could not be read"));
+    await Promise.resolve();
+    await Promise.resolve();
+    expect([backlog.gate.isFull(0), recorder.flushes.length]).toEqual([true, 1]);
+    recorder.seal(1);
+    expect([backlog.gate.isFull(0), recorder.flushes.length]).toEqual([false, 2]);
+  });
+
   it("starts slowed where a journal that was left behind is long", () => {
     position = { segment: "1", offset: 60_000, seq: 500 as Seq };
     recorder.publish(position);

@@ -1,12 +1,15 @@
 /** The recorder's thread: real threads, a real disk, a real journal. */
 import { execFileSync } from "node:child_process";
+import { EventEmitter } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../../../../protocol/identifiers.js";
 import {
   RecorderError,
   startRecorder,
+  WorkerRecorder,
   type Recorder,
   type RecorderStatus,
 } from "../../../../../daemon/history/recorder/handle.js";
@@ -185,4 +188,22 @@ describe("startRecorder", () => {
       await expect(start(directory, 1)).rejects.toThrow(/history cannot be written: .*HEAD/);
     });
   });
+});
+
+describe("WorkerRecorder", () => {
+  it.each(["progress", "sealed", "flushed", "compacted", "dropped"])(
+    "takes a report of kind %s that tells of a seal as the seal, once",
+    (kind) => {
+      const thread = Object.assign(new EventEmitter(), { postMessage: () => undefined });
+      const recorder = new WorkerRecorder(thread as unknown as Worker);
+      const sealed: number[] = [];
+      recorder.onSealed((status) => sealed.push(status.sealedSeq));
+      const progress = { ...recorder.status(), sealedSeq: 5 as Seq };
+      thread.emit("message", { kind: "failure", reason: "EIO", isFinal: false });
+      expect(recorder.status().trouble).toBeDefined();
+      thread.emit("message", { kind, id: 1, progress, refusal: undefined, text: "" });
+      thread.emit("message", { kind, id: 2, progress, refusal: undefined, text: "" });
+      expect([sealed, recorder.status().trouble]).toEqual([[5], undefined]);
+    },
+  );
 });

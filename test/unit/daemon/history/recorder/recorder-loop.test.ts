@@ -1,5 +1,5 @@
 /** The loop when something fails; how it runs otherwise is seen in `handle.test.ts`, in its thread. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Seq } from "../../../../../protocol/identifiers.js";
 import type { CompactionAnswer } from "../../../../../daemon/history/recorder/retention.js";
 import type { Maintenance } from "../../../../../daemon/history/recorder/maintenance.js";
@@ -59,6 +59,10 @@ beforeEach(() => {
   maintenance = new FakeMaintenance();
   reports = [];
   reported = () => undefined;
+  startLoop({ sealMilliseconds: 10 });
+});
+
+function startLoop({ sealMilliseconds }: { readonly sealMilliseconds: number }): void {
   loop = new RecorderLoop({
     fileSystem: disk,
     journalDirectory: JOURNAL,
@@ -69,16 +73,17 @@ beforeEach(() => {
       hostName: "host",
     }),
     maintenance: maintenance as unknown as Maintenance,
-    sealMilliseconds: 10,
+    sealMilliseconds,
     report: (report) => {
       reports.push(report);
       reported();
     },
   });
-});
+}
 
 afterEach(() => {
   loop.handle({ kind: "close" });
+  vi.useRealTimers();
 });
 
 /** Resolves with the first report of a kind, one that was made before too. */
@@ -142,5 +147,17 @@ describe("RecorderLoop", () => {
     reports.length = 0;
     loop.handle({ kind: "compact", id: 2, revision: "@{1}" });
     expect(await report("compactFailed")).toMatchObject({ id: 2 });
+  });
+
+  it("seals when the journal can be read again, though the flush was refused and it is not time (recorder loop invariant 6)", async () => {
+    loop.handle({ kind: "close" });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    startLoop({ sealMilliseconds: 3_600_000 });
+    disk.inject({ call: "read", path: end.segment, nth: 1, error: "EIO" });
+    loop.handle({ kind: "flush", id: 1, position: end });
+    expect(await report("flushFailed")).toMatchObject({ id: 1 });
+    expect(await report("failure")).toMatchObject({ isFinal: false });
+    vi.advanceTimersByTime(1000);
+    expect(await report("sealed")).toMatchObject({ progress: { sealedSeq: 3 } });
   });
 });
