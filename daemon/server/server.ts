@@ -16,6 +16,8 @@
  * 7. While the gate refuses commits, each request that would commit is answered with its error, and all others as ever.
  * 8. A session of which something was dispatched comes behind all that wait: where there is room for some only, as at the
  *    gate's limit, nobody takes it for ever.
+ * 9. The first commit of a store is that of `/tool/xenstored`, whenever the journal can first be written: no commit of a
+ *    client is in the history before it.
  *
  * One tick: chunks arrive → parse and dispatch, at most `MESSAGES_PER_TICK` for each connection (a guest's: its quota
  * `outstanding`) → (setImmediate) clients that have more waiting get their turn → journal → effects → one write for each
@@ -25,7 +27,7 @@ import { join } from "node:path";
 import type { ErrorName } from "../../protocol/errno.js";
 import { DOM0, type Domid, type Microseconds } from "../../protocol/identifiers.js";
 import type { Message } from "../../protocol/message.js";
-import { operationNamed } from "../../protocol/operation.js";
+import { getOperation, operationNamed } from "../../protocol/operation.js";
 import { MessageParser } from "../../protocol/parser.js";
 import { REQUEST_CODECS } from "../../protocol/payload.js";
 import type { Connection } from "../connection/connection.js";
@@ -50,6 +52,8 @@ export const GUEST_CONNECTIONS_MAX = 64;
 
 /** How often those who wait at the write gate's limit look whether it is to be refused or accepted now. */
 const GATE_MICROSECONDS = 1_000_000;
+/** How often the first commit is tried when nobody commits. */
+const INITIALIZE_MILLISECONDS = 1000;
 
 /** Who is told about a stream that was not taken up. */
 const REFUSED: StreamHandler = {
@@ -140,6 +144,9 @@ export class Server {
   /** Sessions to be closed at the end of the tick. */
   #brokenSessions: Session[] = [];
   #holdTimer: NodeJS.Timeout | undefined;
+  /** Makes the first commit; undefined once there is one. */
+  #initializer: Connection | undefined;
+  #initializeTimer: NodeJS.Timeout | undefined;
 
   constructor(ports: ServerPorts, paths: ServerPaths) {
     this.#ports = ports;
@@ -162,6 +169,7 @@ export class Server {
     if (this.#inTick) this.#endTick();
     this.#stopped = true;
     clearTimeout(this.#holdTimer);
+    clearInterval(this.#initializeTimer);
     this.#socket?.close();
     for (const socket of this.#domainSockets.values()) socket.close();
     this.#domainSockets.clear();
@@ -172,20 +180,35 @@ export class Server {
     return this.#sessions.size;
   }
 
-  /** Gives a new store what C xenstored starts with, as the first commit. */
+  /** Gives a new store what C xenstored starts with, as the first commit (invariant 9). */
   #initialize(): void {
-    const { core } = this.#ports;
+    const { core, log } = this.#ports;
     if (core.seq !== 0) return;
-    const daemon = core.connect(DOM0, "daemon");
+    this.#initializer = core.connect(DOM0, "daemon");
     this.#beginTick();
+    this.#dispatchFirst(this.#initializer);
+    this.#endTick();
+    if (core.seq !== 0) return;
+    const text = "the new store lacks /tool/xenstored until the journal can be written: this is tried again";
+    log.log("error", "initialize", text);
+    this.#initializeTimer = setInterval(() => {
+      if (!this.#inTick) this.#beginTick();
+      if (this.#initializer !== undefined && core.seq === 0) this.#dispatchFirst(this.#initializer);
+      this.#schedule();
+    }, INITIALIZE_MILLISECONDS);
+  }
+
+  #dispatchFirst(initializer: Connection): void {
     const payload = REQUEST_CODECS.MKDIR.serialize({ path: "/tool/xenstored" });
     const message = { type: operationNamed("MKDIR").number, requestId: 0, txId: 0, payload };
-    this.#ports.core.dispatch(daemon, message);
-    this.#endTick();
-    core.disconnect(daemon);
-    if (core.seq !== 0) return;
-    const text = "the new store lacks /tool/xenstored, since the journal could not be written: make it by hand";
-    this.#ports.log.log("error", "initialize", text);
+    this.#ports.core.dispatch(initializer, message);
+  }
+
+  /** Between ticks, when there is a commit. */
+  #dropInitializer(initializer: Connection): void {
+    this.#ports.core.disconnect(initializer);
+    this.#initializer = undefined;
+    clearInterval(this.#initializeTimer);
   }
 
   #accept(stream: Stream, domid: Domid): StreamHandler {
@@ -279,6 +302,9 @@ export class Server {
 
   #dispatch(session: Session, message: Message): void {
     const { core, writeGate } = this.#ports;
+    if (this.#initializer !== undefined && core.seq === 0 && getOperation(message.type)?.mutates === true) {
+      this.#dispatchFirst(this.#initializer);
+    }
     const { length: before } = core.commits;
     core.dispatch(session.connection, message);
     const made = core.commits.length - before;
@@ -436,11 +462,13 @@ export class Server {
     for (const connection of output.dirty) {
       const session = this.#sessions.get(connection);
       if (session !== undefined) this.#send(session);
+      else connection.outbox.discardTick();
     }
     for (const session of this.#endedSessions) this.#finishIfAnswered(session);
     for (const session of this.#brokenSessions) session.stream.close();
     this.#brokenSessions = [];
     this.#dropGone();
+    if (this.#initializer !== undefined && core.seq !== 0) this.#dropInitializer(this.#initializer);
   }
 
   #writeJournal(): void {

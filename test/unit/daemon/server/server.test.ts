@@ -1,13 +1,13 @@
 /**
  * The server's tick loop, with sockets in memory and a journal that records when it is written.
  */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Domid } from "../../../../protocol/identifiers.js";
 import { serializeHeader, serializeMessage } from "../../../../protocol/message.js";
 import { operationNamed, type OperationName } from "../../../../protocol/operation.js";
 import type { RequestPayloads } from "../../../../protocol/payload.js";
 import { Core } from "../../../../daemon/dispatch/core.js";
-import type { Journal } from "../../../../daemon/journal/journal.js";
+import type { JournalPosition } from "../../../../daemon/journal/journal.js";
 import type { Commit } from "../../../../daemon/store/commit.js";
 import { emptyRoot } from "../../../../daemon/store/root.js";
 import {
@@ -55,32 +55,40 @@ beforeEach(async () => {
   compactions = [];
   now = 1_000_000_000;
   ticks = 0;
-  const record = (what: string): void => {
-    happened.push(what);
-  };
   listener = new MemoryListener(record);
-  core = new Core(emptyRoot(), 0 as Commit["seq"], {
-    log: (level, _key, message) => record(`core ${level} ${message}`),
+  core = newCore();
+  server = serverOver();
+  await server.start();
+  happened.length = 0;
+});
+
+function record(what: string): void {
+  happened.push(what);
+}
+
+function newCore(): Core {
+  return new Core(emptyRoot(), 0 as Commit["seq"], {
+    log: (level, _key, message) => {
+      record(`core ${level} ${message}`);
+    },
     describeHistory: () => {
       throw new Error("a faulty port");
     },
     describeMemory: () => "",
     setAccessLog: () => {},
   });
-  const append = (commits: readonly Commit[]) => {
-    const error = journalErrors.shift();
-    record(error === undefined ? `journal ${String(commits.length)}` : "journal fails");
-    if (error !== undefined) throw error;
-    journaled.push(...commits);
-    return { segment: "0.journal", offset: journaled.length, seq: core.seq };
-  };
-  server = serverOver(append, record);
-  await server.start();
-  happened.length = 0;
-});
+}
+
+function append(commits: readonly Commit[]): JournalPosition {
+  const error = journalErrors.shift();
+  record(error === undefined ? `journal ${String(commits.length)}` : "journal fails");
+  if (error !== undefined) throw error;
+  journaled.push(...commits);
+  return { segment: "0.journal", offset: journaled.length, seq: core.seq };
+}
 
 /** A server of `core` and `listener`. */
-function serverOver(append: Journal["append"], record: (what: string) => void): Server {
+function serverOver(): Server {
   return new Server(
     {
       core,
@@ -102,25 +110,6 @@ function serverOver(append: Journal["append"], record: (what: string) => void): 
     { socket: SOCKET, domains: "/run/domains" },
   );
 }
-
-test("a start whose first append fails serves, and says that the store lacks its first node", async () => {
-  core = new Core(emptyRoot(), 0 as Commit["seq"], {
-    log: () => {},
-    describeHistory: () => "",
-    describeMemory: () => "",
-    setAccessLog: () => {},
-  });
-  const failing = serverOver(
-    () => {
-      throw new Error("no space");
-    },
-    (what) => happened.push(what),
-  );
-  server.stop();
-  server = failing;
-  await server.start();
-  expect(happened).toEqual(expect.arrayContaining(["log error journal", "log error initialize"]));
-});
 
 afterEach(() => {
   // Its timers would act upon the next test's variables.
@@ -398,6 +387,65 @@ describe("Server and a journal that fails", () => {
     await settle();
     expect(kinds(dom0.take())).toEqual(["ENOSPC"]);
     expect(listener.sockets.has("/run/domains/6")).toBe(false);
+  });
+});
+
+describe("Server and a start whose first append fails", () => {
+  const noSpace = () => Object.assign(new Error("no space"), { code: "ENOSPC" });
+  const journaledPaths = () => journaled.flatMap(({ requests }) => requests.map(({ subject }) => subject));
+
+  beforeEach(async () => {
+    server.stop();
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    core = newCore();
+    journaled = [];
+    happened.length = 0;
+    journalErrors = [noSpace()];
+    server = serverOver();
+    await server.start();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test("serves, and says that the store lacks its first node", async () => {
+    expect(happened).toEqual(expect.arrayContaining(["log error journal", "log error initialize"]));
+    const client = listener.connect(SOCKET);
+    client.send(read("/tool/xenstored"));
+    await settle();
+    expect(kinds(client.take())).toEqual(["ENOENT"]);
+  });
+
+  test("makes it before the first commit of a client, when the journal takes one (server invariant 9)", async () => {
+    const client = listener.connect(SOCKET);
+    journalErrors = [noSpace()];
+    for (let count = 0; count < 2; count++) {
+      client.send(write("/a") + read("/tool/xenstored"));
+      await settle();
+    }
+    expect(kinds(client.take())).toEqual(["ENOSPC", "ENOENT", "WRITE", "READ"]);
+    expect([journaledPaths(), core.seq, core.connections.size]).toEqual([["/tool/xenstored", "/a"], 2, 1]);
+    client.send(request("RM", { path: "/tool" }) + write("/b"));
+    await settle();
+    vi.advanceTimersByTime(10_000);
+    await settle();
+    expect(journaledPaths(), "and never again").toEqual(["/tool/xenstored", "/a", "/tool", "/b"]);
+  });
+
+  test("makes it by itself where nobody commits, also within a tick of readers", async () => {
+    const client = listener.connect(SOCKET);
+    journalErrors = [noSpace()];
+    client.send(read());
+    vi.advanceTimersByTime(1000);
+    await settle();
+    expect([kinds(client.take()), core.seq, core.connections.size]).toEqual([["READ"], 0, 2]);
+    vi.advanceTimersByTime(1000);
+    await settle();
+    expect([journaledPaths(), core.connections.size]).toEqual([["/tool/xenstored"], 1]);
+    const before = ticks;
+    vi.advanceTimersByTime(10_000);
+    await settle();
+    expect(ticks, "and rests").toBe(before);
   });
 });
 
