@@ -79,10 +79,9 @@ export class HistoryBacklog {
   }
 
   /** Takes what a tick has written, and tells the recorder. */
-  written(position: JournalPosition, commits: number): void {
+  written(position: JournalPosition): void {
     const { recorder, clock } = this.#options;
-    const bytes = this.#meter.appended(position, clock.monotonicMilliseconds());
-    this.gate.written({ commits, bytes });
+    this.#meter.appended(position, clock.monotonicMilliseconds());
     recorder.publish(position);
     this.#hurry();
   }

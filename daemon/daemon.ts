@@ -143,8 +143,8 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
       clock,
       log,
       writeGate: backlog.gate,
-      journalWritten: (position, commits) => {
-        backlog.written(position, commits);
+      journalWritten: (position) => {
+        backlog.written(position);
       },
       flushHistory: async () => {
         await recorder.flush();

@@ -35,7 +35,8 @@ import type { Commit } from "../store/commit.js";
 import type { PassedOver } from "./bad-line.js";
 import { JournalAppendError, JournalStuckError } from "./errors.js";
 import { LineBuffer } from "./line-buffer.js";
-import { writeRecord } from "./record.js";
+import { recordBytesMax, writeRecord } from "./record.js";
+import { MARKER_LENGTH } from "./redaction.js";
 import { recoverJournal, type Cut, type Recovery, type Segment } from "./recovery.js";
 import { encodeHeader, segmentName } from "./segment.js";
 import { messageOf } from "../platform/error-message.js";
@@ -112,6 +113,8 @@ export interface Journal {
    *   will work any more (invariant 4)
    */
   append(commits: readonly Commit[]): JournalPosition;
+  /** The most bytes that `append` would write for a commit, but for the header of a segment that it may begin. */
+  lineBytesMax(commit: Commit): number;
   /**
    * Removes segments that hold no commit after `seq`, but for the current one. May throw what the file system throws;
    * the journal stays good, and a later call tries again.
@@ -242,6 +245,10 @@ class SegmentedJournal implements Journal {
     else this.#appendToCurrent(this.#lines.bytes);
     this.#seq = last.seq;
     return this.position();
+  }
+
+  lineBytesMax(commit: Commit): number {
+    return recordBytesMax(commit, this.#redact === undefined ? 0 : MARKER_LENGTH);
   }
 
   discardThrough(seq: Seq): void {

@@ -111,6 +111,60 @@ export function encodeRecord(commit: Commit, synced = 0 as Seq): string {
   return lines.bytes.toString("latin1");
 }
 
+/** What needs no escape. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+/** Checksum, blank, newline, braces, and the keys that each record may have with the longest numbers, but not the lists. */
+const FRAME_BYTES_MAX = 220;
+/** A request or a change without its strings and perms. */
+const REQUEST_FRAME_BYTES_MAX = 32;
+const CHANGE_FRAME_BYTES_MAX = 32;
+/** A blank, the access and the domain id. */
+const PERMISSION_BYTES_MAX = 7;
+/** A domain's record without its quotas, and the frame of one quota. */
+const DOMAIN_BYTES_MAX = 160;
+const QUOTA_FRAME_BYTES_MAX = 20;
+
+/**
+ * The most bytes that `encodeRecord` makes of a commit, in a fraction of its time; of plain text it is little more than
+ * they are. It never throws.
+ *
+ * @param replacementBytes - bytes of what may be written in the place of any value; 0, the default, when nothing is
+ */
+export function recordBytesMax({ origin, requests, changes }: Commit, replacementBytes = 0): number {
+  let bytes = FRAME_BYTES_MAX + quotedBytesMax(origin.connection);
+  for (const { operation, subject, detail } of requests) {
+    bytes += REQUEST_FRAME_BYTES_MAX + operation.length + quotedBytesMax(subject);
+    bytes += Math.max(quotedBytesMax(detail), replacementBytes);
+  }
+  for (const change of changes) {
+    bytes += CHANGE_FRAME_BYTES_MAX;
+    switch (change.kind) {
+      case "node":
+        bytes += change.path.length;
+        if (change.after === undefined) break;
+        bytes += Math.max(quotedBytesMax(change.after.value), replacementBytes);
+        bytes += change.after.perms.length * PERMISSION_BYTES_MAX;
+        break;
+      case "special":
+        bytes += change.path.length + change.after.length * PERMISSION_BYTES_MAX;
+        break;
+      case "quota":
+        bytes += change.name.length;
+        break;
+      case "domain":
+        bytes += DOMAIN_BYTES_MAX;
+        for (const name of change.after?.quotas.keys() ?? []) bytes += name.length + QUOTA_FRAME_BYTES_MAX;
+        break;
+    }
+  }
+  return bytes;
+}
+
+/** An escape takes six characters. */
+function quotedBytesMax(bytes: ByteString): number {
+  return (PLAIN.test(bytes) ? 1 : 6) * bytes.length;
+}
+
 function writeCommit(lines: LineBuffer, commit: Commit, synced: Seq): void {
   const { seq, base, origin, requests, requestsOmitted, changes } = commit;
   writeInteger(lines, '{"seq":', seq, { least: 1 });

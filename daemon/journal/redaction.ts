@@ -34,7 +34,8 @@ import type { PathGlob } from "./path-glob.js";
 
 const PREFIX = "redacted:hmac-sha256:";
 const MARKER = /^redacted:hmac-sha256:([0-9a-f]{64}):([0-9a-f]{32})$/;
-const MARKER_LENGTH = PREFIX.length + 64 + 1 + 32;
+/** Bytes of a marker; nothing longer stands for a value. */
+export const MARKER_LENGTH: number = PREFIX.length + 64 + 1 + 32;
 /** What requests tell instead of a value; the tree has the marker. */
 const DETAIL = "redacted";
 

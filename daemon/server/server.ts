@@ -66,14 +66,14 @@ const REFUSED: StreamHandler = {
 /** What the server works with. */
 export interface ServerPorts {
   readonly core: Core;
-  readonly journal: Pick<Journal, "append">;
+  readonly journal: Pick<Journal, "append" | "lineBytesMax">;
   readonly listener: Listener;
   readonly clock: Clock;
   readonly log: RateLimitedLog;
   /** How fast clients may commit. When its answers change, `askGateAgain` is to be called. */
   readonly writeGate: WriteGate;
-  /** Told how far the journal reaches, after each tick that committed, and how many commits that was. */
-  readonly journalWritten: (position: JournalPosition, commits: number) => void;
+  /** Told how far the journal reaches, after each tick that committed. */
+  readonly journalWritten: (position: JournalPosition) => void;
   /** CONTROL `flush`: settles when all that was committed before is sealed in the history. */
   readonly flushHistory: () => Promise<void>;
   /** CONTROL `compact`: settles when the history begins at `revision`; tells why it does not when that makes no sense. */
@@ -131,7 +131,9 @@ export class Server {
   #now = 0;
   /** Why commits are refused in this tick, by the write gate. */
   #refusal: ErrorName | undefined;
-  /** Sessions that committed in this tick, while that costs time, and how often. */
+  /** The most bytes that the commits of this tick take in the journal. */
+  #unwrittenBytes = 0;
+  /** Sessions that committed in this tick, while that costs time, and how many of those bytes. */
   readonly #committed = new Map<Session, number>();
   #scheduled = false;
   #stopped = false;
@@ -301,21 +303,27 @@ export class Server {
   }
 
   #dispatch(session: Session, message: Message): void {
-    const { core, writeGate } = this.#ports;
+    const { core, journal, writeGate } = this.#ports;
+    const { length: before } = core.commits;
     if (this.#initializer !== undefined && core.seq === 0 && getOperation(message.type)?.mutates === true) {
       this.#dispatchFirst(this.#initializer);
     }
-    const { length: before } = core.commits;
     core.dispatch(session.connection, message);
-    const made = core.commits.length - before;
-    if (made > 0 && writeGate.isSlowing) this.#committed.set(session, (this.#committed.get(session) ?? 0) + made);
+    let bytes = 0;
+    for (let index = before; index < core.commits.length; index++) {
+      const commit = core.commits[index];
+      if (commit !== undefined) bytes += journal.lineBytesMax(commit);
+    }
+    if (bytes === 0) return;
+    this.#unwrittenBytes += bytes;
+    if (writeGate.isSlowing) this.#committed.set(session, (this.#committed.get(session) ?? 0) + bytes);
   }
 
   /** Whether a message must wait until the history has caught up a little. */
   #mustWait(connection: Connection, message: Message): boolean {
     if (this.#refusal !== undefined) return false;
     const { core, writeGate } = this.#ports;
-    return writeGate.isFull(core.commits.length) && core.mayCommit(connection, message);
+    return writeGate.isFull(this.#unwrittenBytes) && core.mayCommit(connection, message);
   }
 
   /** A guest has at most as many requests under way as its quota of outstanding requests allows. */
@@ -453,6 +461,7 @@ export class Server {
   #endTick(): void {
     const { core } = this.#ports;
     this.#writeJournal();
+    this.#unwrittenBytes = 0;
     const output = core.endTick();
     this.#inputs = [];
     this.#lateAnswers = [];
@@ -481,15 +490,15 @@ export class Server {
       this.#refuseCommits(error);
       return;
     }
-    this.#ports.journalWritten(position, core.commits.length);
+    this.#ports.journalWritten(position);
   }
 
   /** Has the sessions that committed wait for it. */
   #holdCommitters(): void {
     if (this.#committed.size === 0) return;
-    const now = this.#ports.clock.monotonicMilliseconds();
-    for (const [session, commits] of this.#committed) {
-      session.heldUntil = this.#ports.writeGate.holdUntil(commits, now);
+    const nowMilliseconds = this.#ports.clock.monotonicMilliseconds();
+    for (const [session, bytes] of this.#committed) {
+      session.heldUntil = this.#ports.writeGate.holdUntil({ bytes, nowMilliseconds });
     }
     this.#committed.clear();
   }

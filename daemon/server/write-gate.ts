@@ -15,7 +15,9 @@
  *
  * Invariants:
  * 1. Below a quarter of the limit nobody waits.
- * 2. Beyond the limit no commit is accepted, but for those that one tick had in hand and those of CONTROL.
+ * 2. At the limit no commit is accepted but those of CONTROL. What a tick has committed counts from the moment at which it
+ *    did, as the most bytes that it may take in the journal: so the backlog is above the limit by at most one commit, the one
+ *    that was begun just below it (with CONTROL's, and the header of a segment).
  * 3. Nobody waits for ever: a wait for the line's sake ends after `HOLD_MILLISECONDS_MAX`; one at the limit lasts while
  *    packs are sealed. When the recorder can do nothing, or seals nothing for `STALLED_MILLISECONDS`, commits are refused,
  *    and accepted again by themselves when there is room.
@@ -54,15 +56,11 @@ const SLOWED_BYTES_PER_SECOND = 8 * 1024 * 1024;
 export const HOLD_MILLISECONDS_MAX = 1000;
 /** So long nothing may be sealed at the limit before commits are refused: consolidation may keep the recorder busy. */
 export const STALLED_MILLISECONDS = 30_000;
-/** What a commit is reckoned to take before any has been written. */
-const COMMIT_BYTES = 512;
 
 /** Decides about one branch's commits. */
 export class WriteGate {
   readonly #bytesMax: number;
   readonly #backlog: Backlog;
-  /** What a commit of the last tick took. */
-  #commitBytes = COMMIT_BYTES;
   /** When everything that was committed while slowed has been waited for. */
   #lineEndMilliseconds = 0;
   /** Since when the backlog is at the limit without a seal. */
@@ -81,12 +79,13 @@ export class WriteGate {
   }
 
   /**
-   * Whether the backlog is at its limit.
+   * Whether the backlog is at its limit. A commit that is begun while it is not takes the backlog to at most the limit and
+   * that commit's own bytes (invariant 2).
    *
-   * @param commitsUnwritten - commits that are not in the journal yet; they are reckoned as large as those before
+   * @param bytesUnwritten - the most that the commits take which are not in the journal yet
    */
-  isFull(commitsUnwritten: number): boolean {
-    return this.#backlog.unsealedBytes() + commitsUnwritten * this.#commitBytes >= this.#bytesMax;
+  isFull(bytesUnwritten: number): boolean {
+    return this.#backlog.unsealedBytes() + bytesUnwritten >= this.#bytesMax;
   }
 
   /** Why no commit is accepted at this moment; undefined also while writers at the limit wait for a seal. */
@@ -109,18 +108,12 @@ export class WriteGate {
     return { error: trouble?.isFinal === true ? "EIO" : "ENOSPC", reason };
   }
 
-  /** Takes what a tick wrote, to reckon the next ones by. */
-  written({ commits, bytes }: { readonly commits: number; readonly bytes: number }): void {
-    if (commits > 0) this.#commitBytes = bytes / commits;
-  }
-
-  /** Until when a client is held that has just committed so many commits; the present moment when it is not. */
-  holdUntil(commits: number, nowMilliseconds: number): number {
+  /** Until when a client is held that has just committed so many bytes; the present moment when it is not. */
+  holdUntil({ bytes, nowMilliseconds }: { readonly bytes: number; readonly nowMilliseconds: number }): number {
     const free = this.#bytesMax / 4;
     const pressure = Math.min(1, (this.#backlog.unsealedBytes() - free) / (this.#bytesMax - free));
     if (!(pressure > 0)) return nowMilliseconds;
-    const milliseconds =
-      ((commits * this.#commitBytes) / (SLOWED_BYTES_PER_SECOND / 1000)) * (pressure / (1 - pressure));
+    const milliseconds = (bytes / (SLOWED_BYTES_PER_SECOND / 1000)) * (pressure / (1 - pressure));
     const end = Math.max(this.#lineEndMilliseconds, nowMilliseconds) + milliseconds;
     this.#lineEndMilliseconds = Math.min(end, nowMilliseconds + HOLD_MILLISECONDS_MAX);
     return this.#lineEndMilliseconds;

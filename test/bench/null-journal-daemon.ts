@@ -38,6 +38,7 @@ const journal = {
     commitCount += commits.length;
     return { segment: "none", offset: 0, seq: commitCount as Seq };
   },
+  lineBytesMax: () => 0,
 };
 const server = new Server(
   {

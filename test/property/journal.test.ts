@@ -11,10 +11,13 @@ import type { Perms } from "../../protocol/perms.js";
 import { JournalAppendError, JournalStuckError } from "../../daemon/journal/errors.js";
 import { JournalFollower } from "../../daemon/journal/follower.js";
 import { openJournal, type Durability, type Journal } from "../../daemon/journal/journal.js";
-import { decodeRecord, encodeRecord } from "../../daemon/journal/record.js";
+import { parsePathGlob } from "../../daemon/journal/path-glob.js";
+import { decodeRecord, encodeRecord, recordBytesMax } from "../../daemon/journal/record.js";
+import { MARKER_LENGTH, redactCommit } from "../../daemon/journal/redaction.js";
 import type { Change, Commit, RequestRecord } from "../../daemon/store/commit.js";
 import { QUOTA_NAMES } from "../../daemon/store/quota.js";
 import type { DomainRecord } from "../../daemon/store/root.js";
+import { commitAt } from "../unit/daemon/journal/sample-commits.js";
 import { createFaultyFileSystem, type Fault } from "../support/faulty-file-system.js";
 import { createMemoryFileSystem } from "../support/memory-file-system.js";
 import { propertyParameters } from "../support/seed.js";
@@ -108,6 +111,23 @@ describe("encodeRecord, decodeRecord", () => {
       }),
       propertyParameters(1000),
     );
+  });
+
+  it("take at most recordBytesMax, redacted or not, and of plain text not many fewer", () => {
+    const any = commitArbitrary(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }));
+    const redactor = { key: Buffer.alloc(32, 1), globs: [parsePathGlob("/**")] };
+    fc.assert(
+      fc.property(any, count, (commit, synced) => {
+        expect(encodeRecord(commit, synced as Seq).length).toBeLessThanOrEqual(recordBytesMax(commit));
+        const redacted = encodeRecord(redactCommit(commit, redactor), synced as Seq);
+        expect(redacted.length).toBeLessThanOrEqual(recordBytesMax(commit, MARKER_LENGTH));
+      }),
+      propertyParameters(1000),
+    );
+    for (const bytes of [1, 64, 4000]) {
+      const plain = commitAt(1, "v".repeat(bytes));
+      expect(recordBytesMax(plain) - encodeRecord(plain).length).toBeLessThan(200);
+    }
   });
 
   it("decode never throws, on a right checksum neither", () => {

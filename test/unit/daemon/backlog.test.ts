@@ -90,7 +90,7 @@ function start(): void {
 /** Appends commits that take so many bytes. */
 function write(bytes: number, commits = 1): void {
   position = { segment: "1", offset: position.offset + bytes, seq: (position.seq + commits) as Seq };
-  backlog.written(position, commits);
+  backlog.written(position);
 }
 
 describe("HistoryBacklog", () => {

@@ -33,6 +33,7 @@ export interface OpenOptions {
   readonly segmentBytesMax?: number;
   readonly bootId?: string | undefined;
   readonly replay?: (commit: Commit) => void;
+  readonly redact?: ((commit: Commit) => Commit) | undefined;
 }
 
 /** Opens the journal on the disk. */

@@ -2,7 +2,10 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Seq } from "../../../../protocol/identifiers.js";
 import { JournalAppendError, JournalStuckError } from "../../../../daemon/journal/errors.js";
 import { openJournal, type Durability } from "../../../../daemon/journal/journal.js";
+import { parsePathGlob } from "../../../../daemon/journal/path-glob.js";
 import { decodeRecord } from "../../../../daemon/journal/record.js";
+import { redactCommit } from "../../../../daemon/journal/redaction.js";
+import type { Commit } from "../../../../daemon/store/commit.js";
 import { createMemoryFileSystem, type MemoryFileSystem } from "../../../support/memory-file-system.js";
 import {
   contentOf,
@@ -16,7 +19,7 @@ import {
   recovered,
   seqs,
 } from "./journal-fixture.js";
-import { commitAt, commitsFrom } from "./sample-commits.js";
+import { commitAt, commitsFrom, setChange } from "./sample-commits.js";
 
 beforeEach(freshDisk);
 
@@ -32,6 +35,20 @@ describe("append", () => {
     expect(journal.position()).toEqual(position);
     expect(journal.bytes()).toBe(position.offset);
     expect(recovered()).toEqual(seqs(1, 50));
+  });
+
+  it("writes at most lineBytesMax for a commit, also where values are redacted", () => {
+    const redactor = { key: Buffer.alloc(32, 1), globs: [parsePathGlob("/**")] };
+    for (const redact of [undefined, (commit: Commit) => redactCommit(commit, redactor)]) {
+      freshDisk();
+      const { journal } = open({ durability: "power", redact });
+      for (const [index, value] of ["", "v", "\n".repeat(900)].entries()) {
+        const changes = ["/a", "/b", "/c", "/d"].map((path) => setChange(path, value));
+        const commit = commitAt(index + 1, value, { changes });
+        const { offset } = journal.position();
+        expect(journal.append([commit]).offset - offset).toBeLessThanOrEqual(journal.lineBytesMax(commit));
+      }
+    }
   });
 
   it("of nothing writes nothing", () => {

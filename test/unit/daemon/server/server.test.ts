@@ -37,6 +37,8 @@ let now: number;
 let ticks: number;
 /** Bytes that the history lacks; the limit is `JOURNAL_BYTES_MAX`. */
 let unsealedBytes: number;
+/** What each commit takes at most in the journal. */
+let commitBytes: number;
 let trouble: RecorderTrouble | undefined;
 let flushes: { resolve: () => void; reject: (error: Error) => void }[];
 let compactions: {
@@ -51,6 +53,7 @@ beforeEach(async () => {
   journaled = [];
   flushes = [];
   unsealedBytes = 0;
+  commitBytes = 512;
   trouble = undefined;
   compactions = [];
   now = 1_000_000_000;
@@ -92,7 +95,7 @@ function serverOver(): Server {
   return new Server(
     {
       core,
-      journal: { append },
+      journal: { append, lineBytesMax: () => commitBytes },
       listener,
       clock: { nowMicroseconds: () => (ticks++, now), monotonicMilliseconds: () => now / 1000 },
       log: { log: (level, key) => record(`log ${level} ${key}`), flush: () => {} },
@@ -878,7 +881,18 @@ describe("Server and a history that is behind", () => {
     expect(writer.isPaused).toBe(false);
   });
 
-  test("commits in one tick no more than is reckoned to fit", async () => {
+  test("is above its limit by less than the one commit that was begun below it, however large (gate invariant 2)", async () => {
+    const clients = ["a", "b", "c"].map((name) => listener.connect(SOCKET, name));
+    commitBytes = 100_000;
+    unsealedBytes = JOURNAL_BYTES_MAX - 250_000;
+    for (const client of clients) client.send(writes(2));
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    await settle();
+    expect(journaled.length - 1, "two fit, and the third was begun below the limit").toBe(3);
+    expect(clients.map((client) => client.take().length)).toEqual([2, 1, 0]);
+  });
+
+  test("commits in one tick no more than fits", async () => {
     const [writer, other] = [listener.connect(SOCKET, "writer"), listener.connect(SOCKET, "other")];
     unsealedBytes = JOURNAL_BYTES_MAX - 10 * 512;
     writer.send(writes(8));

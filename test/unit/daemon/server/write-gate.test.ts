@@ -23,7 +23,6 @@ function gate(bytes = 0, bytesMax = BYTES_MAX) {
     sealedSeq: () => backlog.sealedSeq,
     trouble: () => backlog.trouble,
   });
-  made.written({ commits: 10, bytes: 10 * COMMIT_BYTES });
   return { gate: made, backlog };
 }
 
@@ -31,19 +30,19 @@ describe("WriteGate", () => {
   it("lets everybody commit at once below a quarter of the limit (gate invariant 1)", () => {
     const { gate: open } = gate(BYTES_MAX / 4);
     expect([open.isSlowing, open.isFull(0), open.refusal(0)]).toEqual([false, false, undefined]);
-    expect(open.holdUntil(100_000, 500)).toBe(500);
+    expect(open.holdUntil({ bytes: 100_000 * COMMIT_BYTES, nowMilliseconds: 500 })).toBe(500);
   });
 
   it("has no limit when it is told none", () => {
     const { gate: open } = gate(1e15, Infinity);
     expect([open.isSlowing, open.isFull(1e9), open.refusal(0)]).toEqual([false, false, undefined]);
-    expect(open.holdUntil(100_000, 500)).toBe(500);
+    expect(open.holdUntil({ bytes: 100_000 * COMMIT_BYTES, nowMilliseconds: 500 })).toBe(500);
   });
 
   it("makes commits dearer the longer the backlog is, from nothing on, without a step", () => {
     const costs = [0.25, 0.26, 0.4, 0.6, 0.8, 0.9, 0.99].map((share) => {
       const { gate: slowed } = gate(share * BYTES_MAX);
-      return slowed.holdUntil(100, 0);
+      return slowed.holdUntil({ bytes: 100 * COMMIT_BYTES, nowMilliseconds: 0 });
     });
     expect(costs[0]).toBe(0);
     expect(costs[1]).toBeLessThan(0.1);
@@ -54,7 +53,8 @@ describe("WriteGate", () => {
     const waits = [1, 10, 1000].map((clients) => {
       const { gate: slowed } = gate(BYTES_MAX / 2);
       let last = 0;
-      for (let client = 0; client < clients; client++) last = slowed.holdUntil(2000 / clients, 0);
+      for (let client = 0; client < clients; client++)
+        last = slowed.holdUntil({ bytes: (2000 * COMMIT_BYTES) / clients, nowMilliseconds: 0 });
       return last;
     });
     for (const wait of waits) expect(wait).toBeCloseTo(waits[0] ?? NaN, 6);
@@ -64,17 +64,20 @@ describe("WriteGate", () => {
   it("holds nobody longer than HOLD_MILLISECONDS_MAX, nor forgets the line when time has passed (gate invariant 3)", () => {
     const { gate: slowed, backlog } = gate(0.99999 * BYTES_MAX);
     for (let client = 0; client < 10; client++) {
-      expect(slowed.holdUntil(1000, 7000)).toBe(7000 + HOLD_MILLISECONDS_MAX);
+      expect(slowed.holdUntil({ bytes: 1000 * COMMIT_BYTES, nowMilliseconds: 7000 })).toBe(
+        7000 + HOLD_MILLISECONDS_MAX,
+      );
     }
     backlog.bytes = BYTES_MAX;
-    expect(slowed.holdUntil(1, 7000)).toBe(7000 + HOLD_MILLISECONDS_MAX);
+    expect(slowed.holdUntil({ bytes: COMMIT_BYTES, nowMilliseconds: 7000 })).toBe(7000 + HOLD_MILLISECONDS_MAX);
     backlog.bytes = BYTES_MAX / 2;
-    expect(slowed.holdUntil(1, 20_000)).toBeLessThan(20_001);
+    expect(slowed.holdUntil({ bytes: COMMIT_BYTES, nowMilliseconds: 20_000 })).toBeLessThan(20_001);
   });
 
   it("is full when the backlog with what is not written yet reaches the limit (gate invariant 2)", () => {
     const { gate: near } = gate(BYTES_MAX - 10 * COMMIT_BYTES);
-    expect([near.isFull(0), near.isFull(9), near.isFull(10)]).toEqual([false, false, true]);
+    const unwritten = [0, 10 * COMMIT_BYTES - 1, 10 * COMMIT_BYTES];
+    expect(unwritten.map((bytes) => near.isFull(bytes))).toEqual([false, false, true]);
   });
 
   it("refuses nothing at the limit while the recorder seals, also where no bytes fall yet (gate invariant 3)", () => {
@@ -127,7 +130,9 @@ describe("WriteGate", () => {
           if (until > now || slowed.isFull(0)) continue;
           backlog.bytes += commits * COMMIT_BYTES;
           if (now >= 60_000) committed += commits * COMMIT_BYTES;
-          clients[index] = slowed.isSlowing ? slowed.holdUntil(commits, now) : now;
+          clients[index] = slowed.isSlowing
+            ? slowed.holdUntil({ bytes: commits * COMMIT_BYTES, nowMilliseconds: now })
+            : now;
         }
         if (now % 500 === 0) backlog.bytes = Math.max(0, backlog.bytes - recorderBytesPerSecond / 2);
         if (now >= 60_000) history.push(backlog.bytes);
