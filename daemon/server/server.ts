@@ -14,8 +14,9 @@
  *    message that may commit waits, and what its client sent behind it. What only reads is dispatched as ever, and a client
  *    in a transaction is not held before the end of it that commits.
  * 7. While the gate refuses commits, each request that would commit is answered with its error, and all others as ever.
- * 8. A session of which something was dispatched comes behind all that wait: where there is room for some only, as at the
- *    gate's limit, nobody takes it for ever.
+ * 8. Where there is room for some only, as at the gate's limit, those who wait have it in the order of their lines
+ *    (`waiting-lines.ts`), and who comes later does not pass them: no connection, no guest and not all guests together take
+ *    it for ever.
  * 9. The first commit of a store is that of `/tool/xenstored`, whenever the journal can first be written: no commit of a
  *    client is in the history before it.
  *
@@ -38,6 +39,7 @@ import type { Clock } from "../platform/clock.js";
 import type { RateLimitedLog } from "../platform/log.js";
 import type { Listener, ListeningSocket, Stream, StreamHandler } from "../platform/listener.js";
 import { messageOf } from "../platform/error-message.js";
+import { WaitingLines } from "./waiting-lines.js";
 import type { WriteGate } from "./write-gate.js";
 
 /** Most messages of one connection that one tick dispatches. */
@@ -118,8 +120,10 @@ export class Server {
   readonly #sessions = new Map<Connection, Session>();
   readonly #domainSockets = new Map<Domid, ListeningSocket>();
   #socket: ListeningSocket | undefined;
-  /** Sessions with whole messages waiting; first those that have waited longest since something of them was dispatched. */
-  #ready = new Set<Session>();
+  /** Sessions with whole messages waiting. */
+  readonly #ready = new WaitingLines<Session>();
+  /** Whether somebody waits at the gate's limit: who has just sent waits for the turn then, and passes nobody. */
+  #isLineAtGate = false;
   /** Sessions that are not read. */
   readonly #paused = new Set<Session>();
   /** What was dispatched in this tick, to be dispatched again if it must be. */
@@ -285,6 +289,7 @@ export class Server {
       const message = session.held ?? parser.next();
       if (message === undefined) break;
       if (this.#mustWait(connection, message)) {
+        this.#isLineAtGate = true;
         session.held = message;
         waiting = true;
         break;
@@ -296,7 +301,8 @@ export class Server {
       this.#inputs.push({ connection, message });
       this.#dispatch(session, message);
     }
-    if (isServed || !waiting) this.#ready.delete(session);
+    if (isServed) this.#ready.served(session);
+    else if (!waiting) this.#ready.delete(session);
     if (parser.brokenLength !== undefined) this.#closeBroken(session, parser.brokenLength);
     else if (waiting) this.#ready.add(session);
     this.#adjustReading(session);
@@ -323,7 +329,7 @@ export class Server {
   #mustWait(connection: Connection, message: Message): boolean {
     if (this.#refusal !== undefined) return false;
     const { core, writeGate } = this.#ports;
-    return writeGate.isFull(this.#unwrittenBytes) && core.mayCommit(connection, message);
+    return (this.#isLineAtGate || writeGate.isFull(this.#unwrittenBytes)) && core.mayCommit(connection, message);
   }
 
   /** A guest has at most as many requests under way as its quota of outstanding requests allows. */
@@ -370,7 +376,7 @@ export class Server {
 
   /** Asks the write gate again for those who wait, when more is sealed or the recorder has failed. May come at any time. */
   askGateAgain(): void {
-    if (this.#ready.size > 0) this.#schedule();
+    if (!this.#ready.isEmpty) this.#schedule();
   }
 
   /**
@@ -416,21 +422,21 @@ export class Server {
     });
   }
 
-  /** Gives the waiting sessions their turn, longest waiting first, and ends the tick. */
+  /** Gives the waiting sessions their turn and ends the tick. */
   #turn(): void {
     if (!this.#inTick) {
-      if (this.#ready.size === 0) return;
+      if (this.#ready.isEmpty) return;
       this.#beginTick();
     }
-    const waiting = [...this.#ready];
-    for (const session of waiting) this.#run(session);
+    this.#isLineAtGate = false;
+    for (const session of this.#ready.inTurn()) this.#run(session);
     this.#endTick();
     this.#revive();
   }
 
   /** Another turn for sessions that can go on now; a timer for those that are held for fairness or by the write gate. */
   #scheduleWaiting(): void {
-    if (this.#ready.size === 0) return;
+    if (this.#ready.isEmpty) return;
     const now = this.#ports.clock.monotonicMilliseconds();
     let soonest = Infinity;
     for (const session of this.#ready) {
@@ -497,8 +503,11 @@ export class Server {
   #holdCommitters(): void {
     if (this.#committed.size === 0) return;
     const nowMilliseconds = this.#ports.clock.monotonicMilliseconds();
-    for (const [session, bytes] of this.#committed) {
-      session.heldUntil = this.#ports.writeGate.holdUntil({ bytes, nowMilliseconds });
+    const sessions = [...this.#committed.keys()];
+    const committed = [...this.#committed].map(([{ connection }, bytes]) => ({ domid: connection.domid, bytes }));
+    for (const [index, until] of this.#ports.writeGate.holdUntil(committed, nowMilliseconds).entries()) {
+      const session = sessions[index];
+      if (session !== undefined) session.heldUntil = until;
     }
     this.#committed.clear();
   }

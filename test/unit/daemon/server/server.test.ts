@@ -805,6 +805,28 @@ describe("Server and a history that is behind", () => {
     await expect.poll(() => kinds(writer.take()), { interval: 1, timeout: 10_000 }).toEqual(["READ"]);
   });
 
+  test("holds dom0 no longer when guests flood in the same tick (gate invariant 4)", async () => {
+    const dom0 = listener.connect(SOCKET);
+    const guests = [await guest(5), await guest(6)];
+    dom0.send(write("/open") + request("SET_PERMS", { path: "/open", perms: [{ access: 3, domid: 0 as Domid }] }));
+    await settle();
+    unsealedBytes = SLOWED;
+    commitBytes = 20_000;
+    for (const client of guests) client.send(Array.from({ length: 2 }, () => write("/open")).join(""));
+    commitBytes = 512;
+    dom0.send(write("/open"));
+    await settle();
+    dom0.take();
+    dom0.send(read());
+    await settle();
+    expect(dom0.take(), "it is held for its commit").toEqual([]);
+    now += 10_000;
+    for (const client of guests) client.send(read());
+    listener.connect(SOCKET).send(read());
+    await settle();
+    expect([kinds(dom0.take()), ...guests.map((client) => client.take().length)]).toEqual([["READ"], 2, 2]);
+  });
+
   test("holds a guest as it holds dom0", async () => {
     const client = await guest(5);
     const dom0 = listener.connect(SOCKET);
@@ -933,6 +955,50 @@ describe("Server and a history that is behind", () => {
       [10, 0],
       [5, 5],
     ]);
+  });
+
+  test("lets one guest's turn at most pass dom0, however many guests flood, and none pass another (server invariant 8)", async () => {
+    const flood: MemoryClient[] = [];
+    for (const domid of [5, 6, 7]) {
+      flood.push(await guest(domid));
+      if (domid === 5) for (let more = 0; more < 9; more++) flood.push(listener.connect("/run/domains/5", "guest 5"));
+    }
+    const dom0 = listener.connect(SOCKET, "dom0");
+    dom0.send(write("/open") + request("SET_PERMS", { path: "/open", perms: [{ access: 3, domid: 0 as Domid }] }));
+    await settle();
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    for (const client of flood) client.send(Array.from({ length: 100 }, () => write("/open")).join(""));
+    await settle();
+    dom0.take();
+    const begin = journaled.length;
+    for (let seal = 0; seal < 6; seal++) {
+      // The toolstack comes when the journal has room again, and does not wait for who has waited since long.
+      now += 2_000_000;
+      dom0.send(write("/open"));
+      unsealedBytes = JOURNAL_BYTES_MAX - 21 * 512;
+      server.askGateAgain();
+      await turn();
+      expect(kinds(dom0.take()), "in the first turn, since a guest's is 20 messages").toEqual(["WRITE"]);
+      unsealedBytes = JOURNAL_BYTES_MAX;
+      await settle();
+    }
+    const counts = new Map<number, number>();
+    for (const { origin } of journaled.slice(begin)) counts.set(origin.domid, (counts.get(origin.domid) ?? 0) + 1);
+    expect(Object.fromEntries(counts)).toEqual({ 0: 6, 5: 40, 6: 40, 7: 40 });
+  });
+
+  test("lets who has just sent not pass who waits at the limit (server invariant 8)", async () => {
+    const [waiting, late] = [listener.connect(SOCKET, "waiting"), listener.connect(SOCKET, "late")];
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    waiting.send(writes(2));
+    await settle();
+    now += 2_000_000;
+    unsealedBytes = JOURNAL_BYTES_MAX - 512;
+    late.send(read() + write("/late"));
+    await turn();
+    unsealedBytes = JOURNAL_BYTES_MAX;
+    await settle();
+    expect([kinds(waiting.take()), kinds(late.take())]).toEqual([["WRITE"], ["READ"]]);
   });
 
   test("answers who has closed its sending side while it waited, and forgets who went", async () => {
