@@ -111,6 +111,7 @@ export function encodeRecord(commit: Commit, synced = 0 as Seq): string {
   return lines.bytes.toString("latin1");
 }
 
+const UNSEEN_LENGTH_MAX = 64;
 /** What needs no escape. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 /** Checksum, blank, newline, braces, and the keys that each record may have with the longest numbers, but not the lists. */
@@ -125,8 +126,8 @@ const DOMAIN_BYTES_MAX = 160;
 const QUOTA_FRAME_BYTES_MAX = 20;
 
 /**
- * The most bytes that `encodeRecord` makes of a commit, in a fraction of its time; of plain text it is little more than
- * they are. It never throws.
+ * The most bytes that `encodeRecord` makes of a commit, in a fraction of its time; with long plain values it is little more
+ * than they are. It never throws.
  *
  * @param replacementBytes - bytes of what may be written in the place of any value; 0, the default, when nothing is
  */
@@ -161,8 +162,9 @@ export function recordBytesMax({ origin, requests, changes }: Commit, replacemen
 }
 
 /** An escape takes six characters. */
+/** Looking through short strings would cost more than their escapes could. */
 function quotedBytesMax(bytes: ByteString): number {
-  return (PLAIN.test(bytes) ? 1 : 6) * bytes.length;
+  return (bytes.length > UNSEEN_LENGTH_MAX && PLAIN.test(bytes) ? 1 : 6) * bytes.length;
 }
 
 function writeCommit(lines: LineBuffer, commit: Commit, synced: Seq): void {

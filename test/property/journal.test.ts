@@ -113,7 +113,7 @@ describe("encodeRecord, decodeRecord", () => {
     );
   });
 
-  it("take at most recordBytesMax, redacted or not, and of plain text not many fewer", () => {
+  it("take at most recordBytesMax, redacted or not, and of long plain text not many fewer", () => {
     const any = commitArbitrary(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }));
     const redactor = { key: Buffer.alloc(32, 1), globs: [parsePathGlob("/**")] };
     fc.assert(
@@ -124,9 +124,14 @@ describe("encodeRecord, decodeRecord", () => {
       }),
       propertyParameters(1000),
     );
-    for (const bytes of [1, 64, 4000]) {
+    // Short strings are not looked through, but cannot add much.
+    for (const [bytes, excessMax] of [
+      [1, 300],
+      [64, 1000],
+      [4000, 700],
+    ] as const) {
       const plain = commitAt(1, "v".repeat(bytes));
-      expect(recordBytesMax(plain) - encodeRecord(plain).length).toBeLessThan(200);
+      expect(recordBytesMax(plain) - encodeRecord(plain).length).toBeLessThan(excessMax);
     }
   });
 

@@ -175,6 +175,7 @@ export class RetiredPacks {
     const now = this.#options.monotonicMilliseconds();
     const isDue = ({ since }: Retirement): boolean => since !== undefined && now - since >= leastMilliseconds;
     if (!this.#retirements.some(isDue)) return [];
+    // Where the disk refuses, too.
     this.#againAt = now + AGAIN_MILLISECONDS;
     const isYoung = ({ since }: Retirement): boolean => since !== undefined && now - since < mostMilliseconds;
     const isUsed = this.#retirements.some((each) => isDue(each) && isYoung(each)) && isInUse(this.#directory);
@@ -199,6 +200,7 @@ export class RetiredPacks {
         return false;
       });
     }
+    if (!this.#retirements.some((each) => isDue(each) && each.superseded.length > 0)) this.#againAt = 0;
     if (!hasChanged) return removed;
     this.#options.fileSystem.syncDirectory(this.#directory);
     this.#retirements = this.#retirements.filter(({ superseded }) => superseded.length > 0);
