@@ -16,18 +16,18 @@ const SECONDS = 1200;
 const SHARED_MEMORY = "/dev/shm";
 
 /** Runs it. */
-export function benchConsolidation({ commits = COMMITS, seconds = SECONDS }: BenchmarkOptions): Promise<Figures> {
+export async function benchConsolidation({ commits = COMMITS, seconds = SECONDS }: BenchmarkOptions): Promise<Figures> {
   const directory = mkdtempSync(join(existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir(), "xenstore-bench-"));
   const end = performance.now() + seconds * 1000;
   try {
-    const figures = runSlowStream({
+    const figures = await runSlowStream({
       fileSystem: nodeFileSystem,
       repositoryDirectory: join(directory, "store.git"),
       commits,
       domains: 1000,
       isOver: () => performance.now() > end,
     });
-    return Promise.resolve({ ...figures });
+    return { ...figures };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -7,10 +7,10 @@ import { runSlowStream } from "../support/slow-stream.js";
 const COMMITS = 5000;
 
 describe("one commit a second over 1,000 domains", () => {
-  it("costs at most 3 KB a commit once consolidated, in at most 50 packs at any moment", () => {
+  it("costs at most 3 KB a commit once consolidated, in at most 50 packs at any moment", async () => {
     const fileSystem = createMemoryFileSystem();
     fileSystem.makeDirectory("/state");
-    const figures = runSlowStream({
+    const figures = await runSlowStream({
       fileSystem,
       repositoryDirectory: join("/state", "store.git"),
       commits: COMMITS,
