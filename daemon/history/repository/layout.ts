@@ -24,7 +24,12 @@ export interface Repository {
   readonly formatVersion: number;
 }
 
-const DIRECTORIES = ["objects/info", "objects/pack", "refs/heads", "refs/tags", "info"] as const;
+/**
+ * The last one is for files of our own. It is made here, where it becomes durable, and not by who writes there first: the
+ * index of seqs syncs nothing, and whoever came after it would put files that must outlive a power cut into a directory that
+ * may not.
+ */
+const DIRECTORIES = ["objects/info", "objects/pack", "refs/heads", "refs/tags", "info", "xenstore-tng"] as const;
 
 /**
  * gc.auto = 0: some plain Git commands (`receive-pack`, `fetch`) end in `git gc --auto`, which would compete with our own

@@ -53,6 +53,15 @@ describe("createRepository", () => {
     }
   });
 
+  test("makes the directory of our own files, durable before anybody writes there", () => {
+    const memory = createMemoryFileSystem();
+    memory.makeDirectory("/state");
+    memory.syncDirectory("/");
+    createRepository(memory, "/state/store.git");
+    memory.crash("everything");
+    expect(memory.list("/state/store.git")).toContain("xenstore-tng");
+  });
+
   test("makes durable what an earlier life was killed over, also when all is there: no power cut takes the repository", () => {
     for (let calls = 0; ; calls++) {
       const memory = createMemoryFileSystem();
