@@ -1,23 +1,19 @@
 /**
  * The daemon, assembled: the one place where the core, the server, the journal and the recorder are wired together.
  *
- * Start: lock → repository → root at the tip → journal replayed behind it → sockets; the recorder loads the tip meanwhile.
+ * Start: lock → repository → root at the tip, journal replayed behind it (`recover-state.ts`) → sockets; the recorder loads the tip meanwhile.
  * A reply is released when its commit is in the journal; the recorder follows the journal into Git, and where it falls too
  * far behind, the clients that commit are slowed (`backlog.ts`). Stop: sockets close, the recorder seals what the journal
  * holds, within a time limit; what it does not reach it records at the next start.
  */
 import { join } from "node:path";
-import type { Seq } from "../protocol/identifiers.js";
 import { formatLag, HistoryBacklog, segmentBytesFor } from "./backlog.js";
 import { Core } from "./dispatch/core.js";
 import type { CorePorts } from "./dispatch/state.js";
-import { loadTip } from "./history/recorder/load-tip.js";
 import { startRecorder, type Recorder } from "./history/recorder/handle.js";
 import { createRepository } from "./history/repository/layout.js";
-import { openJournal, type Durability, type Journal, type OpenedJournal } from "./journal/journal.js";
+import type { Durability, Journal } from "./journal/journal.js";
 import type { PathGlob } from "./journal/path-glob.js";
-import { createRedactionKey, readRedactionKey } from "./journal/redaction-key.js";
-import { emptyMarkedChanges, emptyMarkedNodes, redactCommit } from "./journal/redaction.js";
 import { lockDirectory, type DirectoryLock } from "./platform/directory-lock.js";
 import type { Clock } from "./platform/clock.js";
 import type { FileSystem } from "./platform/file-system.js";
@@ -25,12 +21,10 @@ import type { Listener } from "./platform/listener.js";
 import { limitRate, type Logger, type RateLimitedLog } from "./platform/log.js";
 import { describeMemory } from "./platform/memory.js";
 import { makePrivateDirectory } from "./platform/private-directory.js";
+import { recoverState, type RecoveredState } from "./recover-state.js";
 import { getOperation } from "../protocol/operation.js";
 import { Server } from "./server/server.js";
 import { checkSocketPath, isServed } from "./server/socket-path.js";
-import type { Change, Commit } from "./store/commit.js";
-import { applyChanges } from "./store/diff.js";
-import { emptyRoot, type Root } from "./store/root.js";
 
 /** Longest that a stop waits for the history. */
 const STOP_MILLISECONDS_MAX = 5000;
@@ -170,73 +164,35 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
   return { socket: places.socket, repository, stop: () => (stopping ??= stop()) };
 }
 
-interface Recovered {
-  readonly journal: Journal;
-  readonly root: Root;
-  readonly seq: Seq;
-}
-
 /** Recovers; when that fails, ends the recorder that is being started, whose own complaint would be the same or a lesser one. */
-async function recoverOrEnd(starting: Promise<Recorder>, recoverState: () => Recovered): Promise<Recovered> {
+async function recoverOrEnd(starting: Promise<Recorder>, recoverNow: () => RecoveredState): Promise<RecoveredState> {
   try {
-    return recoverState();
+    return recoverNow();
   } catch (error) {
     await starting.then((recorder) => recorder.close()).catch(() => undefined);
     throw error;
   }
 }
 
-/** Loads the root at the tip of the history and replays what the journal holds beyond it. */
-function recover(ports: DaemonPorts, config: DaemonConfig, repository: string): Recovered {
-  const { fileSystem, logger } = ports;
-  const tip = loadTip(fileSystem, repository);
-  const after = tip?.seq ?? (0 as Seq);
-  const redactor = openRedactor(ports, config);
-  let root = tip?.root ?? emptyRoot();
-  if (redactor !== undefined) root = redactor.emptyNodes(root, after);
-  let seq = after;
-  const opened = openJournal({
+/** Recovers the state, and tells what was found. */
+function recover({ fileSystem, logger }: DaemonPorts, config: DaemonConfig, repository: string): RecoveredState {
+  const recovered = recoverState({
     fileSystem,
-    directory: join(config.stateDirectory, "journal", "main"),
-    after,
+    stateDirectory: config.stateDirectory,
+    repositoryDirectory: repository,
     durability: config.durability,
     bootId: config.bootId,
-    redact: redactor?.redact,
+    redact: config.redact,
     segmentBytesMax: segmentBytesFor(config.journalBytesMax),
-    replay: (commit) => {
-      root = applyChanges(root, redactor?.emptyChanges(commit.changes) ?? commit.changes, commit.seq);
-      seq = commit.seq;
-    },
   });
-  const { journal } = opened;
+  const { seq, recorded, opened } = recovered;
   reportRecovery(logger, opened);
-  logger.info("state loaded", { seq, recorded: after, replayed: seq - after });
-  return { journal, root, seq };
-}
-
-interface OpenedRedactor {
-  /** Undefined when no value is to be redacted now. */
-  readonly redact: ((commit: Commit) => Commit) | undefined;
-  emptyNodes(root: Root, seq: Seq): Root;
-  emptyChanges(changes: readonly Change[]): readonly Change[];
-}
-
-/** Undefined when nothing is to be redacted and nothing ever was. */
-function openRedactor({ fileSystem }: DaemonPorts, config: DaemonConfig): OpenedRedactor | undefined {
-  const { stateDirectory, redact: globs = [] } = config;
-  let key = readRedactionKey(fileSystem, stateDirectory);
-  if (key === undefined && globs.length === 0) return undefined;
-  key ??= createRedactionKey(fileSystem, stateDirectory);
-  const redactor = { key, globs };
-  return {
-    redact: globs.length === 0 ? undefined : (commit) => redactCommit(commit, redactor),
-    emptyNodes: (root, seq) => emptyMarkedNodes(root, redactor, seq),
-    emptyChanges: (changes) => emptyMarkedChanges(changes, redactor),
-  };
+  logger.info("state loaded", { seq, recorded, replayed: seq - recorded });
+  return recovered;
 }
 
 /** Says what the journal's recovery removed or passed over. */
-function reportRecovery(logger: Logger, { cut, passedOver }: OpenedJournal): void {
+function reportRecovery(logger: Logger, { cut, passedOver }: RecoveredState["opened"]): void {
   if (cut !== undefined) {
     const { file, offset, bytes, reason, goodLines } = cut;
     if (goodLines === 0) {

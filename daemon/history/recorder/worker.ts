@@ -8,11 +8,9 @@ import { parentPort, workerData } from "node:worker_threads";
 import { DirectoryUsers } from "../../platform/directory-users.js";
 import { lowerThreadPriority } from "../../platform/thread-priority.js";
 import { nodeFileSystem } from "../../platform/node-file-system.js";
-import { createRepository } from "../repository/layout.js";
-import { Maintenance } from "./maintenance.js";
 import type { RecorderReport, RecorderRequest, RecorderWorkerData } from "./messages.js";
+import { openRecorder } from "./open-recorder.js";
 import { RecorderLoop } from "./recorder-loop.js";
-import { HistoryRecorder } from "./recorder.js";
 
 /**
  * Who waits for a reply comes before the history: on two busy processors the recorder takes a tenth of what it would, and
@@ -26,16 +24,16 @@ const options = workerData as RecorderWorkerData;
 const { repositoryDirectory, journalDirectory, ref, hostName, sealMilliseconds } = options;
 const fileSystem = nodeFileSystem;
 
-createRepository(fileSystem, repositoryDirectory);
-const recorder = new HistoryRecorder({ fileSystem, repositoryDirectory, ref, hostName });
 const report = (message: RecorderReport): void => {
   port.postMessage(message);
 };
 const monotonicMilliseconds = (): number => performance.now();
 const directoryUsers = new DirectoryUsers({ monotonicMilliseconds });
-const maintenance = new Maintenance({
+const { recorder, maintenance } = openRecorder({
   fileSystem,
   repositoryDirectory,
+  ref,
+  hostName,
   monotonicMilliseconds,
   retirementMillisecondsMin: options.retirementMillisecondsMin,
   retirementMilliseconds: options.retirementMilliseconds,
@@ -44,10 +42,8 @@ const maintenance = new Maintenance({
     report({ kind: "maintenanceFailure", reason });
   },
   retention: {
-    branch: options.ref,
     limits: options.retention,
-    onDropped: (text, oldest) => {
-      recorder.noteBeginning(oldest);
+    onDropped: (text) => {
       report({ kind: "dropped", text, progress: loop.progress() });
     },
   },
