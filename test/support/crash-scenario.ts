@@ -1,19 +1,22 @@
 /**
  * A daemon's life as a list of steps on one disk, without threads, sockets and timers, and every moment at which it can die.
  *
- * Owns the steps and the points. A life does what the daemon does, in its order: `daemon.ts` at the start, the journal as
- * the server drives it, the recorder as `recorder-loop.ts` drives it; what it promises is written into a `HistoryModel`. To
- * have a new part of the daemon tried at every crash point, add a step.
+ * Owns the steps and the points. What a life does at its start is the daemon's own code (`recover-state.ts`,
+ * `open-recorder.ts`); then it does what the daemon does, in its order: the journal as the server drives it, the recorder and
+ * the maintenance as `recorder-loop.ts` drives them, with a clock that goes on when it is looked at. What it promises is
+ * written into a `HistoryModel`. To have a new part of the daemon tried at every crash point, add a step.
  */
-import type { Seq } from "../../protocol/identifiers.js";
-import { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
-import { loadTip } from "../../daemon/history/recorder/load-tip.js";
+import type { Maintenance } from "../../daemon/history/recorder/maintenance.js";
+import { openRecorder } from "../../daemon/history/recorder/open-recorder.js";
+import type { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
+import type { RetentionThreshold } from "../../daemon/history/recorder/retention-plan.js";
 import { createRepository, MAIN_REF } from "../../daemon/history/repository/layout.js";
+import { RefStore } from "../../daemon/history/repository/ref-store.js";
 import { JournalFollower } from "../../daemon/journal/follower.js";
-import { openJournal, type Durability, type Journal } from "../../daemon/journal/journal.js";
+import type { Durability, Journal } from "../../daemon/journal/journal.js";
 import type { FileSystem, OpenFile } from "../../daemon/platform/file-system.js";
-import { applyChanges } from "../../daemon/store/diff.js";
-import { emptyRoot, type Root } from "../../daemon/store/root.js";
+import { recoverState } from "../../daemon/recover-state.js";
+import type { Root } from "../../daemon/store/root.js";
 import { createMemoryFileSystem, type MemoryFileSystem } from "./memory-file-system.js";
 import { HistoryModel } from "./history-model.js";
 
@@ -24,6 +27,16 @@ const JOURNAL_DIRECTORY = `${STATE_DIRECTORY}/journal/main`;
 
 /** Some four commits. */
 const SEGMENT_BYTES_MAX = 1500;
+/** How far a look at the clock moves it: a step of the maintenance then ends after each pause of its work. */
+const LOOK_MILLISECONDS = 3;
+/** Long against the looks of a whole merge, so that it passes only where a scenario lets it. */
+const RETIREMENT_MILLISECONDS = 100_000;
+/** Small enough for the limits to drop something more than once. */
+const RETENTION_THRESHOLD: RetentionThreshold = { commitsMin: 4, partMin: 0.1 };
+/** How many commits more than the limit says may be left when the maintenance is at rest. */
+export const COMMITS_TOO_MANY_MAX: number = RETENTION_THRESHOLD.commitsMin - 1;
+/** Far more than any life needs to come to rest. */
+const STEPS_MAX = 20_000;
 
 /** What a life goes on from. */
 export interface LifeOptions {
@@ -39,32 +52,44 @@ export class Life {
   readonly found: { readonly seq: number; readonly root: Root };
   readonly journal: Journal;
   readonly recorder: HistoryRecorder;
+  readonly maintenance: Maintenance;
   readonly #follower: JournalFollower;
+  readonly #failures: string[] = [];
+  /** The monotonic clock. */
+  #now = 0;
 
   constructor({ disk, model, durability }: LifeOptions) {
     this.model = model;
     createRepository(disk, REPOSITORY_DIRECTORY);
-    const tip = loadTip(disk, REPOSITORY_DIRECTORY);
-    const after = tip?.seq ?? (0 as Seq);
-    const { journal, recovered } = openJournal({
+    const { journal, root, seq } = recoverState({
       fileSystem: disk,
-      directory: JOURNAL_DIRECTORY,
-      after,
+      stateDirectory: STATE_DIRECTORY,
+      repositoryDirectory: REPOSITORY_DIRECTORY,
       durability,
+      bootId: `boot-${String(model.boot)}`,
       segmentBytesMax: SEGMENT_BYTES_MAX,
     });
-    let root = tip?.root ?? emptyRoot();
-    for (const commit of recovered) root = applyChanges(root, commit.changes, commit.seq);
-    this.found = { seq: recovered.at(-1)?.seq ?? after, root };
+    this.found = { seq, root };
     this.journal = journal;
-    createRepository(disk, REPOSITORY_DIRECTORY);
-    this.recorder = new HistoryRecorder({
+    const { recorder, maintenance } = openRecorder({
       fileSystem: disk,
       repositoryDirectory: REPOSITORY_DIRECTORY,
       ref: MAIN_REF,
-      hostName: "host",
+      hostName: model.hostName,
+      monotonicMilliseconds: () => (this.#now += LOOK_MILLISECONDS),
+      retirementMillisecondsMin: RETIREMENT_MILLISECONDS,
+      retirementMilliseconds: RETIREMENT_MILLISECONDS,
+      isInUse: () => false,
+      onFailure: (reason) => this.#failures.push(reason),
+      retention: {
+        limits: { keepCommits: model.keepCommits, keepSeconds: undefined },
+        threshold: RETENTION_THRESHOLD,
+        onDropped: () => undefined,
+      },
     });
-    this.#follower = new JournalFollower(disk, JOURNAL_DIRECTORY, this.recorder.recordedSeq);
+    this.recorder = recorder;
+    this.maintenance = maintenance;
+    this.#follower = new JournalFollower(disk, JOURNAL_DIRECTORY, recorder.recordedSeq);
   }
 
   /** A tick that commits. */
@@ -76,34 +101,86 @@ export class Life {
   /** A turn of the recorder's thread. */
   record(commitsMax = Infinity): void {
     for (const commit of this.#follower.readUpTo(this.journal.position(), commitsMax)) this.recorder.record(commit);
+    while (this.recorder.isIndexIncomplete) this.recorder.repairIndex(256);
   }
 
   /** A seal, and what the main thread does when it hears of it. */
   seal(): void {
-    this.recorder.seal();
+    const pack = this.recorder.seal();
+    if (pack !== undefined) this.maintenance.noteSeal(pack);
     const { sealedSeq } = this.recorder.progress();
     this.model.sealed = sealedSeq;
     this.journal.discardThrough(sealedSeq);
   }
 
+  /** Commits that are sealed at once. */
+  commit(commits: number): void {
+    this.append(commits);
+    this.record();
+    this.seal();
+  }
+
+  /** Maintains the repository for so many steps, or until it must wait. */
+  maintain(stepsMax = STEPS_MAX): void {
+    for (let steps = 0; steps < stepsMax && this.maintenance.isDue; steps++) this.#step(steps);
+  }
+
+  /** Maintains it until there is nothing left to do, whatever time passes. */
+  settle(): void {
+    for (let steps = 0; ; steps++) {
+      const milliseconds = this.maintenance.millisecondsUntilDue();
+      if (milliseconds === undefined) return;
+      this.#now += milliseconds;
+      this.#step(steps);
+    }
+  }
+
+  #step(steps: number): void {
+    this.maintenance.step();
+    if (this.#failures.length > 0) throw new Error(`the maintenance failed: ${this.#failures.join("; ")}`);
+    if (steps >= STEPS_MAX - 1) throw new Error("the maintenance does not come to rest");
+  }
+
+  /** Asks for the history to begin at a commit. */
+  compact(seq: number): void {
+    const { model } = this;
+    model.askToBeginAt(seq);
+    this.maintenance.compact(`@{${String(seq)}}`, (answer) => {
+      if (!("failure" in answer)) {
+        if (answer.refusal !== undefined) this.#failures.push(answer.refusal);
+        model.answerBeginningAt(seq);
+      } else if (answer.failure !== "the daemon stops" && answer.failure !== "it was interrupted") {
+        this.#failures.push(answer.failure);
+      }
+    });
+  }
+
   /** The end of the process, gentle or not, as far as files are concerned. */
   end(): void {
+    this.maintenance.close();
     this.#follower.close();
+    this.recorder.close();
     this.journal.close();
   }
 }
 
 /** A part of a scenario. */
 export type ScenarioStep =
-  /** The process ends and is started again; what the recorder had not sealed it records again. */
-  { readonly kind: "restart" } | { readonly kind: "run"; readonly run: (life: Life) => void };
+  /**
+   * The process ends and is started again; what the recorder had not sealed it records again. From there on the history
+   * is limited to so many commits, where a limit is given.
+   */
+  | { readonly kind: "restart"; readonly keepCommits?: number }
+  /** Somebody else makes a tag, which is on the disk at once. */
+  | { readonly kind: "tag"; readonly name: string; readonly seq: number }
+  | { readonly kind: "run"; readonly run: (life: Life) => void };
 
 function run(work: (life: Life) => void): ScenarioStep {
   return { kind: "run", run: work };
 }
 
-/** The steps after the first start. Between them the life has rotated its journal several times and has discarded segments. */
-export const SCENARIO: readonly ScenarioStep[] = [
+/** Journal and recorder. Between the starts the life rotates its journal several times and discards segments. */
+export const RECORDING: readonly ScenarioStep[] = [
   run((life) => {
     life.append(1);
     life.append(3);
@@ -133,6 +210,58 @@ export const SCENARIO: readonly ScenarioStep[] = [
     life.seal();
     life.append(2);
     life.record();
+  }),
+];
+
+/** Seals that are as many as the plan leaves unmerged. */
+const UNMERGED_SEALS = 7;
+
+/**
+ * Merging, dropping and removing, each of them with commits in its midst, and cut short by a restart as well as brought to
+ * its end.
+ */
+export const MAINTAINING: readonly ScenarioStep[] = [
+  run((life) => {
+    for (let seals = 0; seals < UNMERGED_SEALS; seals++) life.commit(2);
+  }),
+  { kind: "tag", name: "refs/tags/old", seq: 3 },
+  // Eight packs are merged; a ninth comes meanwhile.
+  run((life) => {
+    life.commit(2);
+    life.maintain(3);
+    life.commit(1);
+    life.maintain();
+  }),
+  { kind: "restart" },
+  run((life) => {
+    life.settle();
+  }),
+  // To its end without a restart: shallow, the rewriting, and the note, which goes with the old packs.
+  run((life) => {
+    life.commit(2);
+    life.compact(8);
+    life.maintain(4);
+    life.commit(1);
+    life.maintain();
+    life.append(1);
+    life.settle();
+  }),
+  // Its packs are replaced and not yet removed; the restart does it all once more, and has limits to keep besides.
+  run((life) => {
+    life.commit(2);
+    life.compact(13);
+    life.maintain();
+    life.append(1);
+  }),
+  { kind: "restart", keepCommits: 9 },
+  run((life) => {
+    life.record();
+    for (let seals = 0; seals < 3; seals++) {
+      life.commit(2);
+      life.maintain(6);
+    }
+    life.settle();
+    life.append(2);
   }),
 ];
 
@@ -169,8 +298,13 @@ export function playScenario({ durability, steps, visit }: ScenarioRun): {
   let life = new Life({ disk, model, durability });
   for (const step of steps) {
     if (step.kind === "run") step.run(life);
-    else {
+    else if (step.kind === "tag") {
+      const refs = new RefStore(memory, REPOSITORY_DIRECTORY);
+      refs.update(step.name, { expected: undefined, to: model.oidAt(step.seq) });
+      model.tags.set(step.name, step.seq);
+    } else {
       life.end();
+      if (step.keepCommits !== undefined) model.keepCommits = step.keepCommits;
       life = new Life({ disk, model, durability });
     }
   }
@@ -178,16 +312,8 @@ export function playScenario({ durability, steps, visit }: ScenarioRun): {
   return { disk: memory, model };
 }
 
-/** Visits every crash point of the start after a crash; a start that fails is the visitor's caller's to see. */
-export function playStart(
-  start: LifeOptions & { readonly disk: MemoryFileSystem },
-  visit: (point: CrashPoint) => void,
-): Life {
-  return new Life({ ...start, disk: observe(start.disk, start.model, visit) });
-}
-
 /** A file system that calls `visit` before each change of the one behind it. */
-function observe(memory: MemoryFileSystem, model: HistoryModel, visit: (point: CrashPoint) => void): FileSystem {
+export function observe(memory: MemoryFileSystem, model: HistoryModel, visit: (point: CrashPoint) => void): FileSystem {
   let count = 0;
   const before = (call: string, halfDone?: (fork: MemoryFileSystem) => void): void => {
     visit({

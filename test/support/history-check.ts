@@ -7,11 +7,15 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import type { ParsedCommit } from "../../daemon/history/object/commit-object.js";
 import { hexFromOid, type Oid } from "../../daemon/history/object/oid.js";
 import { isDirectoryKey, parseTree } from "../../daemon/history/object/tree-object.js";
+import { findCommit } from "../../daemon/history/repository/find-commit.js";
 import { MAIN_REF } from "../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../daemon/history/repository/object-reader.js";
 import { RefStore } from "../../daemon/history/repository/ref-store.js";
+import { SeqIndex } from "../../daemon/history/repository/seq-index.js";
+import { readShallow, sameCommits, type Shallow } from "../../daemon/history/repository/shallow.js";
 import { readCommit } from "../../daemon/history/repository/walk.js";
 import { decodeRoot } from "../../daemon/history/object/root-decoder.js";
 import type { FileSystem } from "../../daemon/platform/file-system.js";
@@ -27,24 +31,72 @@ export interface CheckedHistory {
   readonly seq: number;
   /** Whether each commit's tree is decoded and compared with the model's root, or its oid alone. */
   readonly decodes?: boolean;
+  /**
+   * Whether nothing is left to be done: then what was dropped is gone, and of what the limits say is too much, at most so
+   * many commits are left.
+   */
+  readonly settledWithin?: number;
 }
 
-/** Throws unless the branch is the model's commits from `seq` down to the first, with everything that they reach. */
-export function checkHistory(history: CheckedHistory): void {
-  const { fileSystem, repositoryDirectory, model, decodes = false } = history;
+/**
+ * Throws unless the branch is the model's commits from `seq` down to where the history may begin, and the tags are the
+ * model's, with everything that they reach; returns the seq of the first commit.
+ */
+export function checkHistory(history: CheckedHistory): number {
+  const { fileSystem, repositoryDirectory, model, settledWithin } = history;
   const reader = new ObjectReader(fileSystem, repositoryDirectory, { verifyOids: true });
   try {
-    let oid = new RefStore(fileSystem, repositoryDirectory).read(MAIN_REF);
-    let { seq } = history;
+    const shallow = readShallow(fileSystem, repositoryDirectory);
+    const refs = new RefStore(fileSystem, repositoryDirectory);
     const seen = new Set<Oid>();
+    const oldest = checkBranch(history, { reader, shallow, seen, tip: refs.read(MAIN_REF) });
+    const { least, most } = model.oldest(history.seq, settledWithin);
+    if (oldest < least || oldest > most) {
+      throw new Error(`the history begins with ${String(oldest)}, not with ${String(least)} to ${String(most)}`);
+    }
+    const roots = new Set(oldest > 1 ? [model.oidAt(oldest)] : []);
+    for (const [name, seq] of model.tags) {
+      const oid = refs.read(name);
+      if (oid !== model.oidAt(seq)) throw new Error(`${name} is not on commit ${String(seq)}`);
+      readAll(reader, readCommit(reader, oid).tree, seen);
+      if (seq > 1 && seq < oldest) roots.add(oid);
+    }
+    if (!sameCommits(shallow, roots)) {
+      throw new Error(`shallow lists ${namesOf(shallow)}, and should list ${namesOf(roots)}`);
+    }
+    if (settledWithin !== undefined) checkDropped(reader, model);
+    return oldest;
+  } finally {
+    reader.close();
+  }
+}
+
+interface Walk {
+  readonly reader: ObjectReader;
+  readonly shallow: Shallow;
+  /** What has been read. */
+  readonly seen: Set<Oid>;
+  readonly tip: Oid | undefined;
+}
+
+/** Checks the commits of the branch; returns the seq of the first, or 1 where there is none. */
+function checkBranch({ fileSystem, repositoryDirectory, ...history }: CheckedHistory, walk: Walk): number {
+  const { model, decodes = false } = history;
+  const { reader, shallow, seen, tip } = walk;
+  if (tip === undefined) {
+    if (history.seq !== 0) throw new Error(`there is no history where it should end with ${String(history.seq)}`);
+    return 1;
+  }
+  const index = new SeqIndex({ fileSystem, repositoryDirectory, ref: MAIN_REF });
+  try {
+    let oid: Oid | undefined = tip;
+    let { seq } = history;
     for (; oid !== undefined; seq--) {
-      const { tree, parents, trailers } = readCommit(reader, oid);
+      const { tree, parents, trailers }: ParsedCommit = readCommit(reader, oid, shallow);
       const name = `commit ${hexFromOid(oid)}`;
       if (trailers.seq !== seq)
         throw new Error(`${name} has Seq ${String(trailers.seq)} where ${String(seq)} was expected`);
-      if (parents.length > 1) throw new Error(`${name} has ${String(parents.length)} parents`);
-      const { time, origin } = model.commitAt(seq);
-      if (trailers.time !== time || trailers.connection !== origin.connection) throw new Error(`${name} is another's`);
+      if (oid !== model.oidAt(seq)) throw new Error(`${name} with Seq ${String(seq)} is not the model's`);
       if (tree !== model.treeAt(seq))
         throw new Error(`${name} with Seq ${String(seq)} has another tree than the model`);
       if (
@@ -57,12 +109,27 @@ export function checkHistory(history: CheckedHistory): void {
         throw new Error(`the tree of ${name} is another root than the model's`);
       }
       readAll(reader, tree, seen);
+      if (findCommit({ reader, index, tip, givenUp: shallow }, seq)?.oid !== oid) {
+        throw new Error(`commit ${String(seq)} is not found by its seq`);
+      }
       [oid] = parents;
     }
-    if (seq !== 0) throw new Error(`the history ends above commit ${String(seq)}`);
+    return seq + 1;
   } finally {
-    reader.close();
+    index.close();
   }
+}
+
+/** Throws when a commit that was dropped is still there. */
+function checkDropped(reader: ObjectReader, model: HistoryModel): void {
+  const tagged = new Set(model.tags.values());
+  for (let seq = 1; seq <= model.dropped; seq++) {
+    if (!tagged.has(seq) && reader.has(model.oidAt(seq))) throw new Error(`commit ${String(seq)} still takes room`);
+  }
+}
+
+function namesOf(commits: Iterable<Oid>): string {
+  return [...commits].map((oid) => hexFromOid(oid)).join(", ") || "nothing";
 }
 
 /** Reads a tree and all below it, but for what has been seen. */
@@ -83,10 +150,31 @@ function readAll(reader: ObjectReader, top: Oid, seen: Set<Oid>): void {
   }
 }
 
-/** Files of a repository that nobody removes any more: temporaries, keeps without a purpose, locks. */
+/**
+ * Files of a repository that nobody removes any more: temporaries, keeps without a purpose, locks, the note of a compaction,
+ * packs that were superseded.
+ */
 export function leftovers(fileSystem: FileSystem, repositoryDirectory: string): string[] {
   const files = filesBelow(fileSystem, repositoryDirectory).map((path) => path.slice(repositoryDirectory.length + 1));
-  return files.filter((path) => /\.(?:keep|lock|new|tmp)$|(?:^|\/)(?:incoming-|tmp_)/.test(path));
+  const superseded = supersededPacks(fileSystem, repositoryDirectory);
+  return files.filter(
+    (path) =>
+      /\.(?:keep|lock|new|tmp|walk)$|(?:^|\/)(?:incoming-|tmp_)|^xenstore-tng\/compaction$/.test(path) ||
+      superseded.has(/\/pack-([0-9a-f]{40})\.\w+$/.exec(path)?.[1] ?? ""),
+  );
+}
+
+/** What the record says of packs whose successor is there. */
+function supersededPacks(fileSystem: FileSystem, repositoryDirectory: string): Set<string> {
+  const record = `${repositoryDirectory}/xenstore-tng/retired`;
+  const text = fileSystem.exists(record) ? Buffer.from(fileSystem.readFile(record)).toString("latin1") : "";
+  const names = new Set<string>();
+  for (const line of text.split("\n")) {
+    const [superseding = "", ...superseded] = line.split(" ");
+    if (!fileSystem.exists(`${repositoryDirectory}/objects/pack/pack-${superseding}.idx`)) continue;
+    for (const name of superseded) names.add(name);
+  }
+  return names;
 }
 
 /** Packs without an index and indexes without a pack. Git and we pass over them, but they take room. */

@@ -77,9 +77,10 @@ interface DirectoryNode {
 
 type Inode = FileNode | DirectoryNode;
 
-/** A byte array that grows. */
+/** A byte array that grows. Copies share their bytes until one of them changes. */
 class Content {
   #bytes = new Uint8Array(0);
+  #isShared = false;
   length = 0;
 
   view(): Uint8Array {
@@ -87,24 +88,35 @@ class Content {
   }
 
   resize(length: number): void {
-    if (length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(length, 2 * this.#bytes.length));
-      grown.set(this.view());
-      this.#bytes = grown;
-    }
+    if (length > this.#bytes.length) this.#moveTo(Math.max(length, 2 * this.#bytes.length));
+    else this.#unshare();
     if (length < this.length) this.#bytes.fill(0, length, this.length);
     this.length = length;
   }
 
   write(data: Uint8Array, position: number): void {
     if (position + data.length > this.length) this.resize(position + data.length);
+    else this.#unshare();
     this.#bytes.set(data, position);
   }
 
   copy(): Content {
     const copy = new Content();
-    copy.write(this.view(), 0);
+    copy.#bytes = this.#bytes;
+    copy.length = this.length;
+    copy.#isShared = this.#isShared = true;
     return copy;
+  }
+
+  #unshare(): void {
+    if (this.#isShared) this.#moveTo(this.#bytes.length);
+  }
+
+  #moveTo(capacity: number): void {
+    const bytes = new Uint8Array(capacity);
+    bytes.set(this.view());
+    this.#bytes = bytes;
+    this.#isShared = false;
   }
 }
 
@@ -118,8 +130,13 @@ function applyChange(entries: Map<string, Inode>, { gone, come }: EntryChange): 
   if (come !== undefined) entries.set(come.name, come.inode);
 }
 
+/** Without a stack: most of these are expected, and the stack would take a tenth of the time of a crash campaign. */
 function systemError(code: string, syscall: string, path: string): Error {
-  return Object.assign(new Error(`${code}: ${syscall} '${path}'`), { code, syscall, path });
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  const error = new Error(`${code}: ${syscall} '${path}'`);
+  Error.stackTraceLimit = stackTraceLimit;
+  return Object.assign(error, { code, syscall, path });
 }
 
 function newDirectory(): DirectoryNode {
@@ -138,7 +155,7 @@ function fileSystemOf(root: DirectoryNode): MemoryFileSystem {
 
   const namesOf = (path: string): string[] => {
     if (!path.startsWith("/")) throw new Error(`${path} is not absolute`);
-    return path.split("/").filter((name) => name !== "");
+    return path === "/" ? [] : path.slice(1).split("/");
   };
   const find = (path: string, syscall: string): Inode | undefined => {
     let inode: Inode | undefined = root;
