@@ -1,13 +1,15 @@
 /**
  * What the daemon finds when it starts: the root at the tip of the history, and the journal's commits beyond it.
  *
- * Owns that order (tip → journal, opened behind the tip's seq → replay) and what redaction does to a recovered root. It
- * starts no thread and opens no socket, so the crash tests run it on a disk in memory, as it is. It must never write to the
- * repository. Source: design.md, "Journal and recorder", "Start".
+ * Owns that order (tip → its ref made durable → journal, opened behind the tip's seq → replay) and what redaction does to a
+ * recovered root. It starts no thread and opens no socket, so the crash tests run it on a disk in memory, as it is. It must
+ * never change the repository. Source: design.md, "Journal and recorder", "Start".
  */
 import { join } from "node:path";
 import type { Seq } from "../protocol/identifiers.js";
 import { loadTip } from "./history/recorder/load-tip.js";
+import { MAIN_REF } from "./history/repository/layout.js";
+import { RefStore } from "./history/repository/ref-store.js";
 import { openJournal, type Durability, type Journal, type OpenedJournal } from "./journal/journal.js";
 import type { PathGlob } from "./journal/path-glob.js";
 import { createRedactionKey, readRedactionKey } from "./journal/redaction-key.js";
@@ -54,6 +56,8 @@ export function recoverState(options: RecoveryOptions): RecoveredState {
   const { fileSystem, stateDirectory, durability, bootId, segmentBytesMax } = options;
   const tip = loadTip(fileSystem, options.repositoryDirectory);
   const recorded = tip?.seq ?? (0 as Seq);
+  // An earlier life may have died between moving the ref and making that durable; the journal is about to forget those commits.
+  if (tip !== undefined) new RefStore(fileSystem, options.repositoryDirectory).sync(MAIN_REF);
   const redactor = openRedactor(options);
   let root = tip?.root ?? emptyRoot();
   if (redactor !== undefined) root = redactor.emptyNodes(root, recorded);

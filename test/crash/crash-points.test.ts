@@ -157,18 +157,10 @@ function checkSettled(life: Life, { disk, model, entryOrder }: Wreck): void {
     settledWithin: COMMITS_TOO_MANY_MAX,
   });
   expect(life.maintenance.progress().oldestSeq ?? 1).toBe(oldest);
-  // NEEDSWORK: the record of retired packs is rewritten when packs of a compaction went that were never in it, and the next
-  // start, which finds no line in it, leaves what that came to.
-  const litter = leftovers(disk, REPOSITORY_DIRECTORY).filter(
-    (path) => !(model.mayDrop && path === "xenstore-tng/retired.new"),
-  );
-  expect(litter).toEqual([]);
+  expect(leftovers(disk, REPOSITORY_DIRECTORY)).toEqual([]);
   // Where entries reach the disk in any order, a pack may come without the `.keep` that tells that it is half placed. It
   // cannot be removed then: Git places its own packs in the same way, and may be about to.
-  //
-  // NEEDSWORK: nor can a pack whose old history was dropped, when its index is gone and the daemon dies before the pack is:
-  // nothing tells the next start that it was being removed.
-  if (entryOrder === "in order" && !model.mayDrop) expect(halfPacks(disk, REPOSITORY_DIRECTORY)).toEqual([]);
+  if (entryOrder === "in order") expect(halfPacks(disk, REPOSITORY_DIRECTORY)).toEqual([]);
 }
 
 /** Is told of each crash point of a start, and whether the start has told what it found. */

@@ -22,7 +22,7 @@ import {
   recordAll,
   type History,
 } from "../unit/daemon/history/recorder/retention-support.js";
-import { fsckComplaints, git } from "../unit/daemon/history/repository/repository-support.js";
+import { fsckComplaints, git, gitBytes } from "../unit/daemon/history/repository/repository-support.js";
 
 const DELAY_MILLISECONDS = 10_000;
 
@@ -185,6 +185,78 @@ describe("while replaced packs are still there", () => {
     expect(scene.failures).toEqual([]);
     expect(existsSync(`${directory}/xenstore-tng/compaction`)).toBe(false);
     checkWhole(scene, 100, 120);
+  });
+
+  it("what Git copied of the old packs into its own goes too", () => {
+    for (const args of [
+      ["repack", "-q", "-d", "--geometric=100"],
+      ["gc", "-q", "--cruft"],
+    ]) {
+      const directory = join(temporaryDirectory(), "store.git");
+      const scene = world(directory, recurringHistory(300), 60);
+      scene.record(300);
+      scene.work();
+      expect(scene.compact("@{290}")).toEqual({ refusal: undefined });
+      git(directory, args);
+      scene.settle();
+      const needed = git(directory, ["rev-list", "--objects", "--all", "--no-object-names"]).split("\n").length;
+      const there = git(directory, ["cat-file", "--batch-all-objects", "--batch-check", "--unordered"]).split(
+        "\n",
+      ).length;
+      expect(there).toBeLessThan(needed * 1.2);
+      checkWhole(scene, 290, 300);
+    }
+  });
+
+  it("what a work tree has staged stays, before and in that time", () => {
+    const directory = join(temporaryDirectory(), "store.git");
+    const scene = world(directory, recurringHistory(200), 60);
+    scene.record(200);
+    const tree = join(directory, "../tree");
+    git(directory, ["worktree", "add", "-q", "--detach", tree, "main"]);
+    const old = git(directory, ["rev-parse", "main~150:domain/0/n0"]);
+    const older = git(directory, ["rev-parse", "main~160:domain/1/n1"]);
+    const stage = (oid: string, name: string): string =>
+      git(tree, ["update-index", "--add", "--cacheinfo", `100644,${oid},${name}`]);
+    stage(old, "before");
+    scene.work();
+    expect(scene.compact("@{190}")).toEqual({ refusal: undefined });
+    stage(older, "meanwhile");
+    scene.settle();
+    git(tree, ["commit", "-q", "-m", "x"]);
+    checkWhole(scene, 190, 200);
+  });
+
+  it("a branch on a commit that has lost its tree is named, and hinders nothing", () => {
+    const directory = join(temporaryDirectory(), "store.git");
+    const scene = world(directory, recurringHistory(200), 60);
+    scene.record(200);
+    scene.work();
+    const dropped = git(directory, ["rev-parse", "main~50"]);
+    const raw = gitBytes(directory, ["cat-file", "commit", dropped]);
+    expect(scene.compact("@{190}")).toEqual({ refusal: undefined });
+    scene.settle();
+    git(directory, ["hash-object", "-w", "-t", "commit", "--stdin"], raw);
+    git(directory, ["update-ref", "--no-deref", "refs/heads/hollow", dropped]);
+    expect(scene.compact("@{195}")).toEqual({ refusal: undefined });
+    scene.settle();
+    expect(scene.failures).toEqual([expect.stringMatching(/refs\/heads\/hollow leads to what is not there/)]);
+    git(directory, ["update-ref", "-d", "refs/heads/hollow"]);
+    checkWhole(scene, 195, 200);
+  });
+
+  it("somebody's own branch that moves all the time does not keep the old packs", () => {
+    const directory = join(temporaryDirectory(), "store.git");
+    const scene = world(directory, recurringHistory(200), 60);
+    scene.record(200);
+    git(directory, ["notes", "--ref", "ci", "add", "-m", "first", "main"]);
+    scene.work();
+    expect(scene.compact("@{190}")).toEqual({ refusal: undefined });
+    git(directory, ["notes", "--ref", "ci", "add", "-m", "second", "main~3"]);
+    scene.settle();
+    expect(scene.failures).toEqual([]);
+    expect(existsSync(`${directory}/xenstore-tng/compaction`)).toBe(false);
+    checkWhole(scene, 190, 200);
   });
 
   it("whatever Git does in that time, nothing is missing afterwards, and the next compaction goes on", async () => {

@@ -2,7 +2,7 @@
  * Compaction: the beginning of a history goes, and its space comes back.
  *
  * Owns the order of steps and what a crash between them leaves. What to drop is `retention-plan.ts`'s to say, what to keep
- * `mark-needed.ts`'s, how packs are rewritten `merge-packs.ts`'s. It runs in the recorder's thread as a generator that
+ * `mark-needed.ts`'s, which packs are rewritten together `rewrite-plan.ts`'s, and how `merge-packs.ts`'s. It runs in the recorder's thread as a generator that
  * pauses after a few milliseconds at most, so commits are recorded and sealed while it is under way; one runs at a time,
  * and no consolidation beside it.
  *
@@ -37,7 +37,7 @@ import {
   removeIfPresent,
   writeDurableFile,
 } from "../repository/durable-file.js";
-import { DamagedObjectError, ShallowMovedError } from "../repository/errors.js";
+import { DamagedObjectError, MissingObjectError, ShallowMovedError } from "../repository/errors.js";
 import { FileVanishedError } from "../repository/file-window.js";
 import { discardWrittenPack, packDirectory, placeWrittenPack, removeKeep } from "../repository/pack-file.js";
 import { RefStore, type Ref } from "../repository/ref-store.js";
@@ -50,12 +50,26 @@ import {
 } from "../repository/shallow.js";
 import { readCommit } from "../repository/walk.js";
 import { walkChain, type CommitChain } from "./commit-chain.js";
-import { findPins, listLiveRefs, peel, withoutBroken, type LiveRefs, type Pin } from "./live-refs.js";
+import type { ObjectReader } from "../repository/object-reader.js";
+import {
+  findPins,
+  IncompleteRefError,
+  isReported,
+  listLiveRefs,
+  peel,
+  withoutBroken,
+  type LiveRefs,
+  type Peeled,
+  type Pin,
+} from "./live-refs.js";
 import { markNeeded, type MarkContext, type Marked, type NeededObjects } from "./mark-needed.js";
+import { readPackFacts } from "./pack-facts.js";
+import { planRewrites, type RewritablePack } from "./rewrite-plan.js";
 import { PackTooLargeError, rewritePacks, type RewriteRequest, type RewrittenPack } from "./merge-packs.js";
 import type { RemovalGuard } from "./removal-guard.js";
 import type { RetiredPacks } from "./retired-packs.js";
 import {
+  isLimited,
   isWorthwhile,
   resolveRevision,
   wantedBoundary,
@@ -82,8 +96,8 @@ export type CompactionTarget =
   | { readonly kind: "revision"; readonly revision: string }
   /** Where the limits say, as far as other branches allow, if it is worth the work. */
   | { readonly kind: "limits"; readonly limits: RetentionLimits; readonly threshold?: RetentionThreshold }
-  /** Where a compaction that did not come to its end wanted it. */
-  | { readonly kind: "resume" };
+  /** Where a compaction that did not come to its end wanted it, or further on where the limits say by now. */
+  | { readonly kind: "resume"; readonly limits: RetentionLimits };
 
 /** What came of it. */
 export type CompactionOutcome =
@@ -118,6 +132,7 @@ interface Snapshot {
   readonly listed: LiveRefs;
   /** Those of them that lead somewhere. */
   readonly refs: LiveRefs;
+  /** Those that do not, and should. */
   readonly broken: readonly Ref[];
   readonly shallow: Shallow;
   /** All in use: their objects are marked. */
@@ -178,11 +193,20 @@ export function readOldestSeq(context: MarkContext, tip: Oid | undefined): Seq |
   if (tipSeq === undefined) return undefined;
   let oldest = 1 as Seq;
   for (const oid of readShallow(context.fileSystem, context.repositoryDirectory)) {
-    if (!context.reader.has(oid)) continue;
-    const { seq } = readCommit(context.reader, oid).trailers;
+    const seq = readSeqIfWhole(context.reader, oid);
     if (seq !== undefined && seq > oldest && seq <= tipSeq) oldest = seq;
   }
   return oldest;
+}
+
+/** Undefined for a commit that is not there, or damaged: of a tag's sake, which says nothing of the branch. */
+function readSeqIfWhole(reader: ObjectReader, oid: Oid): Seq | undefined {
+  try {
+    return readCommit(reader, oid).trailers.seq;
+  } catch (error) {
+    if (error instanceof MissingObjectError || error instanceof DamagedObjectError) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -197,12 +221,15 @@ export function* runCompaction(
   context: CompactionContext,
   target: CompactionTarget,
 ): Generator<void, CompactionOutcome> {
+  const incomplete = new IncompleteRefs();
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     try {
-      const outcome = yield* attemptCompaction(context, target);
+      const outcome = yield* attemptCompaction(context, target, incomplete);
       if (outcome !== undefined) return outcome;
     } catch (error) {
-      if (!(error instanceof FileVanishedError || error instanceof ShallowMovedError)) throw error;
+      if (error instanceof IncompleteRefError) {
+        if (incomplete.note(error)) attempt = 0;
+      } else if (!(error instanceof FileVanishedError || error instanceof ShallowMovedError)) throw error;
     } finally {
       context.reader.close();
     }
@@ -212,12 +239,45 @@ export function* runCompaction(
   );
 }
 
+/**
+ * Refs of which something is missing: what else they need cannot be told, so nothing is kept for their sake. Looking again
+ * comes first, because whoever repacks may have been in the midst of it.
+ */
+class IncompleteRefs {
+  readonly #seen = new Map<string, IncompleteRefError>();
+  readonly #believed = new Map<string, IncompleteRefError>();
+
+  /** Says whether one ref more is given up. */
+  note(error: IncompleteRefError): boolean {
+    const key = keyOf(error.ref);
+    if (this.#seen.get(key)?.message === error.message) {
+      this.#believed.set(key, error);
+      return true;
+    }
+    this.#seen.set(key, error);
+    return false;
+  }
+
+  has(ref: Ref): boolean {
+    return this.#believed.has(keyOf(ref));
+  }
+
+  complaints(): string[] {
+    return [...this.#believed.values()].filter(({ ref }) => isReported(ref)).map(({ message }) => message);
+  }
+}
+
+function keyOf({ name, oid }: Ref): string {
+  return `${name} ${oid}`;
+}
+
 /** Undefined: what was looked at is no longer so, begin again. */
 function* attemptCompaction(
   context: CompactionContext,
   target: CompactionTarget,
+  incomplete: IncompleteRefs,
 ): Generator<void, CompactionOutcome | undefined> {
-  const snapshot = takeSnapshot(context);
+  const snapshot = yield* takeSnapshot(context, incomplete);
   if (snapshot === undefined) {
     return target.kind === "revision"
       ? { kind: "refused", reason: "nothing is recorded yet" }
@@ -228,23 +288,24 @@ function* attemptCompaction(
   if ("kind" in decision) return decision;
   const marked = yield* markNeeded(context, { ...snapshot, chain, boundary: decision.boundary });
   try {
-    if (haveRefsMoved(context, snapshot, marked.needed)) return undefined;
+    const kept: Kept = { needed: marked.needed, chain, boundary: decision.boundary };
+    if (haveRefsMoved(context, snapshot, kept)) return undefined;
     context.retired.giveBackFiltered();
     context.guard.adopt(decision.boundary);
     moveBoundary(context, { snapshot, marked, boundary: chain.oidAt(decision.boundary) });
     yield;
-    const freed = yield* rewriteAll(context, { snapshot, marked, droppedPartMin: decision.droppedPartMin });
+    const freed = yield* rewriteAll(context, { snapshot, kept, decision });
     if (freed === undefined) return undefined;
     const commitsDropped = decision.boundary - chain.oldest;
-    const complaints = [...snapshot.broken.map(brokenRef), ...freed.complaints];
+    const complaints = [...snapshot.broken.map(brokenRef), ...incomplete.complaints(), ...freed.complaints];
     return { kind: "done", oldest: decision.boundary, commitsDropped, ...freed, complaints };
   } finally {
     marked.needed.close();
   }
 }
 
-/** All in one step, so that refs, list and packs belong together. */
-function takeSnapshot(context: CompactionContext): Snapshot | undefined {
+/** What matters in one step, so that refs, list and packs belong together. */
+function* takeSnapshot(context: CompactionContext, incomplete: IncompleteRefs): Generator<void, Snapshot | undefined> {
   const { fileSystem, repositoryDirectory, branch } = context;
   const tip = new RefStore(fileSystem, repositoryDirectory).read(branch);
   if (tip === undefined) return undefined;
@@ -258,9 +319,12 @@ function takeSnapshot(context: CompactionContext): Snapshot | undefined {
   const rewritable = new Set(packs.filter((pack) => !names.has(`pack-${pack}.keep`)));
   const listed = listLiveRefs(fileSystem, repositoryDirectory, branch);
   context.guard.prepare({ packs, refs: listed });
-  const { present, broken } = withoutBroken(context.reader, listed);
   const shallow = readShallow(fileSystem, repositoryDirectory);
-  return { tip, listed, refs: present, broken, shallow, packs, rewritable };
+  const { present, broken } = yield* withoutBroken(context.reader, listed);
+  const isWhole = (ref: Ref): boolean => !incomplete.has(ref);
+  const refs = { ...present, tags: present.tags.filter(isWhole), others: present.others.filter(isWhole) };
+  context.guard.noteBroken(broken);
+  return { tip, listed, refs, broken: broken.filter(isReported), shallow, packs, rewritable };
 }
 
 function brokenRef({ name, oid }: Ref): string {
@@ -274,9 +338,9 @@ function* decide(
 ): Generator<void, Decision | CompactionOutcome> {
   const { target, snapshot, chain } = subject;
   const pins = yield* findPins(context.reader, { ...snapshot, chain });
+  const secondsAt = (seq: Seq): number => readCommit(context.reader, chain.oidAt(seq)).committer.seconds;
   switch (target.kind) {
     case "limits": {
-      const secondsAt = (seq: Seq): number => readCommit(context.reader, chain.oidAt(seq)).committer.seconds;
       const boundary = withinPins(wantedBoundary(target.limits, chain, secondsAt), pins);
       if (!isWorthwhile(boundary, chain, target.threshold)) {
         if (chain.damage !== undefined) throw chain.damage;
@@ -293,8 +357,9 @@ function* decide(
     case "resume": {
       const note = readCompactionNote(context);
       const resolution = note === undefined ? undefined : yield* resolveRevision(note, { chain, named: [] });
-      // It may have been dropped since, by a boundary further on.
-      const seq = resolution !== undefined && "seq" in resolution ? resolution.seq : chain.oldest;
+      // It may have been dropped since, by a boundary further on; and what the limits want has moved on as well.
+      let seq = resolution !== undefined && "seq" in resolution ? resolution.seq : chain.oldest;
+      if (isLimited(target.limits)) seq = Math.max(seq, wantedBoundary(target.limits, chain, secondsAt)) as Seq;
       return { boundary: Math.max(chain.oldest, withinPins(seq, pins)) as Seq, droppedPartMin: 0 };
     }
   }
@@ -314,18 +379,50 @@ function fromResolution(revision: string, resolution: Resolution, pins: readonly
 function namedCommits(context: CompactionContext, { tip, refs }: Snapshot): NamedCommit[] {
   const named = [{ name: context.branch, commit: tip }];
   for (const ref of [...refs.tags, ...refs.others]) {
-    const { oid, type } = peel(context.reader, ref);
-    if (type === "commit") named.push({ name: ref.name, commit: oid });
+    const peeled = peelIfWhole(context.reader, ref);
+    if (peeled?.type === "commit") named.push({ name: ref.name, commit: peeled.oid });
   }
   return named;
 }
 
-/** Whether a ref leads to something now that was not marked (invariant 5). */
-function haveRefsMoved(context: CompactionContext, { listed }: Snapshot, needed: NeededObjects): boolean {
-  const known = new Set([...listed.tags, ...listed.others].map(({ name, oid }) => `${name} ${oid}`));
-  const isSafe = ({ name, oid }: Ref): boolean => known.has(`${name} ${oid}`) || needed.has(oid);
+/** Undefined for a tag that cannot be followed: it names no commit. */
+function peelIfWhole(reader: ObjectReader, ref: Ref): Peeled | undefined {
+  try {
+    return peel(reader, ref);
+  } catch (error) {
+    if (error instanceof MissingObjectError || error instanceof DamagedObjectError) return undefined;
+    throw error;
+  }
+}
+
+/** What was marked. */
+interface Kept {
+  readonly needed: NeededObjects;
+  readonly chain: CommitChain;
+  readonly boundary: Seq;
+}
+
+/** Whether a ref leads to something now for whose sake not all was marked (invariant 5). */
+function haveRefsMoved(context: CompactionContext, { listed }: Snapshot, kept: Kept): boolean {
+  const { needed, chain, boundary } = kept;
+  const known = new Set([...listed.tags, ...listed.others].map(keyOf));
   const now = listLiveRefs(context.fileSystem, context.repositoryDirectory, context.branch);
-  return ![...now.tags, ...now.others].every(isSafe);
+  const isSafeTag = (ref: Ref): boolean => known.has(keyOf(ref)) || needed.has(ref.oid);
+  // What a branch is built on must be there too, and an old commit may have been kept for a tag's sake alone.
+  const isSafe = (ref: Ref): boolean => known.has(keyOf(ref)) || isOnChain(context.reader, ref, { chain, boundary });
+  const isSafeBlob = (oid: Oid): boolean => listed.staged.has(oid) || needed.has(oid);
+  return !(now.tags.every(isSafeTag) && now.others.every(isSafe) && [...now.staged].every(isSafeBlob));
+}
+
+function isOnChain(
+  reader: ObjectReader,
+  ref: Ref,
+  { chain, boundary }: { readonly chain: CommitChain; readonly boundary: Seq },
+): boolean {
+  const peeled = peelIfWhole(reader, ref);
+  if (peeled?.type !== "commit") return false;
+  const { seq } = readCommit(reader, peeled.oid).trailers;
+  return seq !== undefined && seq >= boundary && chain.has(seq) && chain.oidAt(seq) === peeled.oid;
 }
 
 /** From here on the history begins at the boundary, for Git and for us. */
@@ -378,54 +475,77 @@ interface Freed {
   bytesAfter: number;
 }
 
+/** What a compaction does to the packs. */
+interface RewriteWork {
+  readonly snapshot: Snapshot;
+  readonly kept: Kept;
+  readonly decision: Decision;
+}
+
 /** Undefined: a ref has moved, begin again. */
-function* rewriteAll(
-  context: CompactionContext,
-  work: { readonly snapshot: Snapshot; readonly marked: Marked; readonly droppedPartMin: number },
-): Generator<void, Freed | undefined> {
-  const { snapshot, marked, droppedPartMin } = work;
-  const freed: Freed = { complaints: [], packsRewritten: 0, packsRetired: 0, bytesBefore: 0, bytesAfter: 0 };
-  const keep = (pack: string, position: number): boolean => marked.needed.isNeeded(pack, position);
-  /** Packs that stay; a pack may be rewritten into one that was there already, of an earlier attempt. */
-  const staying = new Set<string>();
-  const useless: string[] = [];
-  for (const { name, objects, needed } of marked.needed.summary()) {
-    if (!snapshot.rewritable.has(name)) continue;
-    const bytes = packBytes(context, name);
-    freed.bytesBefore += bytes;
-    const dropped = objects - needed;
-    if (dropped === 0 || staying.has(name) || dropped < objects * droppedPartMin) {
-      staying.add(name);
-      freed.bytesAfter += bytes;
-      continue;
-    }
-    if (needed === 0) {
-      useless.push(name);
-      continue;
-    }
-    const rewritten = yield* rewriteIfPossible(context, { sources: [name], keep }, freed.complaints);
+function* rewriteAll(context: CompactionContext, work: RewriteWork): Generator<void, Freed | undefined> {
+  const { snapshot, kept, decision } = work;
+  const packs = yield* measurePacks(context, snapshot, kept.needed);
+  const bytesBefore = packs.reduce((sum, { bytes }) => sum + bytes, 0);
+  const freed: Freed = { complaints: [], packsRewritten: 0, packsRetired: 0, bytesBefore, bytesAfter: bytesBefore };
+  const { rewrites, useless } = planRewrites(packs, decision);
+  const closed = kept.needed.summary().filter(({ objects, needed }) => objects === needed);
+  context.guard.noteClosed(closed.map(({ name }) => name));
+  const keep = (pack: string, position: number): boolean => kept.needed.isNeeded(pack, position);
+  const bytesOf = new Map(packs.map(({ name, bytes }) => [name, bytes]));
+  /** A pack may be rewritten into one that was there already, of an earlier attempt. */
+  const made = new Set<string>();
+  const retire = (names: readonly string[]): void => {
+    freed.packsRetired += names.length;
+    for (const name of names) freed.bytesAfter -= bytesOf.get(name) ?? 0;
+  };
+  const pending = [...rewrites];
+  for (let sources = pending.shift(); sources !== undefined; sources = pending.shift()) {
+    const rewritten = yield* rewriteIfPossible(context, { sources, keep }, freed.complaints);
     if (rewritten === undefined) {
-      staying.add(name);
-      freed.bytesAfter += bytes;
+      if (sources.length > 1) pending.push(...sources.map((source) => [source]));
       continue;
     }
-    if (haveRefsMoved(context, snapshot, marked.needed)) {
+    if (sources.some((source) => context.guard.isAdded(source)) || haveRefsMoved(context, snapshot, kept)) {
       discardWrittenPack(context.fileSystem, rewritten);
       return undefined;
     }
-    replacePack(context, name, rewritten);
-    staying.add(rewritten.name);
+    const { name } = rewritten;
+    const replaced = sources.filter((source) => source !== name);
+    replacePacks(context, replaced, rewritten);
+    retire(replaced);
+    if (!bytesOf.has(name)) freed.bytesAfter += rewritten.packBytes + rewritten.indexBytes;
     freed.packsRewritten++;
-    freed.packsRetired += rewritten.name === name ? 0 : 1;
-    freed.bytesAfter += rewritten.packBytes + rewritten.indexBytes;
+    made.add(name);
     yield;
   }
-  if (haveRefsMoved(context, snapshot, marked.needed)) return undefined;
-  freed.packsRetired += retireUseless(
-    context,
-    useless.filter((name) => !staying.has(name)),
-  );
+  if (haveRefsMoved(context, snapshot, kept)) return undefined;
+  const isGoing = (name: string): boolean => !made.has(name) && !context.guard.isAdded(name);
+  retire(retireUseless(context, useless.filter(isGoing)));
   return freed;
+}
+
+/** What the packs that may be rewritten are like. */
+function* measurePacks(
+  context: CompactionContext,
+  { rewritable }: Snapshot,
+  needed: NeededObjects,
+): Generator<void, RewritablePack[]> {
+  const { fileSystem, repositoryDirectory, reader } = context;
+  const packs: RewritablePack[] = [];
+  for (const need of needed.summary()) {
+    if (!rewritable.has(need.name)) continue;
+    let seq: number | undefined;
+    try {
+      ({ seq } = yield* readPackFacts(fileSystem, reader, { repositoryDirectory, name: need.name }));
+    } catch (error) {
+      // Whether that hinders anything the rewriting will tell.
+      if (!(error instanceof DamagedObjectError)) throw error;
+    }
+    packs.push({ ...need, bytes: packBytes(context, need.name), seq });
+    yield;
+  }
+  return packs;
 }
 
 /** Undefined: the pack stays as it is (invariant 7). */
@@ -438,16 +558,17 @@ function* rewriteIfPossible(
     return yield* rewritePacks(context, request);
   } catch (error) {
     if (!(error instanceof DamagedObjectError || error instanceof PackTooLargeError)) throw error;
-    complaints.push(`${error.message}; this pack is left as it is`);
+    // Of several each is tried alone.
+    if (request.sources.length === 1) complaints.push(`${error.message}; this pack is left as it is`);
     return undefined;
   }
 }
 
-/** Places a pack and lets the one that it was made from go (invariant 2). */
-function replacePack(context: CompactionContext, name: string, pack: RewrittenPack): void {
+/** Places a pack and lets those that it was made from go (invariant 2). */
+function replacePacks(context: CompactionContext, replaced: readonly string[], pack: RewrittenPack): void {
   const { fileSystem, repositoryDirectory, retired, guard } = context;
   try {
-    retired.announce(pack.name, [name], "filtered");
+    retired.announce(pack.name, replaced, "filtered");
     placeWrittenPack(fileSystem, repositoryDirectory, pack);
   } catch (error) {
     retired.withdraw(pack.name);
@@ -455,30 +576,23 @@ function replacePack(context: CompactionContext, name: string, pack: RewrittenPa
     throw error;
   }
   retired.retire(pack.name);
-  guard.noteReplaced([name], pack.name);
+  guard.noteFiltered(replaced, pack.name);
   removeKeep(fileSystem, repositoryDirectory, pack.name);
 }
 
 /**
- * Lets packs go of which nothing is needed; returns how many. Any pack that stays can stand for them, because there is
+ * Lets packs go of which nothing is needed; returns those that do. Any pack that stays can stand for them, because there is
  * nothing in them that it would have to have. Where none is left (all that is needed is loose), they stay too.
  */
-function retireUseless(
-  { fileSystem, repositoryDirectory, retired, guard }: CompactionContext,
-  useless: readonly string[],
-): number {
-  if (useless.length === 0) return 0;
-  const going = retired.names();
-  for (const name of useless) going.add(name);
-  const names = listIfPresent(fileSystem, packDirectory(repositoryDirectory)).map(
-    (name) => PACK_INDEX_NAME.exec(name)?.[1],
-  );
-  const staying = names.find((name) => name !== undefined && !going.has(name));
-  if (staying === undefined) return 0;
+function retireUseless({ retired, guard }: CompactionContext, useless: readonly string[]): readonly string[] {
+  if (useless.length === 0) return [];
+  const going = new Set(useless);
+  const staying = [...guard.packs].find((name) => !going.has(name));
+  if (staying === undefined) return [];
   retired.announce(staying, useless, "filtered");
   retired.retire(staying);
-  guard.noteReplaced(useless);
-  return useless.length;
+  guard.noteFiltered(useless);
+  return useless;
 }
 
 /** Of a pack and its index. */

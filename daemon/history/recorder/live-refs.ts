@@ -8,8 +8,8 @@
  * bisection, a note), and a detached `HEAD` is one too: what they reach stays reachable, so the boundary does not pass the
  * newest commits of the branch that they are built on.
  *
- * A line of a reflog counts as a tag: `git fsck` wants its commits, `git checkout @{1}` their trees, and a work tree's index
- * names files of the last of them. Git expires them after 90 days, ours has none. What such a line names may be gone.
+ * A line of a reflog counts as a tag: `git fsck` wants its commits, and `git checkout @{1}` their trees. Git expires them
+ * after 90 days, ours has none. What such a line names may be gone. What an index names stays too, as it does in `git gc`.
  *
  * Worked example: `try` was forked at commit 100 and has two commits of its own; `v1` is a tag on commit 20; main is at
  * 500. The boundary may go up to 100. At 100, commit 20 is kept as an island: its tree, not its parents.
@@ -21,9 +21,11 @@ import { oidFromHex, type Oid } from "../object/oid.js";
 import type { ObjectType } from "../object/pack-decode.js";
 import { listIfPresent, readIfPresent } from "../repository/durable-file.js";
 import type { ObjectReader } from "../repository/object-reader.js";
+import { DamagedObjectError, MissingObjectError } from "../repository/errors.js";
 import { RefStore, type Ref } from "../repository/ref-store.js";
+import { indexedBlobs } from "../repository/work-tree-index.js";
 import type { Shallow } from "../repository/shallow.js";
-import { readCommit } from "../repository/walk.js";
+import { NotACommitError, readCommit } from "../repository/walk.js";
 import type { CommitChain } from "./commit-chain.js";
 
 const TAG_PREFIX = "refs/tags/";
@@ -42,6 +44,8 @@ export interface LiveRefs {
   readonly tags: readonly Ref[];
   /** Other branches and whatever else; a detached `HEAD` has the name of its file. */
   readonly others: readonly Ref[];
+  /** The blobs that indexes of work trees name. */
+  readonly staged: ReadonlySet<Oid>;
 }
 
 /** How far down a branch something else reaches. */
@@ -64,36 +68,65 @@ export function listLiveRefs(fileSystem: FileSystem, repositoryDirectory: string
     if (ref.name === branch) continue;
     (ref.name.startsWith(TAG_PREFIX) ? tags : others).push(ref);
   }
+  const staged = new Set<Oid>();
   const own = listIfPresent(fileSystem, `${repositoryDirectory}/worktrees`).map((name) => `worktrees/${name}/`);
-  const inWorktrees = own.flatMap((prefix) => filesBelow(fileSystem, repositoryDirectory, `${prefix}refs`));
-  for (const name of ["HEAD", ...own.map((prefix) => `${prefix}HEAD`), ...inWorktrees]) {
-    const hex = DETACHED.exec(readText(fileSystem, `${repositoryDirectory}/${name}`))?.[1];
+  const place = { fileSystem, repositoryDirectory };
+  const inWorktrees = own.flatMap((prefix) => filesBelow(place, `${prefix}refs`));
+  for (const { name, text } of [...["", ...own].map((prefix) => readText(place, `${prefix}HEAD`)), ...inWorktrees]) {
+    const hex = DETACHED.exec(text)?.[1];
     if (hex !== undefined) others.push({ name, oid: oidFromHex(hex) });
   }
   for (const prefix of ["", ...own]) {
-    for (const name of filesBelow(fileSystem, repositoryDirectory, `${prefix}logs`)) {
-      tags.push(...reflogEntries(readText(fileSystem, `${repositoryDirectory}/${name}`), name));
+    for (const { name, text } of filesBelow(place, `${prefix}logs`)) {
+      for (const ref of reflogEntries(text, name)) tags.push(ref);
     }
+    for (const blob of stagedBlobs(place, prefix)) staged.add(blob);
   }
-  return { tags, others };
+  return { tags, others, staged };
 }
 
-function readText(fileSystem: FileSystem, path: string): string {
-  return Buffer.from(readIfPresent(fileSystem, path) ?? []).toString("latin1");
+interface Place {
+  readonly fileSystem: FileSystem;
+  readonly repositoryDirectory: string;
 }
 
-/** The files in a directory and below it, by their paths from the repository on. */
-function filesBelow(fileSystem: FileSystem, repositoryDirectory: string, directory: string): string[] {
-  const files: string[] = [];
+interface NamedText {
+  /** Path from the repository on. */
+  readonly name: string;
+  readonly text: string;
+}
+
+function readText({ fileSystem, repositoryDirectory }: Place, name: string): NamedText {
+  const content = readIfPresent(fileSystem, `${repositoryDirectory}/${name}`);
+  return { name, text: Buffer.from(content ?? []).toString("latin1") };
+}
+
+/** The files in a directory and below it, sorted by name. */
+function filesBelow({ fileSystem, repositoryDirectory }: Place, directory: string): NamedText[] {
+  const files: NamedText[] = [];
   const pending = [directory];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    for (const name of listIfPresent(fileSystem, `${repositoryDirectory}/${next}`)) {
-      const path = `${next}/${name}`;
-      if (readIfPresent(fileSystem, `${repositoryDirectory}/${path}`) === undefined) pending.push(path);
-      else files.push(path);
+    for (const entry of listIfPresent(fileSystem, `${repositoryDirectory}/${next}`)) {
+      const name = `${next}/${entry}`;
+      const content = readIfPresent(fileSystem, `${repositoryDirectory}/${name}`);
+      if (content === undefined) pending.push(name);
+      else files.push({ name, text: Buffer.from(content).toString("latin1") });
     }
   }
-  return files.sort();
+  return files.sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/** What the index of a work tree names, and those that it shares (`git update-index --split-index`). */
+function* stagedBlobs({ fileSystem, repositoryDirectory }: Place, prefix: string): Generator<Oid, void> {
+  const directory = `${repositoryDirectory}/${prefix}`;
+  const names = listIfPresent(fileSystem, directory).filter(
+    (name) => name === "index" || name.startsWith("sharedindex."),
+  );
+  for (const name of names) {
+    const content = readIfPresent(fileSystem, directory + name);
+    // Git replaces an index by rename; one that cannot be read is of no use to Git either.
+    if (content !== undefined) yield* indexedBlobs(content) ?? [];
+  }
 }
 
 /** Lines `OLD NEW WHO WHEN\tWHAT`; each object once. */
@@ -109,21 +142,59 @@ function reflogEntries(text: string, name: string): Ref[] {
 /** Refs that lead somewhere, and those whose object is gone: a line of an old reflog, or a ref that somebody broke. */
 export interface SortedRefs {
   readonly present: LiveRefs;
-  /** Without lines of reflogs, which may lead nowhere. */
   readonly broken: readonly Ref[];
 }
 
 /** Parts the refs whose object is not there from the others; nothing can be kept for their sake. */
-export function withoutBroken(reader: ObjectReader, { tags, others }: LiveRefs): SortedRefs {
-  const isThere = ({ oid }: Ref): boolean => reader.has(oid);
-  return {
-    present: { tags: tags.filter(isThere), others: others.filter(isThere) },
-    broken: [...tags, ...others].filter((ref) => !isThere(ref) && !isInReflog(ref)),
-  };
+export function* withoutBroken(reader: ObjectReader, { tags, others, staged }: LiveRefs): Generator<void, SortedRefs> {
+  const broken: Ref[] = [];
+  let looked = 0;
+  function* present(refs: readonly Ref[]): Generator<void, Ref[]> {
+    const found: Ref[] = [];
+    for (const ref of refs) {
+      if (++looked % SLICE_COMMITS === 0) yield;
+      (reader.has(ref.oid) ? found : broken).push(ref);
+    }
+    return found;
+  }
+  const whole = { tags: yield* present(tags), others: yield* present(others), staged };
+  return { present: whole, broken };
+}
+
+/** Whether it is a person's to mend: lines of reflogs may lead nowhere. */
+export function isReported(ref: Ref): boolean {
+  return !isInReflog(ref);
 }
 
 function isInReflog({ name }: Ref): boolean {
   return REFLOG_NAME.test(name);
+}
+
+/** Something that a ref needs is not there. */
+export class IncompleteRefError extends Error {
+  override readonly name = "IncompleteRefError";
+  readonly ref: Ref;
+  constructor(ref: Ref, cause: Error) {
+    super(`${ref.name} leads to what is not there (${cause.message}): delete that ref`, { cause });
+    this.ref = ref;
+  }
+}
+
+/**
+ * Runs a walk from a ref.
+ *
+ * @throws IncompleteRefError when something is missing, and what else the walk throws, with the ref's name before it
+ */
+export function* onBehalfOf<Result>(ref: Ref, walk: Generator<void, Result>): Generator<void, Result> {
+  try {
+    return yield* walk;
+  } catch (error) {
+    if (error instanceof MissingObjectError) throw new IncompleteRefError(ref, error);
+    if (error instanceof DamagedObjectError || error instanceof NotACommitError) {
+      throw new Error(`${ref.name} cannot be followed: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
 }
 
 /** What a ref leads to. */
@@ -157,6 +228,7 @@ export function peel(reader: ObjectReader, ref: Ref): Peeled {
  * How far down the branch the other refs reach; refs that have nothing in common with it are not among the pins.
  *
  * @param shallow - what `readShallow` gave
+ * @throws IncompleteRefError, and what else `onBehalfOf` throws
  */
 export function* findPins(
   reader: ObjectReader,
@@ -165,7 +237,7 @@ export function* findPins(
   const { chain, shallow, refs } = history;
   const seen = new Set<Oid>();
   const pins: Pin[] = [];
-  for (const ref of refs.others) {
+  function* lowestOf(ref: Ref): Generator<void, Seq | undefined> {
     const { oid, type } = peel(reader, ref);
     const pending = type === "commit" ? [oid] : [];
     let lowest: Seq | undefined;
@@ -178,6 +250,10 @@ export function* findPins(
       if (seq === undefined || !chain.has(seq) || chain.oidAt(seq) !== next) pending.push(...parents);
       else if (lowest === undefined || seq < lowest) lowest = seq;
     }
+    return lowest;
+  }
+  for (const ref of refs.others) {
+    const lowest = yield* onBehalfOf(ref, lowestOf(ref));
     if (lowest !== undefined) pins.push({ ref: ref.name, seq: lowest });
   }
   return pins;

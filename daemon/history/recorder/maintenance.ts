@@ -108,6 +108,8 @@ export class Maintenance {
   #notBefore = 0;
   #retryMilliseconds = RETRY_MILLISECONDS_MIN;
   #vanishedInARow = 0;
+  #removalNotBefore = 0;
+  #removalRetryMilliseconds = RETRY_MILLISECONDS_MIN;
 
   /** Finds out at once what an earlier process left, if the disk allows; if not, the first step tries again. */
   constructor(options: MaintenanceOptions) {
@@ -149,6 +151,7 @@ export class Maintenance {
   noteSeal(pack: string): void {
     this.#isStale = true;
     this.#packsSinceLook++;
+    this.#retired.takeBack(pack);
     this.#retention.noteSeal(pack);
   }
 
@@ -179,7 +182,7 @@ export class Maintenance {
 
   /** On the monotonic clock. */
   #dueAt(): number | undefined {
-    const retired = this.#retired.dueMilliseconds();
+    const retired = this.#removalDueAt();
     const work = this.#job !== undefined || this.#isStale ? 0 : undefined;
     const retention = this.#retention.dueMilliseconds();
     if (retired === undefined && work === undefined && retention === undefined) return undefined;
@@ -246,11 +249,25 @@ export class Maintenance {
     this.#reader.close();
   }
 
+  /** On the monotonic clock. */
+  #removalDueAt(): number | undefined {
+    const due = this.#retention.isNoteSuperfluous ? 0 : this.#retired.dueMilliseconds();
+    return due === undefined ? undefined : Math.max(due, this.#removalNotBefore);
+  }
+
+  /** Whatever goes wrong here concerns no other work. */
   #removeRetired(): void {
-    const due = this.#retired.dueMilliseconds();
-    if (due === undefined || due > this.#options.monotonicMilliseconds()) return;
-    for (const name of this.#retired.removeDue(() => this.#retention.judgeFiltered())) this.#known.delete(name);
-    this.#retention.noteRemovals();
+    const now = this.#options.monotonicMilliseconds();
+    if ((this.#removalDueAt() ?? Infinity) > now) return;
+    try {
+      for (const name of this.#retired.removeDue(() => this.#retention.judgeFiltered())) this.#known.delete(name);
+      this.#retention.noteRemovals();
+      this.#removalRetryMilliseconds = RETRY_MILLISECONDS_MIN;
+    } catch (error) {
+      this.#removalNotBefore = now + this.#removalRetryMilliseconds;
+      this.#removalRetryMilliseconds = Math.min(2 * this.#removalRetryMilliseconds, RETRY_MILLISECONDS_MAX);
+      this.#options.onFailure(`replaced packs could not be removed: ${messageOf(error)}`);
+    }
   }
 
   /** One merge, if there is one to make; then whatever is due comes first. */

@@ -35,7 +35,7 @@ import type { Ref } from "../repository/ref-store.js";
 import type { Shallow } from "../repository/shallow.js";
 import { readCommit } from "../repository/walk.js";
 import type { CommitChain } from "./commit-chain.js";
-import { peel, type LiveRefs } from "./live-refs.js";
+import { onBehalfOf, peel, type LiveRefs } from "./live-refs.js";
 
 /** What the walk works with. */
 export interface MarkContext {
@@ -201,7 +201,8 @@ function isSet(bits: Uint8Array, position: number): boolean {
  * Walks over what is to be kept and marks it. The marks belong to the caller, who closes them; after an error, or when the
  * generator is returned early, they are closed.
  *
- * @throws FileVanishedError when one of the packs is gone (begin again), MissingObjectError, DamagedObjectError
+ * @throws FileVanishedError when one of the packs is gone (begin again), MissingObjectError, DamagedObjectError, and for
+ *   what other refs need what `onBehalfOf` throws
  */
 export function* markNeeded(context: MarkContext, request: MarkRequest): Generator<void, Marked> {
   const needed = new NeededObjects(context, request.packs);
@@ -243,9 +244,14 @@ class Walk {
   *run(): Generator<void, void> {
     const { refs } = this.#request;
     const merged = yield* this.#walkBranch();
-    for (const ref of refs.others) yield* this.#walkRef(ref, false);
-    for (const ref of refs.tags) yield* this.#walkRef(ref, true);
+    for (const ref of refs.others) yield* onBehalfOf(ref, this.#walkRef(ref, false));
+    for (const ref of refs.tags) yield* onBehalfOf(ref, this.#walkRef(ref, true));
     yield* this.#walkLines(merged, true);
+    for (const blob of refs.staged) {
+      // What is not there was not there before either.
+      if (this.#reader.has(blob)) this.#needed.mark(blob);
+      if (++this.#objects % SLICE_OBJECTS === 0) yield;
+    }
   }
 
   /** The branch from its boundary to its tip; returns what was merged into it. */

@@ -13,6 +13,8 @@
  *   - when somebody needs what was not needed then: by a ref, or by the branch itself. The branch's new commits need what
  *     the recorder puts into its own packs, and what the tip at that time had.
  * A loose object that goes because a pack has it is one of the latter: what was needed and in an old pack was in the new one.
+ * What somebody makes of dropped objects without naming the result (`git commit-tree`) is safe as long as the old packs are
+ * there, and not longer: Git keeps such things for two weeks, and we do not.
  *
  * Invariants
  *  1. Of what compactions made and relied on, no pack is forgotten until another one that we made has all of it.
@@ -20,11 +22,15 @@
  */
 import type { Seq } from "../../../protocol/identifiers.js";
 import type { FileSystem } from "../../platform/file-system.js";
-import { hexFromOid, type Oid } from "../object/oid.js";
+import { hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
+import { TreeDifference } from "../object/tree-difference.js";
 import { listIfPresent } from "../repository/durable-file.js";
 import { MissingObjectError } from "../repository/errors.js";
 import type { ObjectReader } from "../repository/object-reader.js";
+import { WindowPool } from "../repository/file-window.js";
+import { indexPath } from "../repository/pack-entries.js";
 import { packDirectory } from "../repository/pack-file.js";
+import { PackIndex } from "../repository/pack-index.js";
 import type { Ref } from "../repository/ref-store.js";
 import { SeqIndex } from "../repository/seq-index.js";
 import { NotACommitError, readCommit } from "../repository/walk.js";
@@ -52,6 +58,13 @@ interface Facts {
   readonly tagged: ReadonlySet<Oid>;
   /** With all that they are built on. */
   readonly whole: ReadonlySet<Oid>;
+  readonly staged: ReadonlySet<Oid>;
+  /** Packs that were placed since. */
+  readonly added: Set<string>;
+  /** Packs whose objects need nothing that goes: all of it was needed, or the recorder made it since. */
+  readonly closed: Set<string>;
+  /** What refs named that was not there. */
+  broken: ReadonlySet<Oid>;
 }
 
 /** Guards one repository. */
@@ -71,7 +84,16 @@ export class RemovalGuard {
       packs: new Set(packs),
       tagged: new Set(refs.tags.map(({ oid }) => oid)),
       whole: new Set(refs.others.map(({ oid }) => oid)),
+      staged: refs.staged,
+      added: new Set(),
+      closed: new Set(),
+      broken: new Set(),
     };
+  }
+
+  /** It keeps nothing for the sake of these refs. */
+  noteBroken(refs: readonly Ref[]): void {
+    if (this.#next !== undefined) this.#next.broken = new Set(refs.map(({ oid }) => oid));
   }
 
   /** It will replace packs now, and the history begins at `boundary`. */
@@ -83,17 +105,45 @@ export class RemovalGuard {
 
   /** A pack was placed. */
   noteAdded(name: string): void {
-    this.#facts?.packs.add(name);
-    this.#next?.packs.add(name);
+    for (const facts of [this.#facts, this.#next]) {
+      facts?.packs.add(name);
+      facts?.added.add(name);
+      facts?.closed.add(name);
+    }
   }
 
-  /** Packs were replaced by one; or by none, when nothing of them was needed. */
-  noteReplaced(names: readonly string[], by?: string): void {
+  /** All that is in these packs is needed. */
+  noteClosed(names: readonly string[]): void {
+    for (const name of names) this.#facts?.closed.add(name);
+  }
+
+  /** Whether a pack was placed since the compaction began; one that was there then may have been made again. */
+  isAdded(name: string): boolean {
+    return (this.#next ?? this.#facts)?.added.has(name) === true;
+  }
+
+  /** The packs that stay. */
+  get packs(): ReadonlySet<string> {
+    return this.#facts?.packs ?? new Set();
+  }
+
+  /** Packs were merged into one. */
+  noteMerged(sources: readonly string[], by: string): void {
     for (const facts of [this.#facts, this.#next]) {
       if (facts === undefined) continue;
-      for (const name of names) facts.packs.delete(name);
-      if (by !== undefined) facts.packs.add(by);
+      const isClosed = sources.every((name) => facts.closed.has(name));
+      for (const name of sources) facts.packs.delete(name);
+      facts.packs.add(by);
+      if (isClosed) facts.closed.add(by);
     }
+  }
+
+  /** Packs were replaced by one that has what is needed of them; or by none, when that is nothing. */
+  noteFiltered(names: readonly string[], by?: string): void {
+    for (const name of names) this.#facts?.packs.delete(name);
+    if (by === undefined) return;
+    this.#facts?.packs.add(by);
+    this.#facts?.closed.add(by);
   }
 
   /**
@@ -118,29 +168,45 @@ export class RemovalGuard {
     return undefined;
   }
 
-  #unsafeRef({ tagged, whole }: Facts): string | undefined {
-    const { fileSystem, repositoryDirectory, branch } = this.#repository;
-    const { tags, others } = listLiveRefs(fileSystem, repositoryDirectory, branch);
-    const isNewTag = ({ oid }: Ref): boolean => !tagged.has(oid) && !whole.has(oid);
-    const changed = [...tags.filter(isNewTag), ...others.filter(({ oid }) => !whole.has(oid))];
-    if (changed.length === 0) return undefined;
-    const { reader } = this.#repository;
+  #unsafeRef(facts: Facts): string | undefined {
+    const { fileSystem, repositoryDirectory, branch, reader } = this.#repository;
+    const { tags, others, staged } = listLiveRefs(fileSystem, repositoryDirectory, branch);
+    const isStillBroken = (oid: Oid): boolean => facts.broken.has(oid) && !reader.has(oid);
+    const isKnown = (oid: Oid, known: ReadonlySet<Oid>): boolean => known.has(oid) && !facts.broken.has(oid);
+    const isNewTag = ({ oid }: Ref): boolean => !isKnown(oid, facts.tagged) && !isKnown(oid, facts.whole);
+    const isNew = ({ oid }: Ref): boolean => !isKnown(oid, facts.whole);
+    const changed = [...tags.filter(isNewTag), ...others.filter(isNew)].filter(({ oid }) => !isStillBroken(oid));
+    const blobs = [...staged].filter((oid) => !facts.staged.has(oid));
+    if (changed.length === 0 && blobs.length === 0) return undefined;
     const index = new SeqIndex({ fileSystem, repositoryDirectory, ref: branch });
+    const staying = new StayingObjects(this.#repository, facts.packs);
+    const closed = new StayingObjects(
+      this.#repository,
+      [...facts.closed].filter((name) => facts.packs.has(name)),
+    );
     try {
-      const unsafe = changed.find((ref) => !this.#isOnKeptCommit(ref, index));
-      return unsafe && `${unsafe.name} leads to ${hexFromOid(unsafe.oid)} now, which may need what was dropped`;
+      const isSafe = (ref: Ref): boolean =>
+        this.#isOnKeptCommit(ref, index, staying) || this.#needsNothingElse(ref, facts, closed);
+      const unsafe = changed.find((ref) => !isSafe(ref));
+      if (unsafe !== undefined) {
+        return `${unsafe.name} leads to ${hexFromOid(unsafe.oid)} now, which may need what was dropped`;
+      }
+      const lost = blobs.find((oid) => !staying.has(oid) && reader.has(oid));
+      return lost && `the index of a work tree names ${hexFromOid(lost)} now, which was dropped`;
     } finally {
+      staying.close();
+      closed.close();
       index.close();
       reader.close();
     }
   }
 
   /** Most new refs are on recent commits of the branch, and those are kept whatever else is. */
-  #isOnKeptCommit(ref: Ref, index: SeqIndex): boolean {
+  #isOnKeptCommit(ref: Ref, index: SeqIndex, staying: StayingObjects): boolean {
     const { reader } = this.#repository;
     try {
       const { tagObjects, oid, type } = peel(reader, ref);
-      if (type !== "commit" || !tagObjects.every((tagObject) => this.#isLoose(tagObject))) return false;
+      if (type !== "commit" || !tagObjects.every((tagObject) => staying.has(tagObject))) return false;
       const { seq } = readCommit(reader, oid).trailers;
       return seq !== undefined && seq >= this.#boundary && index.oidOfSeq(seq) === oid;
     } catch (error) {
@@ -149,9 +215,84 @@ export class RemovalGuard {
     }
   }
 
-  #isLoose(oid: Oid): boolean {
+  /** Somebody's own work: loose objects, down to what is needed anyway. */
+  #needsNothingElse(ref: Ref, { whole }: Facts, closed: StayingObjects): boolean {
+    const seen = new Set<Oid>([ref.oid]);
+    const pending = [ref.oid];
+    for (let oid = pending.pop(); oid !== undefined; oid = pending.pop()) {
+      if (whole.has(oid) || closed.isPacked(oid)) continue;
+      if (seen.size > OBJECTS_LOOKED_AT_MAX || !closed.isLoose(oid)) return false;
+      for (const needed of neededBy(this.#repository.reader, oid)) {
+        if (seen.has(needed)) continue;
+        seen.add(needed);
+        pending.push(needed);
+      }
+    }
+    return true;
+  }
+}
+
+/** More than that are looked through by the next compaction. */
+const OBJECTS_LOOKED_AT_MAX = 2000;
+const TAG_TARGET = /^object ([0-9a-f]{40})\n/;
+
+/** The ids that an object names; an empty id, which nobody has, for what cannot be understood. */
+function neededBy(reader: ObjectReader, oid: Oid): readonly Oid[] {
+  const { type, data } = reader.read(oid);
+  switch (type) {
+    case "blob":
+      return [];
+    case "tree": {
+      const found: Oid[] = [];
+      const entries = new TreeDifference(data);
+      while (entries.next()) found.push(entries.oid());
+      return found;
+    }
+    case "commit": {
+      const { tree, parents } = readCommit(reader, oid);
+      return [tree, ...parents];
+    }
+    case "tag": {
+      const hex = TAG_TARGET.exec(data.toString("latin1", 0, 64))?.[1];
+      return [hex === undefined ? ("" as Oid) : oidFromHex(hex)];
+    }
+  }
+}
+
+const INDEX_MEMORY = { windowBytesMax: 4 * 1024 * 1024, openFilesMax: 64 };
+
+/** The objects that are loose or in some packs. */
+class StayingObjects {
+  readonly #repository: GuardedRepository;
+  readonly #indexes: PackIndex[] = [];
+
+  constructor(repository: GuardedRepository, packs: Iterable<string>) {
+    const { fileSystem, repositoryDirectory } = repository;
+    this.#repository = repository;
+    const pool = new WindowPool(fileSystem, INDEX_MEMORY);
+    try {
+      for (const name of packs) this.#indexes.push(new PackIndex(pool, indexPath({ repositoryDirectory, name })));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  has(oid: Oid): boolean {
+    return this.isPacked(oid) || this.isLoose(oid);
+  }
+
+  isPacked(oid: Oid): boolean {
+    return this.#indexes.some((index) => index.find(oid) !== undefined);
+  }
+
+  isLoose(oid: Oid): boolean {
     const { fileSystem, repositoryDirectory } = this.#repository;
     const hex = hexFromOid(oid);
     return fileSystem.exists(`${repositoryDirectory}/objects/${hex.slice(0, 2)}/${hex.slice(2)}`);
+  }
+
+  close(): void {
+    for (const index of this.#indexes) index.close();
   }
 }

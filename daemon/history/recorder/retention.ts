@@ -12,8 +12,9 @@
  * Invariants
  *  1. Each request is answered once: when the history begins there and the old packs are on their way out, with a refusal,
  *     or with the failure.
- *  2. The note goes only when every pack that the compaction has replaced is gone. As long as it is there, the limits are
- *     not looked at: one compaction is brought to its end before the next.
+ *  2. The note goes only when every pack that the compaction has replaced is gone. Till then the limits are not looked at,
+ *     so that one compaction is brought to its end before the next; but no longer than `LIMITS_WAIT_MILLISECONDS`, since
+ *     somebody may keep those packs.
  *  3. A failure stops nothing else: it is reported, and tried again after `RETRY_MILLISECONDS_MIN`, twice as late each time.
  *  4. A history that cannot be shortened as the limits want (another branch needs it, all is young enough) is looked through
  *     again only when it has grown or aged by a fair part, not at each seal.
@@ -66,6 +67,8 @@ interface Request {
 
 const RETRY_MILLISECONDS_MIN = 5000;
 const RETRY_MILLISECONDS_MAX = 30 * 60_000;
+/** Twice as long as packs stay that somebody reads. */
+const LIMITS_WAIT_MILLISECONDS = 10 * 60_000;
 /** How much older, as a part of the age that is kept, a history becomes before its dates are looked at again. */
 const AGE_PART = 0.05;
 const AGE_SECONDS_MIN = 1;
@@ -96,6 +99,8 @@ export class Retention {
   /** On the monotonic clock: after a failure. */
   #notBefore = 0;
   #retryMilliseconds = RETRY_MILLISECONDS_MIN;
+  /** On the monotonic clock: after a compaction whose old packs are still there (invariant 2). */
+  #limitsNotBefore = 0;
   /** Before the branch has grown to here, or aged to there, the limits are not looked at again (invariant 4). */
   #notBeforeSeq = 0;
   #notBeforeSeconds = 0;
@@ -147,12 +152,17 @@ export class Retention {
 
   /** Says that packs were merged into one. */
   noteMerge(sources: readonly string[], pack: string): void {
-    this.#guard.noteReplaced(sources, pack);
+    this.#guard.noteMerged(sources, pack);
+  }
+
+  /** Whether the note of a compaction is still there that has come to its end. */
+  get isNoteSuperfluous(): boolean {
+    return this.#hasNote && !this.#isRunning && !this.#isResumeDue && !this.#options.retired.hasFiltered;
   }
 
   /** Says that superseded packs were removed. */
   noteRemovals(): void {
-    if (!this.#hasNote || this.#isRunning || this.#isResumeDue || this.#options.retired.hasFiltered) return;
+    if (!this.isNoteSuperfluous) return;
     removeCompactionNote(this.#options);
     this.#hasNote = false;
     this.#retryMilliseconds = RETRY_MILLISECONDS_MIN;
@@ -184,8 +194,9 @@ export class Retention {
   /** When `run` has something to do next, on the monotonic clock; undefined when it has not. */
   dueMilliseconds(): number | undefined {
     if (this.#requests.length > 0) return 0;
-    const isDue = !this.#isStarted || this.#isResumeDue || (this.#isCheckDue && !this.#hasNote);
-    return isDue ? this.#notBefore : undefined;
+    if (!this.#isStarted || this.#isResumeDue) return this.#notBefore;
+    if (!this.#isCheckDue) return undefined;
+    return this.#hasNote ? Math.max(this.#notBefore, this.#limitsNotBefore) : this.#notBefore;
   }
 
   /** Does what is due. Never throws, but for what its caller throws into it. */
@@ -220,7 +231,8 @@ export class Retention {
   }
 
   *#resume(): Generator<void, void> {
-    if (readCompactionNote(this.#options) !== undefined) yield* this.#compact({ kind: "resume" });
+    if (readCompactionNote(this.#options) !== undefined)
+      yield* this.#compact({ kind: "resume", limits: this.#options.limits });
     this.#isResumeDue = false;
   }
 
@@ -262,6 +274,7 @@ export class Retention {
 
   #tell(outcome: Extract<CompactionOutcome, { kind: "done" }>): void {
     this.#oldestSeq = outcome.oldest;
+    this.#limitsNotBefore = this.#options.monotonicMilliseconds() + LIMITS_WAIT_MILLISECONDS;
     // Whoever asked, what a resumed one would do is done.
     this.#isResumeDue = false;
     if (!this.#options.retired.hasFiltered) this.#retryMilliseconds = RETRY_MILLISECONDS_MIN;

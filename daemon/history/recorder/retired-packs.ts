@@ -19,7 +19,8 @@
  * directory open or mapped, and at the latest when the longest delay has.
  *
  * The record is the file `xenstore-tng/retired` in the repository: a line for each merge, the superseding pack first. What
- * was filtered is not in it: a start finds those packs in use, and the compaction's note, which leads to looking again.
+ * was filtered is not in it: a start finds those packs in use, and the compaction's note, which leads to looking again. But
+ * before filtered packs go, a line `going` names them, so that a start removes what a crash left of them.
  *
  * Invariants
  *  1. A pack is removed only while the pack that supersedes it is there, whole and under its own name. Is that gone (a person
@@ -29,7 +30,9 @@
  *  4. Whatever the moment of a crash, a merged pack is either in use or in the record: the record is written before the
  *     superseding pack can be seen, and a line goes only after the removals are on the disk. A line whose superseding pack is
  *     not there at start says nothing; one whose superseded packs are gone does no harm.
- *  5. A filtered pack is removed only in the step in which `judgeFiltered` allowed it.
+ *  5. A pack whose index is gone is removed at start when the record says that it was going; others may be Git's, which
+ *     writes a pack before its index.
+ *  6. A filtered pack is removed only in the step in which `judgeFiltered` allowed it.
  */
 import { Buffer } from "node:buffer";
 import type { FileSystem } from "../../platform/file-system.js";
@@ -66,10 +69,11 @@ interface Retirement {
 }
 
 const RECORD_LINE = /^[0-9a-f]{40}(?: [0-9a-f]{40})+$/;
+const GOING_LINE = /^going(?: [0-9a-f]{40})+$/;
 /** While somebody uses the repository, and where a pack cannot be removed, it is looked at again after this. */
 const AGAIN_MILLISECONDS = 1000;
-/** In the order of removal (invariant 3); Git makes `.rev` and `.bitmap` beside packs that it has looked into. */
-const PACK_ENDINGS = ["idx", "rev", "bitmap", "pack"] as const;
+/** In the order of removal (invariant 3); the others beside index and pack are Git's. */
+const PACK_ENDINGS = ["idx", "rev", "bitmap", "mtimes", "pack"] as const;
 
 /** The packs of one repository that are on their way out. */
 export class RetiredPacks {
@@ -84,21 +88,33 @@ export class RetiredPacks {
   }
 
   /**
-   * Reads the record that an earlier process left; before anything else. The delay of its packs starts anew.
+   * Reads the record that an earlier process left, and finishes what it was doing; before anything else. The delay of its
+   * packs starts anew.
    *
    * @throws what the disk throws; calling again is right
    */
   load(): void {
     const { fileSystem, monotonicMilliseconds } = this.#options;
+    removeIfPresent(fileSystem, `${this.#recordPath}.new`);
     const record = Buffer.from(readIfPresent(fileSystem, this.#recordPath) ?? []).toString("latin1");
     const since = monotonicMilliseconds();
     const retirements: Retirement[] = [];
     for (const line of record.split("\n")) {
+      if (GOING_LINE.test(line)) this.#finishRemoval(line.split(" ").slice(1));
       if (!RECORD_LINE.test(line)) continue;
       const [superseding, ...superseded] = line.split(" ") as [string, ...string[]];
       if (this.#isWhole(superseding)) retirements.push({ superseding, superseded, reason: "merged", since });
     }
+    // Whoever placed the superseding packs may have died before that was durable.
+    if (retirements.length > 0) fileSystem.syncDirectory(this.#directory);
     this.#retirements = retirements;
+  }
+
+  /** Invariant 5. Not synced: the record says the same until it is written again. */
+  #finishRemoval(names: readonly string[]): void {
+    for (const name of names) {
+      if (!this.#options.fileSystem.exists(`${this.#directory}/pack-${name}.idx`)) this.#remove(name);
+    }
   }
 
   /** The packs that are superseded and not yet removed; none of them is to be merged again. */
@@ -139,6 +155,17 @@ export class RetiredPacks {
     if (reason === "merged") this.#writeRecord();
   }
 
+  /**
+   * Says that the recorder has placed this pack. What a crash left before the ref moved is of no use to anybody, and is made
+   * again from the journal, byte for byte: from now on it is in use.
+   */
+  takeBack(name: string): void {
+    for (const retirement of this.#retirements) {
+      retirement.superseded = retirement.superseded.filter((each) => each !== name);
+    }
+    this.#retirements = this.#retirements.filter(({ superseded }) => superseded.length > 0);
+  }
+
   /** Starts the delay of the packs that `superseding`, which is placed and durable, has taken the place of. */
   retire(superseding: string): void {
     const since = this.#options.monotonicMilliseconds();
@@ -167,7 +194,7 @@ export class RetiredPacks {
   /**
    * Removes the packs whose time has come; returns their names.
    *
-   * @param judgeFiltered - asked once, when filtered packs could go that are still there
+   * @param judgeFiltered - asked once, when filtered packs could go, or are gone already: somebody may have copied them
    * @throws what the disk throws, and `judgeFiltered`; calling again later is right
    */
   removeDue(judgeFiltered: () => FilteredJudgement): string[] {
@@ -185,15 +212,21 @@ export class RetiredPacks {
     const removed: string[] = [];
     let hasChanged = false;
     const listed = listedPacks(this.#options.fileSystem, this.#directory);
-    for (const retirement of this.#retirements.filter(mayGo)) {
-      if (retirement.reason === "filtered" && judgement === "wait") continue;
+    const going = this.#retirements.filter(
+      (each) => mayGo(each) && !(each.reason === "filtered" && judgement === "wait"),
+    );
+    const mustStay = (name: string): boolean => listed === "all" || listed.has(name) || this.#isKept(name);
+    const filtered = going.filter(({ reason }) => reason === "filtered").flatMap(({ superseded }) => superseded);
+    const filteredGoing = filtered.filter((name) => !mustStay(name));
+    if (filteredGoing.length > 0) this.#writeRecord(filteredGoing);
+    for (const retirement of going) {
       if (!this.#isWhole(retirement.superseding)) {
         retirement.superseded = [];
         hasChanged = true;
         continue;
       }
       retirement.superseded = retirement.superseded.filter((name) => {
-        if (listed === "all" || listed.has(name) || this.#isKept(name)) return true;
+        if (mustStay(name)) return true;
         if (this.#remove(name)) removed.push(name);
         this.#passOn(name, retirement);
         hasChanged = true;
@@ -209,11 +242,7 @@ export class RetiredPacks {
   }
 
   #judge(mayGo: (retirement: Retirement) => boolean, judgeFiltered: () => FilteredJudgement): FilteredJudgement {
-    const isThere = (name: string): boolean => this.#isWhole(name);
-    const isOpen = this.#retirements.some(
-      (each) => each.reason === "filtered" && mayGo(each) && each.superseded.some(isThere),
-    );
-    return isOpen ? judgeFiltered() : "remove";
+    return this.#retirements.some((each) => each.reason === "filtered" && mayGo(each)) ? judgeFiltered() : "remove";
   }
 
   /**
@@ -254,7 +283,8 @@ export class RetiredPacks {
     return `${this.#recordDirectory}/retired`;
   }
 
-  #writeRecord(): void {
+  /** @param going - filtered packs that will be removed when it is written */
+  #writeRecord(going: readonly string[] = []): void {
     const { fileSystem, repositoryDirectory } = this.#options;
     if (listIfPresent(fileSystem, repositoryDirectory).includes("xenstore-tng")) {
       removeIfPresent(fileSystem, `${this.#recordPath}.new`);
@@ -265,6 +295,7 @@ export class RetiredPacks {
     const lines = this.#retirements
       .filter(({ reason }) => reason === "merged")
       .map(({ superseding, superseded }) => `${[superseding, ...superseded].join(" ")}\n`);
+    if (going.length > 0) lines.push(`${["going", ...going].join(" ")}\n`);
     writeDurableFile(fileSystem, `${this.#recordPath}.new`, [Buffer.from(lines.join(""), "latin1")]);
     fileSystem.rename(`${this.#recordPath}.new`, this.#recordPath);
     fileSystem.syncDirectory(this.#recordDirectory);

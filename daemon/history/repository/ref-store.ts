@@ -159,8 +159,10 @@ export class RefStore {
     for (const directory of newDirectories) this.#fileSystem.syncDirectory(parentOf(directory));
   }
 
-  /** Makes the value that a loose ref has now durable: step 5 again, for who found that an `update` failed there. */
+  /** Makes the value that a ref has now durable: step 5 again, for who found that an `update` ended before it. */
   sync(name: string): void {
+    // Git may have moved it to packed-refs.
+    this.#fileSystem.syncDirectory(this.#directory);
     for (let parent = parentOf(name); parent !== ""; parent = parentOf(parent)) {
       this.#fileSystem.syncDirectory(`${this.#directory}/${parent}`);
     }

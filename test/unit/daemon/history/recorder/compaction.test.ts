@@ -51,6 +51,7 @@ const COMMITS = 16;
 const BOUNDARY = 11;
 const TAGGED = 5;
 const HISTORY = historyOfValues(COMMITS, 40);
+const RESUME: CompactionTarget = { kind: "resume", limits: { keepCommits: undefined, keepSeconds: undefined } };
 const TARGET: CompactionTarget = { kind: "revision", revision: `@{${String(BOUNDARY)}}` };
 
 interface Disk {
@@ -123,7 +124,7 @@ function recoverAndFinish(memory: MemoryFileSystem, made: Disk): void {
   const isUnfinished = recoverCompaction({ fileSystem: memory, repositoryDirectory: REPOSITORY });
   const recorder = openRecorder(memory, REPOSITORY);
   expect(recorder.recordedSeq).toBe(COMMITS);
-  const outcome = compactNow(memory, REPOSITORY, isUnfinished ? { kind: "resume" } : TARGET);
+  const outcome = compactNow(memory, REPOSITORY, isUnfinished ? RESUME : TARGET);
   expect(outcome).toMatchObject({ kind: "done", oldest: BOUNDARY });
   expect(checkWhole(memory, made)).toBe(BOUNDARY);
   checkGone(memory, made);
@@ -392,7 +393,7 @@ describe("runCompaction", () => {
     const empty = createMemoryFileSystem();
     createRepository(empty, REPOSITORY);
     expect(compactNow(empty, REPOSITORY, TARGET)).toEqual({ kind: "refused", reason: "nothing is recorded yet" });
-    expect(compactNow(empty, REPOSITORY, { kind: "resume" })).toEqual({ kind: "unnecessary", oldest: undefined });
+    expect(compactNow(empty, REPOSITORY, RESUME)).toEqual({ kind: "unnecessary", oldest: undefined });
   });
 
   test("drops nothing from a history that is not whole, or whose beginning somebody else is moving", () => {

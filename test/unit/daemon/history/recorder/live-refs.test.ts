@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { hexFromOid, oidFromHex, type Oid } from "../../../../../daemon/history/object/oid.js";
 import { walkChain } from "../../../../../daemon/history/recorder/commit-chain.js";
-import { findPins, listLiveRefs, peel, withoutBroken } from "../../../../../daemon/history/recorder/live-refs.js";
+import {
+  findPins,
+  isReported,
+  listLiveRefs,
+  peel,
+  withoutBroken,
+} from "../../../../../daemon/history/recorder/live-refs.js";
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
@@ -77,19 +83,25 @@ describe("listLiveRefs", () => {
 });
 
 describe("withoutBroken", () => {
-  test("parts refs whose object is gone from the others, and does not complain of reflogs", () => {
+  test("parts refs whose object is gone from the others; lines of reflogs are nobody's to mend", () => {
     const { directory, at } = scene();
-    git(directory, ["tag", "whole", at(3)]);
     const gone = oidFromHex("1".repeat(40));
     const reader = new ObjectReader(nodeFileSystem, directory);
     const whole = { name: "refs/tags/whole", oid: oidFromHex(at(3)) };
-    const { present, broken } = withoutBroken(reader, {
-      tags: [whole, { name: "worktrees/x/logs/HEAD", oid: gone }, { name: "refs/tags/gone", oid: gone }],
-      others: [{ name: "worktrees/logs/HEAD", oid: gone }],
-    });
+    const { present, broken } = finish(
+      withoutBroken(reader, {
+        tags: [whole, { name: "worktrees/x/logs/HEAD", oid: gone }, { name: "refs/tags/gone", oid: gone }],
+        others: [{ name: "worktrees/logs/HEAD", oid: gone }],
+        staged: new Set(),
+      }),
+    );
     reader.close();
-    expect(present).toEqual({ tags: [whole], others: [] });
-    expect(broken.map(({ name }) => name)).toEqual(["refs/tags/gone", "worktrees/logs/HEAD"]);
+    expect(present).toEqual({ tags: [whole], others: [], staged: new Set() });
+    expect(broken.map((ref) => [ref.name, isReported(ref)])).toEqual([
+      ["worktrees/x/logs/HEAD", false],
+      ["refs/tags/gone", true],
+      ["worktrees/logs/HEAD", true],
+    ]);
   });
 });
 

@@ -7,9 +7,10 @@ import type { RetentionLimits } from "../../../../../daemon/history/recorder/ret
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import { packDirectory } from "../../../../../daemon/history/repository/pack-file.js";
 import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
+import { emptyRoot } from "../../../../../daemon/store/root.js";
 import { createFaultyFileSystem, type FaultyFileSystem } from "../../../../support/faulty-file-system.js";
 import { createMemoryFileSystem, type MemoryFileSystem } from "../../../../support/memory-file-system.js";
-import { historyOfValues, openRecorder, recordAll } from "./retention-support.js";
+import { historyOfEdits, historyOfValues, openRecorder, recordAll } from "./retention-support.js";
 
 const REPOSITORY = "/store.git";
 const RETIREMENT_MILLISECONDS = 10_000;
@@ -32,12 +33,13 @@ beforeEach(() => {
   failures = [];
 });
 
-function maintain(limits: Partial<RetentionLimits> = {}): Maintenance {
+/** @param tick - how much time passes while it is looked at; 5 makes each step end after a slice */
+function maintain(limits: Partial<RetentionLimits> = {}, tick = 0.1): Maintenance {
   return new Maintenance({
     fileSystem: disk,
     repositoryDirectory: REPOSITORY,
     // Time passes while it is looked at, so that a step ends.
-    monotonicMilliseconds: () => (now += 0.1),
+    monotonicMilliseconds: () => (now += tick),
     retirementMillisecondsMin: RETIREMENT_MILLISECONDS,
     retirementMilliseconds: RETIREMENT_MILLISECONDS,
     isInUse: () => false,
@@ -193,6 +195,108 @@ describe("Maintenance with retention", () => {
     work(maintenance, true);
     expect([maintenance.progress().oldestSeq, note()]).toEqual([41, undefined]);
     expect([failures, maintenance.progress().packsRetired]).toEqual([[], 0]);
+    maintenance.close();
+  });
+
+  test("a pack that a crash left before the ref moved, and that is sealed again, survives", () => {
+    for (const when of ["after the compaction", "while it runs", "after a merge"]) {
+      disk = createFaultyFileSystem(createMemoryFileSystem());
+      createRepository(disk, REPOSITORY);
+      recorder = openRecorder(disk, REPOSITORY);
+      recordAll(recorder, commits.slice(0, 40), when === "after a merge" ? 5 : 20);
+      for (const commit of commits.slice(40, 45)) recorder.record(commit);
+      disk.inject({ call: "open", path: "main.lock", nth: 1, error: "EIO" });
+      expect(() => recorder.seal()).toThrow("EIO");
+      recorder.close();
+      disk.heal();
+      recorder = openRecorder(disk, REPOSITORY);
+      expect(recorder.recordedSeq).toBe(40);
+      const left = new Set(disk.list(packDirectory(REPOSITORY)));
+      const maintenance = maintain({}, 5);
+      if (when === "after a merge") work(maintenance);
+      const seal = (): void => {
+        const [pack] = recordAll(recorder, commits.slice(40, 45), 5) as [string];
+        expect(left.has(`pack-${pack}.pack`)).toBe(true);
+        maintenance.noteSeal(pack);
+      };
+      const answers: CompactionAnswer[] = [];
+      maintenance.compact("@{38}", (answer) => answers.push(answer));
+      if (when === "while it runs") {
+        while (answers.length === 0 && note() === undefined) maintenance.step();
+        expect(answers).toEqual([]);
+        seal();
+      }
+      work(maintenance);
+      expect(answers).toEqual([{ refusal: undefined }]);
+      if (when !== "while it runs") seal();
+      work(maintenance, true);
+      expect([failures, note()]).toEqual([[], undefined]);
+      maintenance.close();
+      // The mirror is loaded from the tip: all of it is there.
+      expect(openRecorder(disk, REPOSITORY).recordedSeq).toBe(45);
+    }
+  });
+
+  test("an error at the removal of old packs is reported less and less often, and hinders no merge", () => {
+    record(1, 30);
+    const maintenance = maintain();
+    work(maintenance, true);
+    maintenance.compact("@{25}", () => undefined);
+    work(maintenance);
+    const torn = memory.open(`${REPOSITORY}/refs/tags/torn`, "create");
+    torn.close();
+    now += RETIREMENT_MILLISECONDS;
+    const before = maintenance.progress().packs;
+    for (let round = 0; round < 30; round++) {
+      record(31 + round, 31 + round, maintenance);
+      work(maintenance);
+      now += 10_000;
+    }
+    expect(maintenance.progress().packs).toBeLessThan(before + 15);
+    expect(failures.length).toBeGreaterThan(2);
+    expect(failures.length).toBeLessThan(10);
+    for (const failure of failures) expect(failure).toContain("replaced packs could not be removed: damaged ref");
+    memory.remove(`${REPOSITORY}/refs/tags/torn`);
+    work(maintenance, true);
+    expect([note(), maintenance.progress().packsRetired]).toEqual([undefined, 0]);
+    maintenance.close();
+  });
+
+  test("the limits are not waited with for ever when somebody keeps an old pack (retention invariant 2)", () => {
+    record(1, 30);
+    const maintenance = maintain({ keepCommits: 10 });
+    const kept = memory.list(packDirectory(REPOSITORY)).filter((name) => name.endsWith(".pack"));
+    work(maintenance);
+    expect(maintenance.progress().oldestSeq).toBe(21);
+    for (const name of kept)
+      memory.open(`${packDirectory(REPOSITORY)}/${name.replace(/pack$/, "keep")}`, "create").close();
+    record(31, 60, maintenance);
+    for (let minutes = 0; minutes < 30 && maintenance.progress().oldestSeq === 21; minutes++) {
+      now += 60_000;
+      work(maintenance);
+    }
+    expect(maintenance.progress().oldestSeq).toBe(51);
+    maintenance.close();
+  });
+
+  test("however often history is dropped, the number of packs stays small", () => {
+    const { node } = emptyRoot();
+    // Every tenth commit makes a node that stays, so something is left of each pack.
+    const history = historyOfEdits(
+      Array.from({ length: 600 }, (_, index) => ({
+        kind: "set",
+        names: index % 10 === 0 ? ["lasting", String(index)] : ["passing"],
+        value: `value ${String(index)}`,
+        perms: node.perms,
+      })),
+    );
+    const maintenance = maintain({ keepCommits: 10 });
+    for (let seq = 1; seq <= 600; seq += 12) {
+      for (const pack of recordAll(recorder, history.commits.slice(seq - 1, seq + 11), 12)) maintenance.noteSeal(pack);
+      work(maintenance, true);
+      expect(maintenance.progress().packs).toBeLessThan(12);
+    }
+    expect(dropped.length).toBeGreaterThan(30);
     maintenance.close();
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { RetiredPacks } from "../../../../../daemon/history/recorder/retired-packs.js";
+import { RetiredPacks, type FilteredJudgement } from "../../../../../daemon/history/recorder/retired-packs.js";
 import { writeDurableFile } from "../../../../../daemon/history/repository/durable-file.js";
 import type { FileSystem } from "../../../../../daemon/platform/file-system.js";
 import { createMemoryFileSystem, type MemoryFileSystem } from "../../../../support/memory-file-system.js";
@@ -216,7 +216,7 @@ describe("RetiredPacks", () => {
     }
   });
 
-  it("a filtered pack goes only when whoever filtered it says so in that moment (retired-packs invariant 5)", () => {
+  it("a filtered pack goes only when whoever filtered it says so in that moment (retired-packs invariant 6)", () => {
     const memory = repositoryWithOld();
     const retired = open(memory);
     const [first, second] = OLD as [string, string];
@@ -241,7 +241,7 @@ describe("RetiredPacks", () => {
     expect(retired.hasFiltered).toBe(false);
   });
 
-  it("filtered packs that are given back are in use again; where they are gone already nobody is asked", () => {
+  it("filtered packs that are given back are in use again; where they are gone already whoever filtered is asked too", () => {
     const memory = repositoryWithOld();
     const retired = open(memory);
     placeFake(memory, NEW);
@@ -257,8 +257,25 @@ describe("RetiredPacks", () => {
     filter();
     for (const name of OLD) memory.remove(`${DIRECTORY}/pack-${name}.idx`);
     for (const name of OLD) memory.remove(`${DIRECTORY}/pack-${name}.pack`);
-    expect(retired.removeDue(never)).toEqual([]);
+    let isAsked = false;
+    const judge = (): FilteredJudgement => {
+      isAsked = true;
+      return "remove";
+    };
+    expect([retired.removeDue(judge), isAsked]).toEqual([[], true]);
     expect(retired.hasFiltered).toBe(false);
+  });
+
+  it("a pack that the recorder places again is in use, whatever superseded it", () => {
+    const memory = repositoryWithOld();
+    const retired = open(memory);
+    const [first, second] = OLD as [string, string];
+    supersede(memory, retired);
+    retired.takeBack(first);
+    expect(retired.names()).toEqual(new Set([second]));
+    clock.now += LEAST;
+    expect(retired.removeDue(never)).toEqual([second]);
+    expect(isThere(memory, first)).toBe(true);
   });
 
   it("what was merged into a pack that is filtered away goes as a filtered pack does", () => {
@@ -276,6 +293,35 @@ describe("RetiredPacks", () => {
     memory.remove(`${DIRECTORY}/pack-${first}.keep`);
     expect(retired.removeDue(() => "wait")).toEqual([]);
     expect(retired.removeDue(() => "remove")).toEqual([first]);
+  });
+
+  it("a start removes what a crash left of a filtered pack, and of no other (retired-packs invariant 5)", () => {
+    for (let calls = 0; ; calls++) {
+      const memory = repositoryWithOld();
+      placeFake(memory, NEW);
+      const crashing = crashingFileSystem(memory, calls);
+      let hasCrashed = false;
+      try {
+        const retired = open(crashing);
+        retired.announce(NEW, OLD, "filtered");
+        retired.retire(NEW);
+        clock.now += LEAST;
+        retired.removeDue(() => "remove");
+      } catch (error) {
+        if (!(error instanceof CrashError)) throw error;
+        hasCrashed = true;
+      }
+      const gits = "c".repeat(40);
+      writeDurableFile(memory, `${DIRECTORY}/pack-${gits}.pack`, [Buffer.from("its index comes next")]);
+      open(memory);
+      for (const name of OLD) {
+        const left = ["idx", "pack"].filter((ending) => memory.exists(`${DIRECTORY}/pack-${name}.${ending}`));
+        expect([0, 2]).toContain(left.length);
+      }
+      expect(memory.exists(`${DIRECTORY}/pack-${gits}.pack`)).toBe(true);
+      expect(memory.exists("/r/xenstore-tng/retired.new")).toBe(false);
+      if (!hasCrashed) break;
+    }
   });
 
   it("lines of the record that make no sense are passed over", () => {
