@@ -22,7 +22,7 @@ import {
   recordAll,
   type History,
 } from "../unit/daemon/history/recorder/retention-support.js";
-import { fsckComplaints, git, gitBytes } from "../unit/daemon/history/repository/repository-support.js";
+import { fsckComplaints, git, gitBytes, hasObject } from "../unit/daemon/history/repository/repository-support.js";
 
 const DELAY_MILLISECONDS = 10_000;
 
@@ -301,7 +301,7 @@ describe("while replaced packs are still there", () => {
             newest += recorded;
             const oid = oids[at % oids.length] as string;
             // What Git itself has pruned cannot be named any more.
-            if (isThere(directory, oid)) deeds[what](directory, oid, round);
+            if (hasObject(directory, oid)) deeds[what](directory, oid, round);
             scene.work();
           }
           scene.settle();
@@ -320,12 +320,3 @@ describe("while replaced packs are still there", () => {
     );
   });
 });
-
-function isThere(directory: string, oid: string): boolean {
-  try {
-    git(directory, ["cat-file", "-e", oid]);
-    return true;
-  } catch {
-    return false;
-  }
-}

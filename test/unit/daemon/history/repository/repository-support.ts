@@ -39,6 +39,16 @@ export function git(directory: string, args: readonly string[], input: string | 
   return gitBytes(directory, args, input).toString("utf8").trim();
 }
 
+/** Whether git finds an object. */
+export function hasObject(directory: string, oid: string): boolean {
+  try {
+    git(directory, ["cat-file", "-e", oid]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What `git fsck --strict` complains about; empty when it is content. Dangling objects are no complaint. */
 export function fsckComplaints(directory: string): string {
   try {
