@@ -7,15 +7,15 @@ import { readlinkSync } from "node:fs";
 import { setPriority } from "node:os";
 
 /**
- * Lowers the priority of the calling thread alone, where the system can do that (Linux); else does nothing.
+ * Sets the priority of the calling thread alone, where the system can do that (Linux); else does nothing.
  *
  * Linux keeps a nice value for each thread, and takes a thread's id where a process's is asked for (setpriority(2), "C
- * library/kernel differences"); it may always be lowered, and is never raised again.
+ * library/kernel differences"). Everybody may lower it; to raise it again takes a privilege, which root has.
  *
- * @param nice - 0 to 19, the modest
- * @returns whether it was lowered
+ * @param nice - 0, as usual, to 19, the modest
+ * @returns whether it was set
  */
-export function lowerThreadPriority(nice: number): boolean {
+export function setThreadPriority(nice: number): boolean {
   try {
     const thread = /\/task\/([0-9]+)$/.exec(readlinkSync("/proc/thread-self"))?.[1];
     if (thread === undefined) return false;

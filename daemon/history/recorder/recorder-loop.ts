@@ -56,6 +56,8 @@ export interface RecorderLoopOptions {
   readonly maintenance: Maintenance;
   readonly sealMilliseconds: number;
   readonly report: (report: RecorderReport) => void;
+  /** Called when somebody begins to wait for what the loop does, and when nobody does any more. */
+  readonly setUrgent?: (isUrgent: boolean) => void;
 }
 
 interface Flush {
@@ -76,6 +78,8 @@ export class RecorderLoop {
   /** Invariant 6. */
   #isSealOwed = false;
   #lockTries = 0;
+  #compactionsAsked = 0;
+  #isUrgent = false;
   #stepPending: NodeJS.Immediate | undefined;
   #sealTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -106,6 +110,7 @@ export class RecorderLoop {
         clearTimeout(this.#retryTimer);
         this.#retryTimer = undefined;
         this.#wake();
+        this.#tellUrgency();
         break;
       case "compact": {
         const { id } = request;
@@ -113,7 +118,11 @@ export class RecorderLoop {
           this.#report({ kind: "compactFailed", id, reason: this.#failure });
           break;
         }
+        this.#compactionsAsked++;
+        this.#tellUrgency();
         this.#options.maintenance.compact(request.revision, (answer) => {
+          this.#compactionsAsked--;
+          this.#tellUrgency();
           if ("failure" in answer) this.#report({ kind: "compactFailed", id, reason: answer.failure });
           else this.#report({ kind: "compacted", id, refusal: answer.refusal, progress: this.progress() });
         });
@@ -221,6 +230,7 @@ export class RecorderLoop {
       this.#report({ kind: "flushed", id, progress });
       return false;
     });
+    this.#tellUrgency();
   }
 
   #fail(error: unknown): void {
@@ -258,6 +268,14 @@ export class RecorderLoop {
   #refuseFlushes(reason: string): void {
     for (const { id } of this.#flushes) this.#report({ kind: "flushFailed", id, reason });
     this.#flushes = [];
+    this.#tellUrgency();
+  }
+
+  #tellUrgency(): void {
+    const isUrgent = this.#flushes.length > 0 || this.#compactionsAsked > 0;
+    if (isUrgent === this.#isUrgent) return;
+    this.#isUrgent = isUrgent;
+    this.#options.setUrgent?.(isUrgent);
   }
 
   #newFollower(passedOver?: (bad: PassedOver) => void): JournalFollower {

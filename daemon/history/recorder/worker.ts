@@ -6,17 +6,19 @@
 import { performance } from "node:perf_hooks";
 import { parentPort, workerData } from "node:worker_threads";
 import { DirectoryUsers } from "../../platform/directory-users.js";
-import { lowerThreadPriority } from "../../platform/thread-priority.js";
+import { setThreadPriority } from "../../platform/thread-priority.js";
 import { nodeFileSystem } from "../../platform/node-file-system.js";
 import type { RecorderReport, RecorderRequest, RecorderWorkerData } from "./messages.js";
 import { openRecorder } from "./open-recorder.js";
 import { RecorderLoop } from "./recorder-loop.js";
 
 /**
- * Who waits for a reply comes before the history: on two busy processors the recorder takes a tenth of what it would, and
- * where it falls behind for long, the write gate makes room for it.
+ * Who waits for a reply comes before the history: on two busy processors the recorder takes a tenth of what it would. But
+ * where somebody waits for the recorder (a flush, a stop, writers that the gate holds), it is as urgent as they are; without
+ * the privilege to become so it stays modest.
  */
 const NICE = 10;
+const NICE_WHEN_URGENT = 0;
 
 if (parentPort === null) throw new Error("this module is a worker thread: see handle.ts");
 const port = parentPort;
@@ -48,10 +50,21 @@ const { recorder, maintenance } = openRecorder({
     },
   },
 });
-const loop = new RecorderLoop({ fileSystem, journalDirectory, recorder, maintenance, sealMilliseconds, report });
+const setUrgent = (isUrgent: boolean): void => {
+  setThreadPriority(isUrgent ? NICE_WHEN_URGENT : NICE);
+};
+const loop = new RecorderLoop({
+  fileSystem,
+  journalDirectory,
+  recorder,
+  maintenance,
+  sealMilliseconds,
+  report,
+  setUrgent,
+});
 port.on("message", (request: RecorderRequest) => {
   loop.handle(request);
   if (request.kind === "close") port.close();
 });
-lowerThreadPriority(NICE);
+setUrgent(false);
 report({ kind: "started", progress: loop.progress() });

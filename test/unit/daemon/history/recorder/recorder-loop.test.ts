@@ -48,6 +48,7 @@ let end: JournalPosition;
 let maintenance: FakeMaintenance;
 let reports: RecorderReport[];
 let reported: () => void;
+let urgencies: boolean[];
 let loop: RecorderLoop;
 
 beforeEach(() => {
@@ -59,6 +60,7 @@ beforeEach(() => {
   maintenance = new FakeMaintenance();
   reports = [];
   reported = () => undefined;
+  urgencies = [];
   startLoop({ sealMilliseconds: 10 });
 });
 
@@ -78,6 +80,7 @@ function startLoop({ sealMilliseconds }: { readonly sealMilliseconds: number }):
       reports.push(report);
       reported();
     },
+    setUrgent: (isUrgent) => urgencies.push(isUrgent),
   });
 }
 
@@ -133,6 +136,20 @@ describe("RecorderLoop", () => {
       if (isRetentionDue) expect(stepsAt.some((seq) => seq < end.seq)).toBe(true);
       else expect(stepsAt.filter((seq) => seq > from && seq < end.seq)).toEqual([]);
     }
+  });
+
+  it("is urgent as long as somebody waits for a flush or a compaction, and not for what is merely published", async () => {
+    loop.handle({ kind: "publish", position: end });
+    await report("sealed");
+    expect(urgencies).toEqual([]);
+    loop.handle({ kind: "flush", id: 1, position: end });
+    loop.handle({ kind: "flush", id: 2, position: end });
+    await report("flushed");
+    expect(urgencies).toEqual([true, false]);
+    loop.handle({ kind: "compact", id: 3, revision: "@{1}" });
+    expect(urgencies).toEqual([true, false, true]);
+    maintenance.close();
+    expect(urgencies).toEqual([true, false, true, false]);
   });
 
   it("answers compactions, also those that come later, when it has failed for good (recorder loop invariant 5)", async () => {
