@@ -240,9 +240,55 @@ describe("while replaced packs are still there", () => {
     git(directory, ["update-ref", "--no-deref", "refs/heads/hollow", dropped]);
     expect(scene.compact("@{195}")).toEqual({ refusal: undefined });
     scene.settle();
-    expect(scene.failures).toEqual([expect.stringMatching(/refs\/heads\/hollow leads to what is not there/)]);
+    expect(scene.failures).toEqual([
+      expect.stringMatching(/refs\/heads\/hollow needs [0-9a-f]{40}, which is not there/),
+    ]);
     git(directory, ["update-ref", "-d", "refs/heads/hollow"]);
     checkWhole(scene, 195, 200);
+  });
+
+  it("of a branch that has lost an object, what is there is kept", () => {
+    const directory = join(temporaryDirectory(), "store.git");
+    const scene = world(directory, recurringHistory(200), 60);
+    scene.record(200);
+    let tip = git(directory, ["rev-parse", "main~100"]);
+    const commits: string[] = [];
+    let lost = "";
+    for (const content of ["one", "two", "three"]) {
+      lost = git(directory, ["hash-object", "-w", "--stdin"], content);
+      const tree = git(directory, ["mktree"], `100644 blob ${lost}\tmine\n`);
+      tip = git(directory, ["commit-tree", tree, "-m", content, "-p", tip]);
+      commits.push(tip);
+      if (content === "two") {
+        git(directory, ["update-ref", "refs/heads/work", tip]);
+        git(directory, ["repack", "-q", "-d"]);
+      }
+    }
+    git(directory, ["update-ref", "refs/heads/work", tip]);
+    rmSync(`${directory}/objects/${lost.slice(0, 2)}/${lost.slice(2)}`);
+    scene.work();
+    expect(scene.compact("@{100}")).toEqual({ refusal: undefined });
+    scene.settle();
+    expect(scene.failures).toEqual([expect.stringContaining(`refs/heads/work needs ${lost}`)]);
+    for (const commit of commits.slice(0, 2)) git(directory, ["show", `${commit}:mine`]);
+    expect(git(directory, ["rev-list", "--count", "main..work"])).toBe("3");
+    git(directory, ["hash-object", "-w", "--stdin"], "three");
+    checkWhole(scene, 100, 200);
+  });
+
+  it("trees that the index of a work tree remembers do not break git gc", () => {
+    const directory = join(temporaryDirectory(), "store.git");
+    const scene = world(directory, recurringHistory(200), 60);
+    scene.record(200);
+    const tree = join(directory, "../tree");
+    git(directory, ["worktree", "add", "-q", "--detach", tree, "main"]);
+    git(tree, ["read-tree", "main~70"]);
+    scene.work();
+    expect(scene.compact("@{190}")).toEqual({ refusal: undefined });
+    scene.settle();
+    expect(scene.failures).toEqual([]);
+    git(directory, ["gc", "-q"]);
+    checkWhole(scene, 190, 200);
   });
 
   it("somebody's own branch that moves all the time does not keep the old packs", () => {

@@ -53,13 +53,11 @@ import { walkChain, type CommitChain } from "./commit-chain.js";
 import type { ObjectReader } from "../repository/object-reader.js";
 import {
   findPins,
-  IncompleteRefError,
   isReported,
   listLiveRefs,
-  peel,
+  peelIfWhole,
   withoutBroken,
   type LiveRefs,
-  type Peeled,
   type Pin,
 } from "./live-refs.js";
 import { markNeeded, type MarkContext, type Marked, type NeededObjects } from "./mark-needed.js";
@@ -132,7 +130,7 @@ interface Snapshot {
   readonly listed: LiveRefs;
   /** Those of them that lead somewhere. */
   readonly refs: LiveRefs;
-  /** Those that do not, and should. */
+  /** Those that do not. */
   readonly broken: readonly Ref[];
   readonly shallow: Shallow;
   /** All in use: their objects are marked. */
@@ -221,15 +219,12 @@ export function* runCompaction(
   context: CompactionContext,
   target: CompactionTarget,
 ): Generator<void, CompactionOutcome> {
-  const incomplete = new IncompleteRefs();
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     try {
-      const outcome = yield* attemptCompaction(context, target, incomplete);
+      const outcome = yield* attemptCompaction(context, target);
       if (outcome !== undefined) return outcome;
     } catch (error) {
-      if (error instanceof IncompleteRefError) {
-        if (incomplete.note(error)) attempt = 0;
-      } else if (!(error instanceof FileVanishedError || error instanceof ShallowMovedError)) throw error;
+      if (!(error instanceof FileVanishedError || error instanceof ShallowMovedError)) throw error;
     } finally {
       context.reader.close();
     }
@@ -237,34 +232,6 @@ export function* runCompaction(
   throw new Error(
     `${context.repositoryDirectory}: somebody else changes refs or packs faster than they can be looked through; compaction is tried again later`,
   );
-}
-
-/**
- * Refs of which something is missing: what else they need cannot be told, so nothing is kept for their sake. Looking again
- * comes first, because whoever repacks may have been in the midst of it.
- */
-class IncompleteRefs {
-  readonly #seen = new Map<string, IncompleteRefError>();
-  readonly #believed = new Map<string, IncompleteRefError>();
-
-  /** Says whether one ref more is given up. */
-  note(error: IncompleteRefError): boolean {
-    const key = keyOf(error.ref);
-    if (this.#seen.get(key)?.message === error.message) {
-      this.#believed.set(key, error);
-      return true;
-    }
-    this.#seen.set(key, error);
-    return false;
-  }
-
-  has(ref: Ref): boolean {
-    return this.#believed.has(keyOf(ref));
-  }
-
-  complaints(): string[] {
-    return [...this.#believed.values()].filter(({ ref }) => isReported(ref)).map(({ message }) => message);
-  }
 }
 
 function keyOf({ name, oid }: Ref): string {
@@ -275,9 +242,8 @@ function keyOf({ name, oid }: Ref): string {
 function* attemptCompaction(
   context: CompactionContext,
   target: CompactionTarget,
-  incomplete: IncompleteRefs,
 ): Generator<void, CompactionOutcome | undefined> {
-  const snapshot = yield* takeSnapshot(context, incomplete);
+  const snapshot = yield* takeSnapshot(context);
   if (snapshot === undefined) {
     return target.kind === "revision"
       ? { kind: "refused", reason: "nothing is recorded yet" }
@@ -288,16 +254,18 @@ function* attemptCompaction(
   if ("kind" in decision) return decision;
   const marked = yield* markNeeded(context, { ...snapshot, chain, boundary: decision.boundary });
   try {
+    const missing = new Map([...snapshot.broken.map((ref) => [ref.oid, ref] as const), ...marked.missing]);
     const kept: Kept = { needed: marked.needed, chain, boundary: decision.boundary };
     if (haveRefsMoved(context, snapshot, kept)) return undefined;
     context.retired.giveBackFiltered();
+    context.guard.noteMissing([...missing.keys()]);
     context.guard.adopt(decision.boundary);
     moveBoundary(context, { snapshot, marked, boundary: chain.oidAt(decision.boundary) });
     yield;
     const freed = yield* rewriteAll(context, { snapshot, kept, decision });
     if (freed === undefined) return undefined;
     const commitsDropped = decision.boundary - chain.oldest;
-    const complaints = [...snapshot.broken.map(brokenRef), ...incomplete.complaints(), ...freed.complaints];
+    const complaints = [...missingObjects(missing), ...freed.complaints];
     return { kind: "done", oldest: decision.boundary, commitsDropped, ...freed, complaints };
   } finally {
     marked.needed.close();
@@ -305,7 +273,7 @@ function* attemptCompaction(
 }
 
 /** What matters in one step, so that refs, list and packs belong together. */
-function* takeSnapshot(context: CompactionContext, incomplete: IncompleteRefs): Generator<void, Snapshot | undefined> {
+function* takeSnapshot(context: CompactionContext): Generator<void, Snapshot | undefined> {
   const { fileSystem, repositoryDirectory, branch } = context;
   const tip = new RefStore(fileSystem, repositoryDirectory).read(branch);
   if (tip === undefined) return undefined;
@@ -321,14 +289,17 @@ function* takeSnapshot(context: CompactionContext, incomplete: IncompleteRefs): 
   context.guard.prepare({ packs, refs: listed });
   const shallow = readShallow(fileSystem, repositoryDirectory);
   const { present, broken } = yield* withoutBroken(context.reader, listed);
-  const isWhole = (ref: Ref): boolean => !incomplete.has(ref);
-  const refs = { ...present, tags: present.tags.filter(isWhole), others: present.others.filter(isWhole) };
-  context.guard.noteBroken(broken);
-  return { tip, listed, refs, broken: broken.filter(isReported), shallow, packs, rewritable };
+  return { tip, listed, refs: present, broken, shallow, packs, rewritable };
 }
 
-function brokenRef({ name, oid }: Ref): string {
-  return `${name} leads to ${hexFromOid(oid)}, which is not there: delete that ref`;
+/** One complaint for each ref that somebody should mend. */
+function missingObjects(missing: ReadonlyMap<Oid, Ref>): string[] {
+  const refs = new Map<string, string>();
+  for (const [oid, ref] of missing) {
+    const word = `${ref.name} needs ${hexFromOid(oid)}, which is not there: mend or delete it`;
+    if (isReported(ref) && !refs.has(ref.name)) refs.set(ref.name, word);
+  }
+  return [...refs.values()];
 }
 
 /** The boundary; or why there is none. */
@@ -385,16 +356,6 @@ function namedCommits(context: CompactionContext, { tip, refs }: Snapshot): Name
   return named;
 }
 
-/** Undefined for a tag that cannot be followed: it names no commit. */
-function peelIfWhole(reader: ObjectReader, ref: Ref): Peeled | undefined {
-  try {
-    return peel(reader, ref);
-  } catch (error) {
-    if (error instanceof MissingObjectError || error instanceof DamagedObjectError) return undefined;
-    throw error;
-  }
-}
-
 /** What was marked. */
 interface Kept {
   readonly needed: NeededObjects;
@@ -410,8 +371,11 @@ function haveRefsMoved(context: CompactionContext, { listed }: Snapshot, kept: K
   const isSafeTag = (ref: Ref): boolean => known.has(keyOf(ref)) || needed.has(ref.oid);
   // What a branch is built on must be there too, and an old commit may have been kept for a tag's sake alone.
   const isSafe = (ref: Ref): boolean => known.has(keyOf(ref)) || isOnChain(context.reader, ref, { chain, boundary });
-  const isSafeBlob = (oid: Oid): boolean => listed.staged.has(oid) || needed.has(oid);
-  return !(now.tags.every(isSafeTag) && now.others.every(isSafe) && [...now.staged].every(isSafeBlob));
+  const { blobs, trees } = listed.staged;
+  const areStagedSafe =
+    [...now.staged.blobs].every((oid) => blobs.has(oid) || needed.has(oid)) &&
+    [...now.staged.trees].every((oid) => trees.has(oid) || needed.has(oid));
+  return !(now.tags.every(isSafeTag) && now.others.every(isSafe) && areStagedSafe);
 }
 
 function isOnChain(

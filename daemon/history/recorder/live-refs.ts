@@ -23,7 +23,7 @@ import { listIfPresent, readIfPresent } from "../repository/durable-file.js";
 import type { ObjectReader } from "../repository/object-reader.js";
 import { DamagedObjectError, MissingObjectError } from "../repository/errors.js";
 import { RefStore, type Ref } from "../repository/ref-store.js";
-import { indexedBlobs } from "../repository/work-tree-index.js";
+import { indexedObjects, type IndexedObjects } from "../repository/work-tree-index.js";
 import type { Shallow } from "../repository/shallow.js";
 import { NotACommitError, readCommit } from "../repository/walk.js";
 import type { CommitChain } from "./commit-chain.js";
@@ -44,8 +44,8 @@ export interface LiveRefs {
   readonly tags: readonly Ref[];
   /** Other branches and whatever else; a detached `HEAD` has the name of its file. */
   readonly others: readonly Ref[];
-  /** The blobs that indexes of work trees name. */
-  readonly staged: ReadonlySet<Oid>;
+  /** What indexes of work trees name. */
+  readonly staged: IndexedObjects;
 }
 
 /** How far down a branch something else reaches. */
@@ -68,7 +68,7 @@ export function listLiveRefs(fileSystem: FileSystem, repositoryDirectory: string
     if (ref.name === branch) continue;
     (ref.name.startsWith(TAG_PREFIX) ? tags : others).push(ref);
   }
-  const staged = new Set<Oid>();
+  const staged: IndexedObjects = { blobs: new Set(), trees: new Set() };
   const own = listIfPresent(fileSystem, `${repositoryDirectory}/worktrees`).map((name) => `worktrees/${name}/`);
   const place = { fileSystem, repositoryDirectory };
   const inWorktrees = own.flatMap((prefix) => filesBelow(place, `${prefix}refs`));
@@ -80,7 +80,10 @@ export function listLiveRefs(fileSystem: FileSystem, repositoryDirectory: string
     for (const { name, text } of filesBelow(place, `${prefix}logs`)) {
       for (const ref of reflogEntries(text, name)) tags.push(ref);
     }
-    for (const blob of stagedBlobs(place, prefix)) staged.add(blob);
+    for (const { blobs, trees } of readIndexes(place, prefix)) {
+      for (const blob of blobs) staged.blobs.add(blob);
+      for (const tree of trees) staged.trees.add(tree);
+    }
   }
   return { tags, others, staged };
 }
@@ -116,17 +119,18 @@ function filesBelow({ fileSystem, repositoryDirectory }: Place, directory: strin
   return files.sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
-/** What the index of a work tree names, and those that it shares (`git update-index --split-index`). */
-function* stagedBlobs({ fileSystem, repositoryDirectory }: Place, prefix: string): Generator<Oid, void> {
+/** The index of a work tree, and those that it shares (`git update-index --split-index`). */
+function readIndexes({ fileSystem, repositoryDirectory }: Place, prefix: string): IndexedObjects[] {
   const directory = `${repositoryDirectory}/${prefix}`;
   const names = listIfPresent(fileSystem, directory).filter(
     (name) => name === "index" || name.startsWith("sharedindex."),
   );
-  for (const name of names) {
+  return names.flatMap((name) => {
     const content = readIfPresent(fileSystem, directory + name);
     // Git replaces an index by rename; one that cannot be read is of no use to Git either.
-    if (content !== undefined) yield* indexedBlobs(content) ?? [];
-  }
+    const objects = content === undefined ? undefined : indexedObjects(content);
+    return objects === undefined ? [] : [objects];
+  });
 }
 
 /** Lines `OLD NEW WHO WHEN\tWHAT`; each object once. */
@@ -170,29 +174,31 @@ function isInReflog({ name }: Ref): boolean {
   return REFLOG_NAME.test(name);
 }
 
-/** Something that a ref needs is not there. */
-export class IncompleteRefError extends Error {
-  override readonly name = "IncompleteRefError";
-  readonly ref: Ref;
-  constructor(ref: Ref, cause: Error) {
-    super(`${ref.name} leads to what is not there (${cause.message}): delete that ref`, { cause });
-    this.ref = ref;
-  }
-}
-
 /**
  * Runs a walk from a ref.
  *
- * @throws IncompleteRefError when something is missing, and what else the walk throws, with the ref's name before it
+ * @throws what the walk throws; damage with the ref's name before it
  */
 export function* onBehalfOf<Result>(ref: Ref, walk: Generator<void, Result>): Generator<void, Result> {
   try {
     return yield* walk;
   } catch (error) {
-    if (error instanceof MissingObjectError) throw new IncompleteRefError(ref, error);
-    if (error instanceof DamagedObjectError || error instanceof NotACommitError) {
-      throw new Error(`${ref.name} cannot be followed: ${error.message}`, { cause: error });
-    }
+    if (!(error instanceof DamagedObjectError || error instanceof NotACommitError)) throw error;
+    throw new Error(`${ref.name} cannot be followed: ${error.message}`, { cause: error });
+  }
+}
+
+/** Undefined where something on the way is not there: a ref that somebody broke. */
+export function peelIfWhole(reader: ObjectReader, ref: Ref): Peeled | undefined {
+  return ifPresent(() => peel(reader, ref));
+}
+
+/** What `read` gives; undefined when an object is missing. */
+export function ifPresent<Result>(read: () => Result): Result | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof MissingObjectError) return undefined;
     throw error;
   }
 }
@@ -208,7 +214,7 @@ export interface Peeled {
 /**
  * Follows tag objects to what they are put on.
  *
- * @throws what `ObjectReader.read` throws; Error for a tag object that names nothing
+ * @throws what `ObjectReader.read` throws; DamagedTagError for a tag object that names nothing
  */
 export function peel(reader: ObjectReader, ref: Ref): Peeled {
   const tagObjects: Oid[] = [];
@@ -217,18 +223,30 @@ export function peel(reader: ObjectReader, ref: Ref): Peeled {
     const { type, data } = reader.read(oid);
     if (type !== "tag") return { tagObjects, oid, type };
     tagObjects.push(oid);
-    const hex = TAG_TARGET.exec(data.toString("latin1", 0, 64))?.[1];
-    if (hex === undefined) throw new Error(`the tag object that ${ref.name} leads to does not name an object`);
-    oid = oidFromHex(hex);
+    const target = tagTarget(data);
+    if (target === undefined)
+      throw new DamagedTagError(`the tag object that ${ref.name} leads to does not name an object`);
+    oid = target;
   }
-  throw new Error(`${ref.name} leads to more than ${String(TAG_DEPTH_MAX)} tags of tags`);
+  throw new DamagedTagError(`${ref.name} leads to more than ${String(TAG_DEPTH_MAX)} tags of tags`);
+}
+
+/** What a tag object is put on; undefined when it does not say. */
+export function tagTarget(data: Buffer): Oid | undefined {
+  const hex = TAG_TARGET.exec(data.toString("latin1", 0, 64))?.[1];
+  return hex === undefined ? undefined : oidFromHex(hex);
+}
+
+/** A tag object that cannot be followed. */
+export class DamagedTagError extends Error {
+  override readonly name = "DamagedTagError";
 }
 
 /**
  * How far down the branch the other refs reach; refs that have nothing in common with it are not among the pins.
  *
  * @param shallow - what `readShallow` gave
- * @throws IncompleteRefError, and what else `onBehalfOf` throws
+ * @throws what `onBehalfOf` throws
  */
 export function* findPins(
   reader: ObjectReader,
@@ -238,14 +256,17 @@ export function* findPins(
   const seen = new Set<Oid>();
   const pins: Pin[] = [];
   function* lowestOf(ref: Ref): Generator<void, Seq | undefined> {
-    const { oid, type } = peel(reader, ref);
-    const pending = type === "commit" ? [oid] : [];
+    const peeled = peelIfWhole(reader, ref);
+    const pending = peeled?.type === "commit" ? [peeled.oid] : [];
     let lowest: Seq | undefined;
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       if (seen.has(next)) continue;
       seen.add(next);
       if (seen.size % SLICE_COMMITS === 0) yield;
-      const { parents, trailers } = readCommit(reader, next, shallow);
+      const commit = next;
+      const found = ifPresent(() => readCommit(reader, commit, shallow));
+      if (found === undefined) continue;
+      const { parents, trailers } = found;
       const { seq } = trailers;
       if (seq === undefined || !chain.has(seq) || chain.oidAt(seq) !== next) pending.push(...parents);
       else if (lowest === undefined || seq < lowest) lowest = seq;

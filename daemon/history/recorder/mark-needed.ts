@@ -16,7 +16,8 @@
  *  2. When the walk is done, an object that is in several packs is needed in all of them or in none: whichever of them are
  *     rewritten, and whichever Git removes meanwhile because it saw another copy, one stays.
  *  3. An object that is in none of the packs is loose, or in a pack that came later. Nothing is said of those; but that it
- *     exists is checked, so that a history which is not whole ends the walk with an error instead of losing more.
+ *     exists is checked, so that a branch which is not whole ends the walk with an error instead of losing more. What
+ *     another ref needs and is not there is noted; what is there is kept.
  */
 import type { Buffer } from "node:buffer";
 import type { Seq } from "../../../protocol/identifiers.js";
@@ -35,7 +36,7 @@ import type { Ref } from "../repository/ref-store.js";
 import type { Shallow } from "../repository/shallow.js";
 import { readCommit } from "../repository/walk.js";
 import type { CommitChain } from "./commit-chain.js";
-import { onBehalfOf, peel, type LiveRefs } from "./live-refs.js";
+import { ifPresent, onBehalfOf, peelIfWhole, type LiveRefs } from "./live-refs.js";
 
 /** What the walk works with. */
 export interface MarkContext {
@@ -61,6 +62,8 @@ export interface Marked {
   readonly needed: NeededObjects;
   /** What `shallow` must list; empty when the history is whole. */
   readonly shallow: Shallow;
+  /** Objects that other refs need and that are not there, with one of those refs. */
+  readonly missing: ReadonlyMap<Oid, Ref>;
 }
 
 interface PackMarks {
@@ -212,12 +215,14 @@ export function* markNeeded(context: MarkContext, request: MarkRequest): Generat
     yield* walk.run();
     yield* needed.markTwins(context.fileSystem);
     isDone = true;
-    return { needed, shallow: walk.listed };
+    return { needed, shallow: walk.listed, missing: walk.missing };
   } finally {
     if (!isDone) needed.close();
   }
 }
 
+/** In the place of a ref's name. */
+const INDEX = "the index of a work tree";
 /** Objects marked between two pauses. */
 const SLICE_OBJECTS = 256;
 /** Objects whose twins are looked for between two pauses. */
@@ -227,6 +232,9 @@ const TREE_BYTES_MAX = 32 * 1024 * 1024;
 
 class Walk {
   readonly listed = new Set<Oid>();
+  readonly missing = new Map<Oid, Ref>();
+  /** The ref for whose sake is walked; none for the branch, of which nothing may be missing. */
+  #ref: Ref | undefined;
   readonly #reader: ObjectReader;
   readonly #request: MarkRequest;
   readonly #needed: NeededObjects;
@@ -246,12 +254,9 @@ class Walk {
     const merged = yield* this.#walkBranch();
     for (const ref of refs.others) yield* onBehalfOf(ref, this.#walkRef(ref, false));
     for (const ref of refs.tags) yield* onBehalfOf(ref, this.#walkRef(ref, true));
+    yield* this.#walkStaged();
+    this.#ref = undefined;
     yield* this.#walkLines(merged, true);
-    for (const blob of refs.staged) {
-      // What is not there was not there before either.
-      if (this.#reader.has(blob)) this.#needed.mark(blob);
-      if (++this.#objects % SLICE_OBJECTS === 0) yield;
-    }
   }
 
   /** The branch from its boundary to its tip; returns what was merged into it. */
@@ -273,11 +278,45 @@ class Walk {
   }
 
   *#walkRef(ref: Ref, isCut: boolean): Generator<void, void> {
-    const { tagObjects, oid, type } = peel(this.#reader, ref);
+    this.#ref = ref;
+    const peeled = peelIfWhole(this.#reader, ref);
+    if (peeled === undefined) {
+      // The ref's own object is there: that of a tag.
+      this.#needed.mark(ref.oid);
+      this.missing.set(ref.oid, ref);
+      return;
+    }
+    const { tagObjects, oid, type } = peeled;
     for (const tagObject of tagObjects) this.#needed.mark(tagObject);
     if (type === "commit") yield* this.#walkLines([oid], isCut);
     else if (type === "tree") yield* this.#markTree(oid, undefined);
     else this.#needed.mark(oid);
+  }
+
+  *#walkStaged(): Generator<void, void> {
+    const { blobs, trees } = this.#request.refs.staged;
+    for (const blob of blobs) {
+      this.#ref = { name: INDEX, oid: blob };
+      this.#markIfPresent(blob);
+      if (++this.#objects % SLICE_OBJECTS === 0) yield;
+    }
+    for (const tree of trees) {
+      this.#ref = { name: INDEX, oid: tree };
+      yield* this.#markTree(tree, undefined);
+    }
+  }
+
+  /** Whether the object was not marked before; false when it is missing and may be. */
+  #markIfPresent(oid: Oid): boolean {
+    const ref = this.#ref;
+    if (ref === undefined) return this.#needed.mark(oid);
+    try {
+      return this.#needed.mark(oid);
+    } catch (error) {
+      if (!(error instanceof MissingObjectError)) throw error;
+      this.missing.set(oid, ref);
+      return false;
+    }
   }
 
   /**
@@ -293,7 +332,11 @@ class Walk {
       while (next !== undefined && !this.#needed.has(next)) {
         if (++this.#objects % SLICE_OBJECTS === 0) yield;
         const oid: Oid = next;
-        const commit = readCommit(this.#reader, oid);
+        const commit = this.#ref === undefined ? readCommit(this.#reader, oid) : this.#commitIfPresent(oid, this.#ref);
+        if (commit === undefined) {
+          next = undefined;
+          break;
+        }
         line.push({ oid, tree: commit.tree });
         const parents = this.#keptParents(oid, commit, isCut);
         pending.push(...parents.slice(1));
@@ -307,6 +350,12 @@ class Walk {
         before = last.tree;
       }
     }
+  }
+
+  #commitIfPresent(oid: Oid, ref: Ref): ParsedCommit | undefined {
+    const commit = ifPresent(() => readCommit(this.#reader, oid));
+    if (commit === undefined) this.missing.set(oid, ref);
+    return commit;
   }
 
   #keptParents(oid: Oid, commit: ParsedCommit, isCut: boolean): readonly Oid[] {
@@ -323,13 +372,13 @@ class Walk {
     if (tree === before) return;
     const pending: { readonly tree: Oid; readonly before: Oid | undefined }[] = [{ tree, before }];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      if (!this.#needed.mark(next.tree)) continue;
+      if (!this.#markIfPresent(next.tree)) continue;
       if (++this.#objects % SLICE_OBJECTS === 0) yield;
       const difference = this.#difference(next);
       while (difference.next()) {
         if (difference.kind === "tree") pending.push({ tree: difference.oid(), before: difference.before() });
         else {
-          this.#needed.mark(difference.oid());
+          this.#markIfPresent(difference.oid());
           if (++this.#objects % SLICE_OBJECTS === 0) yield;
         }
       }

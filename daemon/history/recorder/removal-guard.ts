@@ -20,12 +20,13 @@
  *  1. Of what compactions made and relied on, no pack is forgotten until another one that we made has all of it.
  *  2. A new attempt replaces the facts only when it replaces packs (`adopt`); until then the old ones hold.
  */
+import type { Buffer } from "node:buffer";
 import type { Seq } from "../../../protocol/identifiers.js";
 import type { FileSystem } from "../../platform/file-system.js";
-import { hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
-import { TreeDifference } from "../object/tree-difference.js";
+import { hexFromOid, type Oid } from "../object/oid.js";
+import { MalformedTreeError, TreeDifference } from "../object/tree-difference.js";
 import { listIfPresent } from "../repository/durable-file.js";
-import { MissingObjectError } from "../repository/errors.js";
+import { DamagedObjectError, MissingObjectError } from "../repository/errors.js";
 import type { ObjectReader } from "../repository/object-reader.js";
 import { WindowPool } from "../repository/file-window.js";
 import { indexPath } from "../repository/pack-entries.js";
@@ -34,7 +35,7 @@ import { PackIndex } from "../repository/pack-index.js";
 import type { Ref } from "../repository/ref-store.js";
 import { SeqIndex } from "../repository/seq-index.js";
 import { NotACommitError, readCommit } from "../repository/walk.js";
-import { listLiveRefs, peel, type LiveRefs } from "./live-refs.js";
+import { DamagedTagError, listLiveRefs, peel, tagTarget, type LiveRefs } from "./live-refs.js";
 
 /** What is guarded. */
 export interface GuardedRepository {
@@ -58,13 +59,13 @@ interface Facts {
   readonly tagged: ReadonlySet<Oid>;
   /** With all that they are built on. */
   readonly whole: ReadonlySet<Oid>;
-  readonly staged: ReadonlySet<Oid>;
+  readonly staged: LiveRefs["staged"];
   /** Packs that were placed since. */
   readonly added: Set<string>;
   /** Packs whose objects need nothing that goes: all of it was needed, or the recorder made it since. */
   readonly closed: Set<string>;
-  /** What refs named that was not there. */
-  broken: ReadonlySet<Oid>;
+  /** What refs needed and was not there. */
+  missing: readonly Oid[];
 }
 
 /** Guards one repository. */
@@ -87,13 +88,13 @@ export class RemovalGuard {
       staged: refs.staged,
       added: new Set(),
       closed: new Set(),
-      broken: new Set(),
+      missing: [],
     };
   }
 
-  /** It keeps nothing for the sake of these refs. */
-  noteBroken(refs: readonly Ref[]): void {
-    if (this.#next !== undefined) this.#next.broken = new Set(refs.map(({ oid }) => oid));
+  /** Refs need these objects, which are not there; so what they need in turn is not known. */
+  noteMissing(oids: readonly Oid[]): void {
+    if (this.#next !== undefined) this.#next.missing = oids;
   }
 
   /** It will replace packs now, and the history begins at `boundary`. */
@@ -154,7 +155,11 @@ export class RemovalGuard {
   objection(): string | undefined {
     const facts = this.#facts;
     if (facts === undefined) return "nothing is known of what stays";
-    return this.#missingPack(facts) ?? this.#unsafeRef(facts);
+    try {
+      return this.#missingPack(facts) ?? this.#comeBack(facts) ?? this.#unsafeRef(facts);
+    } finally {
+      this.#repository.reader.close();
+    }
   }
 
   #missingPack({ packs }: Facts): string | undefined {
@@ -168,16 +173,19 @@ export class RemovalGuard {
     return undefined;
   }
 
+  #comeBack({ missing }: Facts): string | undefined {
+    const found = missing.find((oid) => this.#repository.reader.has(oid));
+    return found && `${hexFromOid(found)}, which was not there, has come back, and may need what was dropped`;
+  }
+
   #unsafeRef(facts: Facts): string | undefined {
     const { fileSystem, repositoryDirectory, branch, reader } = this.#repository;
     const { tags, others, staged } = listLiveRefs(fileSystem, repositoryDirectory, branch);
-    const isStillBroken = (oid: Oid): boolean => facts.broken.has(oid) && !reader.has(oid);
-    const isKnown = (oid: Oid, known: ReadonlySet<Oid>): boolean => known.has(oid) && !facts.broken.has(oid);
-    const isNewTag = ({ oid }: Ref): boolean => !isKnown(oid, facts.tagged) && !isKnown(oid, facts.whole);
-    const isNew = ({ oid }: Ref): boolean => !isKnown(oid, facts.whole);
-    const changed = [...tags.filter(isNewTag), ...others.filter(isNew)].filter(({ oid }) => !isStillBroken(oid));
-    const blobs = [...staged].filter((oid) => !facts.staged.has(oid));
-    if (changed.length === 0 && blobs.length === 0) return undefined;
+    const isNewTag = ({ oid }: Ref): boolean => !facts.tagged.has(oid) && !facts.whole.has(oid);
+    const changed = [...tags.filter(isNewTag), ...others.filter(({ oid }) => !facts.whole.has(oid))];
+    const blobs = [...staged.blobs].filter((oid) => !facts.staged.blobs.has(oid));
+    const trees = [...staged.trees].filter((oid) => !facts.staged.trees.has(oid));
+    if (changed.length + blobs.length + trees.length === 0) return undefined;
     const index = new SeqIndex({ fileSystem, repositoryDirectory, ref: branch });
     const staying = new StayingObjects(this.#repository, facts.packs);
     const closed = new StayingObjects(
@@ -185,19 +193,20 @@ export class RemovalGuard {
       [...facts.closed].filter((name) => facts.packs.has(name)),
     );
     try {
-      const isSafe = (ref: Ref): boolean =>
-        this.#isOnKeptCommit(ref, index, staying) || this.#needsNothingElse(ref, facts, closed);
+      const walk = new LooseWalk(reader, closed, facts.whole);
+      const isSafe = (ref: Ref): boolean => this.#isOnKeptCommit(ref, index, staying) || walk.needsNothingElse(ref.oid);
       const unsafe = changed.find((ref) => !isSafe(ref));
       if (unsafe !== undefined) {
         return `${unsafe.name} leads to ${hexFromOid(unsafe.oid)} now, which may need what was dropped`;
       }
-      const lost = blobs.find((oid) => !staying.has(oid) && reader.has(oid));
+      const lost =
+        blobs.find((oid) => !staying.has(oid) && reader.has(oid)) ??
+        trees.find((oid) => !walk.needsNothingElse(oid) && reader.has(oid));
       return lost && `the index of a work tree names ${hexFromOid(lost)} now, which was dropped`;
     } finally {
       staying.close();
       closed.close();
       index.close();
-      reader.close();
     }
   }
 
@@ -210,53 +219,83 @@ export class RemovalGuard {
       const { seq } = readCommit(reader, oid).trailers;
       return seq !== undefined && seq >= this.#boundary && index.oidOfSeq(seq) === oid;
     } catch (error) {
-      if (error instanceof MissingObjectError || error instanceof NotACommitError) return false;
+      if (isUnreadable(error)) return false;
       throw error;
     }
   }
+}
 
-  /** Somebody's own work: loose objects, down to what is needed anyway. */
-  #needsNothingElse(ref: Ref, { whole }: Facts, closed: StayingObjects): boolean {
-    const seen = new Set<Oid>([ref.oid]);
-    const pending = [ref.oid];
-    for (let oid = pending.pop(); oid !== undefined; oid = pending.pop()) {
-      if (whole.has(oid) || closed.isPacked(oid)) continue;
-      if (seen.size > OBJECTS_LOOKED_AT_MAX || !closed.isLoose(oid)) return false;
-      for (const needed of neededBy(this.#repository.reader, oid)) {
-        if (seen.has(needed)) continue;
-        seen.add(needed);
-        pending.push(needed);
-      }
+/** More than that are looked through by the next compaction, which pauses. */
+const OBJECTS_LOOKED_AT_MAX = 256;
+
+/** Somebody's own work: loose objects, down to what is needed anyway. One budget for all that is asked. */
+class LooseWalk {
+  readonly #reader: ObjectReader;
+  readonly #closed: StayingObjects;
+  readonly #whole: ReadonlySet<Oid>;
+  /** Objects of which it is known that they need nothing else, or that will be if the walk under way ends well. */
+  readonly #seen = new Set<Oid>();
+
+  constructor(reader: ObjectReader, closed: StayingObjects, whole: ReadonlySet<Oid>) {
+    this.#reader = reader;
+    this.#closed = closed;
+    this.#whole = whole;
+  }
+
+  /** After it has said no once, its caller asks no more. */
+  needsNothingElse(oid: Oid): boolean {
+    const pending: Needed[] = [{ oid, isBlob: false }];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      if (this.#seen.has(next.oid) || this.#whole.has(next.oid) || this.#closed.isPacked(next.oid)) continue;
+      if (this.#seen.size >= OBJECTS_LOOKED_AT_MAX || !this.#closed.isLoose(next.oid)) return false;
+      this.#seen.add(next.oid);
+      const needed = next.isBlob ? [] : this.#neededBy(next.oid);
+      if (needed === undefined) return false;
+      pending.push(...needed);
     }
     return true;
   }
-}
 
-/** More than that are looked through by the next compaction. */
-const OBJECTS_LOOKED_AT_MAX = 2000;
-const TAG_TARGET = /^object ([0-9a-f]{40})\n/;
-
-/** The ids that an object names; an empty id, which nobody has, for what cannot be understood. */
-function neededBy(reader: ObjectReader, oid: Oid): readonly Oid[] {
-  const { type, data } = reader.read(oid);
-  switch (type) {
-    case "blob":
-      return [];
-    case "tree": {
-      const found: Oid[] = [];
-      const entries = new TreeDifference(data);
-      while (entries.next()) found.push(entries.oid());
-      return found;
-    }
-    case "commit": {
-      const { tree, parents } = readCommit(reader, oid);
-      return [tree, ...parents];
-    }
-    case "tag": {
-      const hex = TAG_TARGET.exec(data.toString("latin1", 0, 64))?.[1];
-      return [hex === undefined ? ("" as Oid) : oidFromHex(hex)];
+  /** Undefined for what cannot be understood. */
+  #neededBy(oid: Oid): Needed[] | undefined {
+    try {
+      const { type, data } = this.#reader.read(oid);
+      if (type === "blob") return [];
+      if (type === "tree") return entriesOf(data);
+      if (type === "commit") {
+        const { tree, parents } = readCommit(this.#reader, oid);
+        return [tree, ...parents].map((each) => ({ oid: each, isBlob: false }));
+      }
+      const target = tagTarget(data);
+      return target === undefined ? undefined : [{ oid: target, isBlob: false }];
+    } catch (error) {
+      if (isUnreadable(error)) return undefined;
+      throw error;
     }
   }
+}
+
+interface Needed {
+  readonly oid: Oid;
+  readonly isBlob: boolean;
+}
+
+function entriesOf(tree: Buffer): Needed[] {
+  const found: Needed[] = [];
+  const entries = new TreeDifference(tree);
+  while (entries.next()) found.push({ oid: entries.oid(), isBlob: entries.kind === "blob" });
+  return found;
+}
+
+/** Whether it is the object's fault; what cannot be read cannot be called safe, and the next compaction names it. */
+function isUnreadable(error: unknown): boolean {
+  return (
+    error instanceof MissingObjectError ||
+    error instanceof DamagedObjectError ||
+    error instanceof NotACommitError ||
+    error instanceof MalformedTreeError ||
+    error instanceof DamagedTagError
+  );
 }
 
 const INDEX_MEMORY = { windowBytesMax: 4 * 1024 * 1024, openFilesMax: 64 };

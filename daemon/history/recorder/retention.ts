@@ -298,10 +298,19 @@ export class Retention {
   #fail(reason: string): void {
     this.#waitToRetry();
     this.#isCheckDue = true;
+    this.#hasNote = this.#mayHaveNote();
     // What was begun is brought to its end, whoever asked for it; if nothing was, there is no note.
     this.#isResumeDue = this.#hasNote;
     const isAnswered = this.#giveUp(reason);
     if (!isAnswered) this.#options.onFailure(`old history could not be dropped: ${reason}`);
+  }
+
+  #mayHaveNote(): boolean {
+    try {
+      return readCompactionNote(this.#options) !== undefined;
+    } catch {
+      return true;
+    }
   }
 
   /** Answers the request whose compaction does not go on; says whether there was one. */

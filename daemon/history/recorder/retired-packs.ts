@@ -148,9 +148,7 @@ export class RetiredPacks {
     const others = superseded.filter((name) => name !== superseding);
     if (others.length === 0) return;
     // A pack's name is its content's, so one that was on its way out may be made again: then it stays.
-    for (const retirement of this.#retirements) {
-      retirement.superseded = retirement.superseded.filter((name) => name !== superseding);
-    }
+    this.takeBack(superseding);
     this.#retirements.push({ superseding, superseded: others, reason, since: undefined });
     if (reason === "merged") this.#writeRecord();
   }
@@ -195,7 +193,7 @@ export class RetiredPacks {
    * Removes the packs whose time has come; returns their names.
    *
    * @param judgeFiltered - asked once, when filtered packs could go, or are gone already: somebody may have copied them
-   * @throws what the disk throws, and `judgeFiltered`; calling again later is right
+   * @throws what the disk throws, and, after the merged packs have gone, `judgeFiltered`; calling again later is right
    */
   removeDue(judgeFiltered: () => FilteredJudgement): string[] {
     const { leastMilliseconds, mostMilliseconds, isInUse } = this.#options;
@@ -207,7 +205,14 @@ export class RetiredPacks {
     const isYoung = ({ since }: Retirement): boolean => since !== undefined && now - since < mostMilliseconds;
     const isUsed = this.#retirements.some((each) => isDue(each) && isYoung(each)) && isInUse(this.#directory);
     const mayGo = (each: Retirement): boolean => isDue(each) && !(isUsed && isYoung(each));
-    const judgement = this.#judge(mayGo, judgeFiltered);
+    const judged = this.#judge(mayGo, judgeFiltered);
+    const removed = this.#removeJudged(mayGo, judged.judgement);
+    if (judged.error !== undefined) throw judged.error;
+    if (!this.#retirements.some((each) => isDue(each) && each.superseded.length > 0)) this.#againAt = 0;
+    return removed;
+  }
+
+  #removeJudged(mayGo: (retirement: Retirement) => boolean, judgement: FilteredJudgement): string[] {
     if (judgement === "give back") this.giveBackFiltered();
     const removed: string[] = [];
     let hasChanged = false;
@@ -233,7 +238,6 @@ export class RetiredPacks {
         return false;
       });
     }
-    if (!this.#retirements.some((each) => isDue(each) && each.superseded.length > 0)) this.#againAt = 0;
     if (!hasChanged) return removed;
     this.#options.fileSystem.syncDirectory(this.#directory);
     this.#retirements = this.#retirements.filter(({ superseded }) => superseded.length > 0);
@@ -241,8 +245,17 @@ export class RetiredPacks {
     return removed;
   }
 
-  #judge(mayGo: (retirement: Retirement) => boolean, judgeFiltered: () => FilteredJudgement): FilteredJudgement {
-    return this.#retirements.some((each) => each.reason === "filtered" && mayGo(each)) ? judgeFiltered() : "remove";
+  /** Where it cannot be told, the filtered packs wait, and nothing else does. */
+  #judge(
+    mayGo: (retirement: Retirement) => boolean,
+    judgeFiltered: () => FilteredJudgement,
+  ): { readonly judgement: FilteredJudgement; readonly error?: Error } {
+    if (!this.#retirements.some((each) => each.reason === "filtered" && mayGo(each))) return { judgement: "remove" };
+    try {
+      return { judgement: judgeFiltered() };
+    } catch (error) {
+      return { judgement: "wait", error: error instanceof Error ? error : new Error(String(error)) };
+    }
   }
 
   /**

@@ -372,7 +372,7 @@ describe("runCompaction", () => {
     expect(compactNow(made.memory, REPOSITORY, TARGET)).toMatchObject({
       kind: "done",
       oldest: BOUNDARY,
-      complaints: [expect.stringContaining("refs/tags/gone leads to 1111") as string],
+      complaints: [expect.stringContaining("refs/tags/gone needs 1111") as string],
     });
     expect(checkWhole(made.memory, made)).toBe(BOUNDARY);
   });

@@ -18,6 +18,7 @@ import { git } from "../repository/repository-support.js";
 import { finish, historyOfValues, openRecorder, recordAll } from "./retention-support.js";
 
 const COMMITS = 20;
+const NOTHING_STAGED = { blobs: new Set<Oid>(), trees: new Set<Oid>() };
 
 interface Scene {
   readonly directory: string;
@@ -92,11 +93,11 @@ describe("withoutBroken", () => {
       withoutBroken(reader, {
         tags: [whole, { name: "worktrees/x/logs/HEAD", oid: gone }, { name: "refs/tags/gone", oid: gone }],
         others: [{ name: "worktrees/logs/HEAD", oid: gone }],
-        staged: new Set(),
+        staged: NOTHING_STAGED,
       }),
     );
     reader.close();
-    expect(present).toEqual({ tags: [whole], others: [], staged: new Set() });
+    expect(present).toEqual({ tags: [whole], others: [], staged: NOTHING_STAGED });
     expect(broken.map((ref) => [ref.name, isReported(ref)])).toEqual([
       ["worktrees/x/logs/HEAD", false],
       ["refs/tags/gone", true],

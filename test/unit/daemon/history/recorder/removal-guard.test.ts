@@ -1,8 +1,8 @@
 /** What Git does between a compaction and the removal of its old packs, as the guard sees it. */
-import { rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Seq } from "../../../../../protocol/identifiers.js";
-import { oidFromHex } from "../../../../../daemon/history/object/oid.js";
+import type { Oid } from "../../../../../daemon/history/object/oid.js";
 import { runCompaction } from "../../../../../daemon/history/recorder/compaction.js";
 import { RemovalGuard } from "../../../../../daemon/history/recorder/removal-guard.js";
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
@@ -13,6 +13,7 @@ import { temporaryDirectory } from "../../../../support/temporary-directory.js";
 import { git } from "../repository/repository-support.js";
 import { finish, historyOfEdits, historyOfValues, openRecorder, recordAll, surround } from "./retention-support.js";
 
+const NOTHING_STAGED = { blobs: new Set<Oid>(), trees: new Set<Oid>() };
 const COMMITS = 80;
 const BOUNDARY = 70;
 
@@ -90,7 +91,7 @@ describe("RemovalGuard", () => {
   test("knows of packs that come between the beginning of an attempt and its first change; till then the old facts hold (removal guard invariant 2)", () => {
     const { guard, objection } = compacted();
     const [gone, sealed] = ["a".repeat(40), "b".repeat(40)];
-    guard.prepare({ packs: [gone], refs: { tags: [], others: [], staged: new Set() } });
+    guard.prepare({ packs: [gone], refs: { tags: [], others: [], staged: NOTHING_STAGED } });
     expect(objection()).toBeUndefined();
     guard.noteAdded(sealed);
     expect(objection()).toContain(sealed);
@@ -169,22 +170,30 @@ describe("RemovalGuard", () => {
     expect(objection()).toContain("refs/tags/t");
   });
 
-  test("objects when what a broken ref names comes back", () => {
-    const missing = "1".repeat(40);
-    const { directory, guard, at, objection } = compacted((repository) => {
-      writeFileSync(`${repository}/refs/tags/broken`, `${missing}\n`);
-    });
-    expect(objection()).toBeUndefined();
-    // The object of that name cannot be made; so the ref counts as broken for one that is there.
-    const dropped = at(BOUNDARY - 2);
-    writeFileSync(`${directory}/refs/tags/broken`, `${dropped}\n`);
-    guard.prepare({
-      packs: [],
-      refs: { tags: [{ name: "refs/tags/broken", oid: oidFromHex(dropped) }], others: [], staged: new Set() },
-    });
-    guard.noteBroken([{ name: "refs/tags/broken", oid: oidFromHex(dropped) }]);
-    guard.adopt(BOUNDARY as Seq);
-    expect(objection()).toContain("refs/tags/broken");
+  test("objects when something comes back that refs need and that was not there", () => {
+    for (const kind of ["tags", "heads"]) {
+      let lost = "";
+      const { directory, objection } = compacted((repository) => {
+        const blob = git(repository, ["hash-object", "-w", "--stdin"], "lost for a while");
+        const tree = git(repository, ["mktree"], `100644 blob ${blob}\tfile\n`);
+        git(repository, ["update-ref", `refs/${kind}/torn`, commitTree(repository, tree, "main~5")]);
+        lost = `${repository}/objects/${blob.slice(0, 2)}/${blob.slice(2)}`;
+        renameSync(lost, `${repository}/aside`);
+      });
+      expect(objection()).toBeUndefined();
+      renameSync(`${directory}/aside`, lost);
+      expect(objection()).toContain("has come back");
+    }
+  });
+
+  test("takes a ref that it cannot follow for one that may need what was dropped, and does not throw", () => {
+    const { directory, objection } = compacted();
+    const oid = git(directory, ["hash-object", "-w", "--stdin"], "soon damaged");
+    git(directory, ["tag", "torn", oid]);
+    const loose = `${directory}/objects/${oid.slice(0, 2)}/${oid.slice(2)}`;
+    rmSync(loose);
+    writeFileSync(loose, "no zlib stream");
+    expect(objection()).toContain("refs/tags/torn");
   });
 
   test("objects to an index that names what was dropped, and not to one that names what is kept", () => {
@@ -193,6 +202,10 @@ describe("RemovalGuard", () => {
     expect(objection()).toBeUndefined();
     const old = git(directory, ["rev-parse", `${at(3)}:domain/2/n2`]);
     git(`${directory}/../w`, ["update-index", "--add", "--cacheinfo", `100644,${old},staged`]);
+    expect(objection()).toContain("the index of a work tree names");
+    git(`${directory}/../w`, ["reset", "-q", "--hard"]);
+    expect(objection()).toBeUndefined();
+    git(`${directory}/../w`, ["read-tree", `${at(3)}:domain`]);
     expect(objection()).toContain("the index of a work tree names");
   });
 });

@@ -6,6 +6,7 @@ import type { CompactionAnswer } from "../../../../../daemon/history/recorder/re
 import type { RetentionLimits } from "../../../../../daemon/history/recorder/retention-plan.js";
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import { packDirectory } from "../../../../../daemon/history/repository/pack-file.js";
+import { oidFromHex } from "../../../../../daemon/history/object/oid.js";
 import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
 import { emptyRoot } from "../../../../../daemon/store/root.js";
 import { createFaultyFileSystem, type FaultyFileSystem } from "../../../../support/faulty-file-system.js";
@@ -253,6 +254,8 @@ describe("Maintenance with retention", () => {
       now += 10_000;
     }
     expect(maintenance.progress().packs).toBeLessThan(before + 15);
+    // Nor does it keep those that were merged.
+    expect(memory.list(packDirectory(REPOSITORY)).length / 2).toBeLessThan(before + 30);
     expect(failures.length).toBeGreaterThan(2);
     expect(failures.length).toBeLessThan(10);
     for (const failure of failures) expect(failure).toContain("replaced packs could not be removed: damaged ref");
@@ -297,6 +300,25 @@ describe("Maintenance with retention", () => {
       expect(maintenance.progress().packs).toBeLessThan(12);
     }
     expect(dropped.length).toBeGreaterThan(30);
+    maintenance.close();
+  });
+
+  test("a check that fails is tried again later and later (retention invariant 3)", () => {
+    record(1, 30);
+    const refs = new RefStore(disk, REPOSITORY);
+    refs.update("refs/tags/torn", { expected: undefined, to: oidFromHex("1".repeat(40)) });
+    disk.makeDirectory(`${REPOSITORY}/objects/11`);
+    const damaged = memory.open(`${REPOSITORY}/objects/11/${"1".repeat(38)}`, "create");
+    damaged.write(Buffer.from("no zlib stream"), 0);
+    damaged.close();
+    const maintenance = maintain({ keepCommits: 5 });
+    for (const end = now + 3_600_000; now < end;) {
+      work(maintenance);
+      now += Math.max(1, maintenance.millisecondsUntilDue() ?? 3_600_000);
+    }
+    expect(failures.length).toBeGreaterThan(3);
+    expect(failures.length).toBeLessThan(15);
+    expect(failures[0]).toContain("refs/tags/torn");
     maintenance.close();
   });
 
