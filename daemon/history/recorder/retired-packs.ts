@@ -30,8 +30,8 @@
  *  4. Whatever the moment of a crash, a merged pack is either in use or in the record: the record is written before the
  *     superseding pack can be seen, and a line goes only after the removals are on the disk. A line whose superseding pack is
  *     not there at start says nothing; one whose superseded packs are gone does no harm.
- *  5. A pack whose index is gone is removed at start when the record says that it was going; others may be Git's, which
- *     writes a pack before its index.
+ *  5. Half a pack is removed at start when the record says that it was going (after a power cut it may be either half);
+ *     others may be Git's, which places a pack before its index.
  *  6. A filtered pack is removed only in the step in which `judgeFiltered` allowed it.
  */
 import { Buffer } from "node:buffer";
@@ -112,9 +112,7 @@ export class RetiredPacks {
 
   /** Invariant 5. Not synced: the record says the same until it is written again. */
   #finishRemoval(names: readonly string[]): void {
-    for (const name of names) {
-      if (!this.#options.fileSystem.exists(`${this.#directory}/pack-${name}.idx`)) this.#remove(name);
-    }
+    for (const name of names) if (!this.#isWhole(name)) this.#remove(name);
   }
 
   /** The packs that are superseded and not yet removed; none of them is to be merged again. */
