@@ -2,10 +2,12 @@ import { describe, expect, it } from "vitest";
 import type { Path, Seq } from "../../../protocol/identifiers.js";
 import { createRepository, MAIN_REF } from "../../../daemon/history/repository/layout.js";
 import { HistoryRecorder } from "../../../daemon/history/recorder/recorder.js";
+import type { FileSystem } from "../../../daemon/platform/file-system.js";
 import { parsePathGlob } from "../../../daemon/journal/path-glob.js";
 import { recoverState, type RecoveredState, type RecoveryOptions } from "../../../daemon/recover-state.js";
 import { sameRoot } from "../../../daemon/store/diff.js";
 import { emptyRoot, getNode } from "../../../daemon/store/root.js";
+import { createFaultyFileSystem } from "../../support/faulty-file-system.js";
 import { createMemoryFileSystem, type MemoryFileSystem } from "../../support/memory-file-system.js";
 import { historyOfEdits, recordAll, type History } from "./history/recorder/retention-support.js";
 
@@ -37,7 +39,7 @@ function history(...values: string[]): History {
   return historyOfEdits(values.map((value) => ({ kind: "set", names: ["vm", "vncpasswd"], value, perms })));
 }
 
-function recordThrough(disk: MemoryFileSystem, { commits }: History, seq: number): void {
+function recordThrough(disk: FileSystem, { commits }: History, seq: number): void {
   const recorder = new HistoryRecorder({
     fileSystem: disk,
     repositoryDirectory: REPOSITORY,
@@ -67,6 +69,26 @@ describe("recoverState", () => {
     // What the tip's tree says of a node is as old as the tip, to whoever compares.
     expect(getNode(root, "/vm" as Path)?.modified).toBe(3);
     expect(opened).toMatchObject({ passedOver: [] });
+  });
+
+  it("makes the tip durable before the journal forgets its commits", () => {
+    const disk = emptyDisk();
+    const made = history("1", "2", "3");
+    const first = recover(disk);
+    first.journal.append(made.commits);
+    first.journal.close();
+    const dying = createFaultyFileSystem(disk);
+    // Of the two seals the second.
+    dying.inject({ call: "syncDirectory", path: "/refs/heads", nth: 2, error: "EIO", lasts: true });
+    expect(() => {
+      recordThrough(dying, made, 3);
+    }).toThrow("EIO");
+    disk.crash("nothing");
+    const second = recover(disk);
+    expect(second.recorded).toBe(3);
+    second.journal.close();
+    disk.crash("everything");
+    expect(recover(disk)).toMatchObject({ recorded: 3, seq: 3 });
   });
 
   it("tells what a crash had left at the journal's end and was removed", () => {
