@@ -108,7 +108,7 @@ interface Wreck {
   readonly durability: Durability;
   /** The least seq that must be found. */
   readonly least: number;
-  /** As the crash had it. */
+  /** Whether any crash so far lost entries in any order. */
   readonly entryOrder: EntryOrder;
 }
 
@@ -126,8 +126,10 @@ function wreck({ point, part, crash }: Death, durability: Durability): Wreck {
 }
 
 /** Crashes a disk, and says what must be found on it. */
-function crashDisk({ disk, model, durability }: Wreck, { loss, entryOrder }: Crash): Wreck {
-  disk.crash(loss, entryOrder);
+function crashDisk({ disk, model, durability, entryOrder: before }: Wreck, { loss, entryOrder: order }: Crash): Wreck {
+  disk.crash(loss, order);
+  // Where entries were lost in any order, what that left is still there.
+  const entryOrder = before === "any" ? before : order;
   if (loss !== "nothing") model.boot++;
   // What is sealed has been synced, whatever the durability of replies.
   const least = durability === "power" || loss === "nothing" ? model.acknowledged : model.sealed;
