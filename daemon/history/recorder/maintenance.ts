@@ -155,9 +155,9 @@ export class Maintenance {
     this.#retention.noteSeal(pack);
   }
 
-  /** Whether old history is waiting to be dropped, or being dropped: it must get time even while the recorder lags. */
-  get isRetentionDue(): boolean {
-    return this.#retention.isRunning || this.#retention.isDueAt(this.#options.monotonicMilliseconds());
+  /** Whether old history waits to be dropped, or is being dropped: that must get time even while the recorder lags. */
+  get isPressing(): boolean {
+    return this.#retention.isPressingAt(this.#options.monotonicMilliseconds());
   }
 
   /**

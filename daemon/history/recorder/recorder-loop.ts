@@ -182,7 +182,7 @@ export class RecorderLoop {
   /** Invariant 4. */
   #maintain(isLagging: boolean): void {
     const { maintenance } = this.#options;
-    if (isLagging && !maintenance.isRetentionDue && maintenance.progress().packs <= PACKS_MAX_WHILE_LAGGING) return;
+    if (isLagging && !maintenance.isPressing && maintenance.progress().packs <= PACKS_MAX_WHILE_LAGGING) return;
     if (maintenance.isDue) maintenance.step(isLagging);
     clearTimeout(this.#maintenanceTimer);
     this.#maintenanceTimer = undefined;

@@ -96,6 +96,8 @@ export class Retention {
   #isResumeDue = false;
   #hasNote = false;
   #oldestSeq: Seq | undefined;
+  /** What the newest commit tells; undefined when nobody has looked since the last seal. */
+  #isTooMuch: boolean | undefined;
   /** On the monotonic clock: after a failure. */
   #notBefore = 0;
   #retryMilliseconds = RETRY_MILLISECONDS_MIN;
@@ -144,9 +146,35 @@ export class Retention {
     return due !== undefined && due <= now;
   }
 
+  /**
+   * Whether history must be dropped, or is being dropped: then it gets time even while the recorder lags. Looks at the newest
+   * commit, once after each seal, and only where there are limits.
+   */
+  isPressingAt(now: number): boolean {
+    if (this.#isRunning) return true;
+    if (!this.isDueAt(now)) return false;
+    if (this.#requests.length > 0 || this.#isResumeDue) return true;
+    this.#isTooMuch ??= this.#looksLikeTooMuch();
+    return this.#isTooMuch;
+  }
+
+  #looksLikeTooMuch(): boolean {
+    if (!isLimited(this.#options.limits)) return false;
+    try {
+      const newest = this.#readNewest();
+      return newest !== undefined && this.#mayBeTooMuch(newest);
+    } catch {
+      // The check will say so, when there is time for it.
+      return false;
+    } finally {
+      this.#options.reader.close();
+    }
+  }
+
   /** Says that the branch has grown by this pack. */
   noteSeal(pack: string): void {
     this.#isCheckDue = true;
+    this.#isTooMuch = undefined;
     this.#guard.noteAdded(pack);
   }
 

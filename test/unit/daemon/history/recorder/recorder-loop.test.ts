@@ -18,7 +18,7 @@ const JOURNAL = "/state/journal/main";
 /** Maintenance that always has something to do, and answers a compaction when it is closed. */
 class FakeMaintenance {
   isDue = true;
-  isRetentionDue = false;
+  isPressing = false;
   stepped: () => void = () => undefined;
   readonly answers: ((answer: CompactionAnswer) => void)[] = [];
 
@@ -120,11 +120,11 @@ describe("RecorderLoop", () => {
 
   it("while it lags the repository is maintained only when more history is there than is wanted (recorder loop invariant 4)", async () => {
     const { journal } = openJournal({ fileSystem: disk, directory: JOURNAL, after: 0 as Seq, durability: "process" });
-    for (const isRetentionDue of [false, true]) {
+    for (const isPressing of [false, true]) {
       end = journal.append([...streamCommits({ domains: 2 }, end.seq + 1, end.seq + 2000)]);
       const from = end.seq - 2000;
       const stepsAt: number[] = [];
-      maintenance.isRetentionDue = isRetentionDue;
+      maintenance.isPressing = isPressing;
       maintenance.stepped = () => {
         stepsAt.push(loop.progress().recordedSeq);
         maintenance.isDue = true;
@@ -133,7 +133,7 @@ describe("RecorderLoop", () => {
       reports.length = 0;
       loop.handle({ kind: "flush", id: 1, position: end });
       await report("flushed");
-      if (isRetentionDue) expect(stepsAt.some((seq) => seq < end.seq)).toBe(true);
+      if (isPressing) expect(stepsAt.some((seq) => seq < end.seq)).toBe(true);
       else expect(stepsAt.filter((seq) => seq > from && seq < end.seq)).toEqual([]);
     }
   });

@@ -322,6 +322,28 @@ describe("Maintenance with retention", () => {
     maintenance.close();
   });
 
+  test("presses only when there is more history than is wanted, or somebody asks", () => {
+    record(1, 30);
+    const unlimited = maintain();
+    work(unlimited, true);
+    record(31, 31, unlimited);
+    expect(unlimited.isPressing).toBe(false);
+    unlimited.compact("@{20}", () => undefined);
+    expect(unlimited.isPressing).toBe(true);
+    work(unlimited, true);
+    expect(unlimited.isPressing).toBe(false);
+    unlimited.close();
+    const limited = maintain({ keepCommits: 20 });
+    work(limited, true);
+    record(32, 40, limited);
+    expect(limited.isPressing).toBe(false);
+    record(41, 50, limited);
+    expect(limited.isPressing).toBe(true);
+    work(limited, true);
+    expect([limited.isPressing, limited.progress().oldestSeq]).toEqual([false, 31]);
+    limited.close();
+  });
+
   test("a request that fails is answered with the reason, and those that wait when the daemon stops are too", () => {
     record(1, 30);
     const maintenance = maintain();
