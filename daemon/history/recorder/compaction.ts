@@ -51,15 +51,7 @@ import {
 import { readCommit } from "../repository/walk.js";
 import { walkChain, type CommitChain } from "./commit-chain.js";
 import type { ObjectReader } from "../repository/object-reader.js";
-import {
-  findPins,
-  isReported,
-  listLiveRefs,
-  peelIfWhole,
-  withoutBroken,
-  type LiveRefs,
-  type Pin,
-} from "./live-refs.js";
+import { findPins, isReported, listLiveRefs, peel, withoutBroken, type LiveRefs, type Pin } from "./live-refs.js";
 import { markNeeded, type MarkContext, type Marked, type NeededObjects } from "./mark-needed.js";
 import { readPackFacts } from "./pack-facts.js";
 import { planRewrites, type RewritablePack } from "./rewrite-plan.js";
@@ -350,8 +342,8 @@ function fromResolution(revision: string, resolution: Resolution, pins: readonly
 function namedCommits(context: CompactionContext, { tip, refs }: Snapshot): NamedCommit[] {
   const named = [{ name: context.branch, commit: tip }];
   for (const ref of [...refs.tags, ...refs.others]) {
-    const peeled = peelIfWhole(context.reader, ref);
-    if (peeled?.type === "commit") named.push({ name: ref.name, commit: peeled.oid });
+    const { oid, type } = peel(context.reader, ref);
+    if (type === "commit") named.push({ name: ref.name, commit: oid });
   }
   return named;
 }
@@ -383,10 +375,10 @@ function isOnChain(
   ref: Ref,
   { chain, boundary }: { readonly chain: CommitChain; readonly boundary: Seq },
 ): boolean {
-  const peeled = peelIfWhole(reader, ref);
-  if (peeled?.type !== "commit") return false;
-  const { seq } = readCommit(reader, peeled.oid).trailers;
-  return seq !== undefined && seq >= boundary && chain.has(seq) && chain.oidAt(seq) === peeled.oid;
+  const { oid, type } = peel(reader, ref);
+  if (type !== "commit") return false;
+  const { seq } = readCommit(reader, oid).trailers;
+  return seq !== undefined && seq >= boundary && chain.has(seq) && chain.oidAt(seq) === oid;
 }
 
 /** From here on the history begins at the boundary, for Git and for us. */
@@ -499,14 +491,14 @@ function* measurePacks(
   const packs: RewritablePack[] = [];
   for (const need of needed.summary()) {
     if (!rewritable.has(need.name)) continue;
-    let seq: number | undefined;
     try {
-      ({ seq } = yield* readPackFacts(fileSystem, reader, { repositoryDirectory, name: need.name }));
+      const { bytes, seq } = yield* readPackFacts(fileSystem, reader, { repositoryDirectory, name: need.name });
+      packs.push({ ...need, bytes, seq });
     } catch (error) {
       // Whether that hinders anything the rewriting will tell.
       if (!(error instanceof DamagedObjectError)) throw error;
+      packs.push({ ...need, bytes: packBytes(context, need.name), seq: undefined });
     }
-    packs.push({ ...need, bytes: packBytes(context, need.name), seq });
     yield;
   }
   return packs;

@@ -166,12 +166,8 @@ export function* withoutBroken(reader: ObjectReader, { tags, others, staged }: L
 }
 
 /** Whether it is a person's to mend: lines of reflogs may lead nowhere. */
-export function isReported(ref: Ref): boolean {
-  return !isInReflog(ref);
-}
-
-function isInReflog({ name }: Ref): boolean {
-  return REFLOG_NAME.test(name);
+export function isReported({ name }: Ref): boolean {
+  return !REFLOG_NAME.test(name);
 }
 
 /**
@@ -186,11 +182,6 @@ export function* onBehalfOf<Result>(ref: Ref, walk: Generator<void, Result>): Ge
     if (!(error instanceof DamagedObjectError || error instanceof NotACommitError)) throw error;
     throw new Error(`${ref.name} cannot be followed: ${error.message}`, { cause: error });
   }
-}
-
-/** Undefined where something on the way is not there: a ref that somebody broke. */
-export function peelIfWhole(reader: ObjectReader, ref: Ref): Peeled | undefined {
-  return ifPresent(() => peel(reader, ref));
 }
 
 /** What `read` gives; undefined when an object is missing. */
@@ -208,22 +199,24 @@ export interface Peeled {
   /** The tag objects on the way, the ref's own first; none for a branch and for a lightweight tag. */
   readonly tagObjects: readonly Oid[];
   readonly oid: Oid;
-  readonly type: Exclude<ObjectType, "tag">;
+  /** "missing" when the object is not there: somebody broke the ref. */
+  readonly type: Exclude<ObjectType, "tag"> | "missing";
 }
 
 /**
  * Follows tag objects to what they are put on.
  *
- * @throws what `ObjectReader.read` throws; DamagedTagError for a tag object that names nothing
+ * @throws what `ObjectReader.read` throws, but for a missing object; DamagedTagError for a tag object that names nothing
  */
 export function peel(reader: ObjectReader, ref: Ref): Peeled {
   const tagObjects: Oid[] = [];
   let { oid } = ref;
   while (tagObjects.length <= TAG_DEPTH_MAX) {
-    const { type, data } = reader.read(oid);
-    if (type !== "tag") return { tagObjects, oid, type };
+    const at = oid;
+    const found = ifPresent(() => reader.read(at));
+    if (found?.type !== "tag") return { tagObjects, oid, type: found?.type ?? "missing" };
     tagObjects.push(oid);
-    const target = tagTarget(data);
+    const target = tagTarget(found.data);
     if (target === undefined)
       throw new DamagedTagError(`the tag object that ${ref.name} leads to does not name an object`);
     oid = target;
@@ -256,8 +249,8 @@ export function* findPins(
   const seen = new Set<Oid>();
   const pins: Pin[] = [];
   function* lowestOf(ref: Ref): Generator<void, Seq | undefined> {
-    const peeled = peelIfWhole(reader, ref);
-    const pending = peeled?.type === "commit" ? [peeled.oid] : [];
+    const { oid, type } = peel(reader, ref);
+    const pending = type === "commit" ? [oid] : [];
     let lowest: Seq | undefined;
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       if (seen.has(next)) continue;

@@ -36,7 +36,7 @@ import type { Ref } from "../repository/ref-store.js";
 import type { Shallow } from "../repository/shallow.js";
 import { readCommit } from "../repository/walk.js";
 import type { CommitChain } from "./commit-chain.js";
-import { ifPresent, onBehalfOf, peelIfWhole, type LiveRefs } from "./live-refs.js";
+import { ifPresent, onBehalfOf, peel, type LiveRefs } from "./live-refs.js";
 
 /** What the walk works with. */
 export interface MarkContext {
@@ -279,18 +279,11 @@ class Walk {
 
   *#walkRef(ref: Ref, isCut: boolean): Generator<void, void> {
     this.#ref = ref;
-    const peeled = peelIfWhole(this.#reader, ref);
-    if (peeled === undefined) {
-      // The ref's own object is there: that of a tag.
-      this.#needed.mark(ref.oid);
-      this.missing.set(ref.oid, ref);
-      return;
-    }
-    const { tagObjects, oid, type } = peeled;
+    const { tagObjects, oid, type } = peel(this.#reader, ref);
     for (const tagObject of tagObjects) this.#needed.mark(tagObject);
     if (type === "commit") yield* this.#walkLines([oid], isCut);
     else if (type === "tree") yield* this.#markTree(oid, undefined);
-    else this.#needed.mark(oid);
+    else this.#markIfPresent(oid);
   }
 
   *#walkStaged(): Generator<void, void> {
@@ -332,7 +325,7 @@ class Walk {
       while (next !== undefined && !this.#needed.has(next)) {
         if (++this.#objects % SLICE_OBJECTS === 0) yield;
         const oid: Oid = next;
-        const commit = this.#ref === undefined ? readCommit(this.#reader, oid) : this.#commitIfPresent(oid, this.#ref);
+        const commit = this.#commitIfPresent(oid);
         if (commit === undefined) {
           next = undefined;
           break;
@@ -352,7 +345,9 @@ class Walk {
     }
   }
 
-  #commitIfPresent(oid: Oid, ref: Ref): ParsedCommit | undefined {
+  #commitIfPresent(oid: Oid): ParsedCommit | undefined {
+    const ref = this.#ref;
+    if (ref === undefined) return readCommit(this.#reader, oid);
     const commit = ifPresent(() => readCommit(this.#reader, oid));
     if (commit === undefined) this.missing.set(oid, ref);
     return commit;

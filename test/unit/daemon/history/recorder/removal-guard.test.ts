@@ -186,6 +186,21 @@ describe("RemovalGuard", () => {
     }
   });
 
+  test("has no objection to a tag that has lost its commit, until that comes back", () => {
+    let lost = "";
+    const { directory, objection } = compacted((repository) => {
+      const commit = commitTree(repository, "main^{tree}", "main~5");
+      git(repository, ["tag", "-a", "-m", "x", "inner", commit]);
+      git(repository, ["tag", "-a", "-m", "x", "outer", "inner"]);
+      git(repository, ["update-ref", "-d", "refs/tags/inner"]);
+      lost = `${repository}/objects/${commit.slice(0, 2)}/${commit.slice(2)}`;
+      renameSync(lost, `${repository}/aside`);
+    });
+    expect(objection()).toBeUndefined();
+    renameSync(`${directory}/aside`, lost);
+    expect(objection()).toContain("has come back");
+  });
+
   test("takes a ref that it cannot follow for one that may need what was dropped, and does not throw", () => {
     const { directory, objection } = compacted();
     const oid = git(directory, ["hash-object", "-w", "--stdin"], "soon damaged");
