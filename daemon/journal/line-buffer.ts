@@ -110,18 +110,19 @@ export class LineBuffer {
    * @throws RangeError for a string with characters that are no bytes
    */
   string(text: ByteString): void {
-    this.#reserve(text.length + 2);
-    if (text.length < NATIVE_LENGTH_MIN ? this.#writePlain(text) : PLAIN.test(text)) {
-      if (text.length < NATIVE_LENGTH_MIN) return;
-      this.#bytes[this.#end++] = QUOTE;
-      this.ascii(text);
-      this.#reserve(1);
-      this.#bytes[this.#end++] = QUOTE;
-    } else this.ascii(escaped(text));
+    if (text.length < NATIVE_LENGTH_MIN && this.#writePlain(text)) return;
+    if (!isPlain(text)) {
+      this.ascii(escaped(text));
+      return;
+    }
+    this.ascii('"');
+    this.ascii(text);
+    this.ascii('"');
   }
 
   /** Writes a short string that needs no escapes; false, and nothing, when it needs some. */
   #writePlain(text: ByteString): boolean {
+    this.#reserve(text.length + 2);
     const bytes = this.#bytes;
     let end = this.#end;
     bytes[end++] = QUOTE;
@@ -166,6 +167,11 @@ export class LineBuffer {
     larger.set(this.bytes);
     this.#bytes = larger;
   }
+}
+
+/** Whether a string stands in a record as it is. */
+export function isPlain(text: ByteString): boolean {
+  return PLAIN.test(text);
 }
 
 function digitsOf(value: number): number {

@@ -33,7 +33,7 @@ import { parsePerms, serializePerms, type Perms } from "../../protocol/perms.js"
 import type { Change, Commit, RequestRecord } from "../store/commit.js";
 import { isQuotaName, type QuotaName } from "../store/quota.js";
 import type { DomainRecord } from "../store/root.js";
-import { LineBuffer } from "./line-buffer.js";
+import { isPlain, LineBuffer } from "./line-buffer.js";
 
 /** Most bytes of a record, its newline included: more than any commit needs, and short enough for one string. */
 export const RECORD_BYTES_MAX = 256 * 1024 * 1024;
@@ -112,8 +112,6 @@ export function encodeRecord(commit: Commit, synced = 0 as Seq): string {
 }
 
 const UNSEEN_LENGTH_MAX = 64;
-/** What needs no escape. */
-const PLAIN = /^[ !#-[\]-~]*$/;
 /** Checksum, blank, newline, braces, and the keys that each record may have with the longest numbers, but not the lists. */
 const FRAME_BYTES_MAX = 220;
 /** A request or a change without its strings and perms. */
@@ -161,10 +159,9 @@ export function recordBytesMax({ origin, requests, changes }: Commit, replacemen
   return bytes;
 }
 
-/** An escape takes six characters. */
-/** Looking through short strings would cost more than their escapes could. */
+/** An escape takes six characters. Looking through short strings would cost more than their escapes could. */
 function quotedBytesMax(bytes: ByteString): number {
-  return (bytes.length > UNSEEN_LENGTH_MAX && PLAIN.test(bytes) ? 1 : 6) * bytes.length;
+  return (bytes.length > UNSEEN_LENGTH_MAX && isPlain(bytes) ? 1 : 6) * bytes.length;
 }
 
 function writeCommit(lines: LineBuffer, commit: Commit, synced: Seq): void {

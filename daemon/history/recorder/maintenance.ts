@@ -34,6 +34,7 @@ import { discardWrittenPack, packDirectory, placeWrittenPack, removeKeep } from 
 import { planMerge, type PackSize } from "./merge-plan.js";
 import { rewritePacks, type RewrittenPack } from "./merge-packs.js";
 import { readPackFacts, type PackFacts } from "./pack-facts.js";
+import { BackOff } from "./back-off.js";
 import { Retention, type CompactionAnswer, type RetentionOptions } from "./retention.js";
 import { RetiredPacks } from "./retired-packs.js";
 
@@ -70,8 +71,7 @@ export interface MaintenanceProgress {
 /** How long a step goes on. */
 const STEP_MILLISECONDS = 4;
 /** How long after a failure it is tried again; twice as long each time. */
-const RETRY_MILLISECONDS_MIN = 1000;
-const RETRY_MILLISECONDS_MAX = 300_000;
+const RETRY = { leastMilliseconds: 1000, mostMilliseconds: 300_000 };
 /** How long after a source vanished: whoever repacks is not done yet. So often in a row, then it is a failure like others. */
 const VANISHED_MILLISECONDS = 200;
 const VANISHED_IN_A_ROW_MAX = 25;
@@ -105,11 +105,9 @@ export class Maintenance {
   #isStale = true;
   #packsSinceLook = 0;
   #isHurried = false;
-  #notBefore = 0;
-  #retryMilliseconds = RETRY_MILLISECONDS_MIN;
+  readonly #work = new BackOff(RETRY);
+  readonly #removal = new BackOff(RETRY);
   #vanishedInARow = 0;
-  #removalNotBefore = 0;
-  #removalRetryMilliseconds = RETRY_MILLISECONDS_MIN;
 
   /** Finds out at once what an earlier process left, if the disk allows; if not, the first step tries again. */
   constructor(options: MaintenanceOptions) {
@@ -167,7 +165,7 @@ export class Maintenance {
    */
   compact(revision: string, answer: (answer: CompactionAnswer) => void): void {
     this.#retention.request(revision, answer);
-    this.#notBefore = 0;
+    this.#work.notBefore = 0;
     if (this.#retention.isRunning) return;
     this.#job?.return();
     this.#job = undefined;
@@ -187,7 +185,10 @@ export class Maintenance {
     const retention = this.#retention.dueMilliseconds();
     if (retired === undefined && work === undefined && retention === undefined) return undefined;
     // What was replaced is removed whatever has failed: that is how a full disk gets room again.
-    return Math.min(retired ?? Infinity, Math.max(this.#notBefore, Math.min(work ?? Infinity, retention ?? Infinity)));
+    return Math.min(
+      retired ?? Infinity,
+      Math.max(this.#work.notBefore, Math.min(work ?? Infinity, retention ?? Infinity)),
+    );
   }
 
   /** Whether there is something to do now. */
@@ -207,7 +208,7 @@ export class Maintenance {
     try {
       this.#start();
       this.#removeRetired();
-      if (monotonicMilliseconds() < this.#notBefore) return;
+      if (monotonicMilliseconds() < this.#work.notBefore) return;
       do {
         this.#job ??= this.#nextJob();
         if (this.#job === undefined) return;
@@ -252,7 +253,7 @@ export class Maintenance {
   /** On the monotonic clock. */
   #removalDueAt(): number | undefined {
     const due = this.#retention.isNoteSuperfluous ? 0 : this.#retired.dueMilliseconds();
-    return due === undefined ? undefined : Math.max(due, this.#removalNotBefore);
+    return due === undefined ? undefined : Math.max(due, this.#removal.notBefore);
   }
 
   /** Whatever goes wrong here concerns no other work. */
@@ -262,10 +263,9 @@ export class Maintenance {
     try {
       for (const name of this.#retired.removeDue(() => this.#retention.judgeFiltered())) this.#known.delete(name);
       this.#retention.noteRemovals();
-      this.#removalRetryMilliseconds = RETRY_MILLISECONDS_MIN;
+      this.#removal.worked();
     } catch (error) {
-      this.#removalNotBefore = now + this.#removalRetryMilliseconds;
-      this.#removalRetryMilliseconds = Math.min(2 * this.#removalRetryMilliseconds, RETRY_MILLISECONDS_MAX);
+      this.#removal.failed(now);
       this.#options.onFailure(`replaced packs could not be removed: ${messageOf(error)}`);
     }
   }
@@ -279,7 +279,7 @@ export class Maintenance {
       yield* this.#merge(sources.map(({ name }) => name));
       this.#isStale = true;
     }
-    this.#retryMilliseconds = RETRY_MILLISECONDS_MIN;
+    this.#work.worked();
     this.#vanishedInARow = 0;
     this.#reader.close();
   }
@@ -385,11 +385,10 @@ export class Maintenance {
     const now = this.#options.monotonicMilliseconds();
     const hasVanished = error instanceof FileVanishedError || isErrno(error, "ENOENT");
     if (hasVanished && ++this.#vanishedInARow <= VANISHED_IN_A_ROW_MAX) {
-      this.#notBefore = now + VANISHED_MILLISECONDS;
+      this.#work.notBefore = now + VANISHED_MILLISECONDS;
       return;
     }
-    this.#notBefore = now + this.#retryMilliseconds;
-    this.#retryMilliseconds = Math.min(2 * this.#retryMilliseconds, RETRY_MILLISECONDS_MAX);
+    this.#work.failed(now);
     if (error instanceof DamagedObjectError) this.#leaveAlone(error.file);
     this.#options.onFailure(`packs could not be merged: ${messageOf(error)}`);
   }

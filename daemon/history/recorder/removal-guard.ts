@@ -27,7 +27,7 @@ import { hexFromOid, type Oid } from "../object/oid.js";
 import { MalformedTreeError, TreeDifference } from "../object/tree-difference.js";
 import { listIfPresent } from "../repository/durable-file.js";
 import { DamagedObjectError, MissingObjectError } from "../repository/errors.js";
-import type { ObjectReader } from "../repository/object-reader.js";
+import { looseObjectPath, type ObjectReader } from "../repository/object-reader.js";
 import { WindowPool } from "../repository/file-window.js";
 import { indexPath } from "../repository/pack-entries.js";
 import { packDirectory } from "../repository/pack-file.js";
@@ -187,13 +187,9 @@ export class RemovalGuard {
     const trees = [...staged.trees].filter((oid) => !facts.staged.trees.has(oid));
     if (changed.length + blobs.length + trees.length === 0) return undefined;
     const index = new SeqIndex({ fileSystem, repositoryDirectory, ref: branch });
-    const staying = new StayingObjects(this.#repository, facts.packs);
-    const closed = new StayingObjects(
-      this.#repository,
-      [...facts.closed].filter((name) => facts.packs.has(name)),
-    );
+    const staying = new StayingObjects(this.#repository, facts);
     try {
-      const walk = new LooseWalk(reader, closed, facts.whole);
+      const walk = new LooseWalk(reader, staying, facts.whole);
       const isSafe = (ref: Ref): boolean => this.#isOnKeptCommit(ref, index, staying) || walk.needsNothingElse(ref.oid);
       const unsafe = changed.find((ref) => !isSafe(ref));
       if (unsafe !== undefined) {
@@ -205,7 +201,6 @@ export class RemovalGuard {
       return lost && `the index of a work tree names ${hexFromOid(lost)} now, which was dropped`;
     } finally {
       staying.close();
-      closed.close();
       index.close();
     }
   }
@@ -231,14 +226,14 @@ const OBJECTS_LOOKED_AT_MAX = 256;
 /** Somebody's own work: loose objects, down to what is needed anyway. One budget for all that is asked. */
 class LooseWalk {
   readonly #reader: ObjectReader;
-  readonly #closed: StayingObjects;
+  readonly #staying: StayingObjects;
   readonly #whole: ReadonlySet<Oid>;
   /** Objects of which it is known that they need nothing else, or that will be if the walk under way ends well. */
   readonly #seen = new Set<Oid>();
 
-  constructor(reader: ObjectReader, closed: StayingObjects, whole: ReadonlySet<Oid>) {
+  constructor(reader: ObjectReader, staying: StayingObjects, whole: ReadonlySet<Oid>) {
     this.#reader = reader;
-    this.#closed = closed;
+    this.#staying = staying;
     this.#whole = whole;
   }
 
@@ -246,8 +241,8 @@ class LooseWalk {
   needsNothingElse(oid: Oid): boolean {
     const pending: Needed[] = [{ oid, isBlob: false }];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      if (this.#seen.has(next.oid) || this.#whole.has(next.oid) || this.#closed.isPacked(next.oid)) continue;
-      if (this.#seen.size >= OBJECTS_LOOKED_AT_MAX || !this.#closed.isLoose(next.oid)) return false;
+      if (this.#seen.has(next.oid) || this.#whole.has(next.oid) || this.#staying.isClosed(next.oid)) continue;
+      if (this.#seen.size >= OBJECTS_LOOKED_AT_MAX || !this.#staying.isLoose(next.oid)) return false;
       this.#seen.add(next.oid);
       const needed = next.isBlob ? [] : this.#neededBy(next.oid);
       if (needed === undefined) return false;
@@ -300,17 +295,22 @@ function isUnreadable(error: unknown): boolean {
 
 const INDEX_MEMORY = { windowBytesMax: 4 * 1024 * 1024, openFilesMax: 64 };
 
-/** The objects that are loose or in some packs. */
+/** The objects that are loose or in packs that stay. */
 class StayingObjects {
   readonly #repository: GuardedRepository;
-  readonly #indexes: PackIndex[] = [];
+  /** Of the packs of which all is needed, and of the others. */
+  readonly #closed: PackIndex[] = [];
+  readonly #open: PackIndex[] = [];
 
-  constructor(repository: GuardedRepository, packs: Iterable<string>) {
+  constructor(repository: GuardedRepository, { packs, closed }: Facts) {
     const { fileSystem, repositoryDirectory } = repository;
     this.#repository = repository;
     const pool = new WindowPool(fileSystem, INDEX_MEMORY);
     try {
-      for (const name of packs) this.#indexes.push(new PackIndex(pool, indexPath({ repositoryDirectory, name })));
+      for (const name of packs) {
+        const index = new PackIndex(pool, indexPath({ repositoryDirectory, name }));
+        (closed.has(name) ? this.#closed : this.#open).push(index);
+      }
     } catch (error) {
       this.close();
       throw error;
@@ -318,20 +318,20 @@ class StayingObjects {
   }
 
   has(oid: Oid): boolean {
-    return this.isPacked(oid) || this.isLoose(oid);
+    return this.isClosed(oid) || this.#open.some((index) => index.find(oid) !== undefined) || this.isLoose(oid);
   }
 
-  isPacked(oid: Oid): boolean {
-    return this.#indexes.some((index) => index.find(oid) !== undefined);
+  /** Whether it is there with all that it needs. */
+  isClosed(oid: Oid): boolean {
+    return this.#closed.some((index) => index.find(oid) !== undefined);
   }
 
   isLoose(oid: Oid): boolean {
     const { fileSystem, repositoryDirectory } = this.#repository;
-    const hex = hexFromOid(oid);
-    return fileSystem.exists(`${repositoryDirectory}/objects/${hex.slice(0, 2)}/${hex.slice(2)}`);
+    return fileSystem.exists(looseObjectPath(repositoryDirectory, oid));
   }
 
   close(): void {
-    for (const index of this.#indexes) index.close();
+    for (const index of [...this.#closed, ...this.#open]) index.close();
   }
 }

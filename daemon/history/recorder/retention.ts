@@ -15,7 +15,7 @@
  *  2. The note goes only when every pack that the compaction has replaced is gone. Till then the limits are not looked at,
  *     so that one compaction is brought to its end before the next; but no longer than `LIMITS_WAIT_MILLISECONDS`, since
  *     somebody may keep those packs.
- *  3. A failure stops nothing else: it is reported, and tried again after `RETRY_MILLISECONDS_MIN`, twice as late each time.
+ *  3. A failure stops nothing else: it is reported, and tried again after the least of `RETRY`, twice as late each time.
  *  4. A history that cannot be shortened as the limits want (another branch needs it, all is young enough) is looked through
  *     again only when it has grown or aged by a fair part, not at each seal.
  */
@@ -34,6 +34,7 @@ import {
   type CompactionOutcome,
   type CompactionTarget,
 } from "./compaction.js";
+import { BackOff } from "./back-off.js";
 import { RemovalGuard } from "./removal-guard.js";
 import type { FilteredJudgement } from "./retired-packs.js";
 import {
@@ -65,8 +66,7 @@ interface Request {
   readonly answer: (answer: CompactionAnswer) => void;
 }
 
-const RETRY_MILLISECONDS_MIN = 5000;
-const RETRY_MILLISECONDS_MAX = 30 * 60_000;
+const RETRY = { leastMilliseconds: 5000, mostMilliseconds: 30 * 60_000 };
 /** Twice as long as packs stay that somebody reads. */
 const LIMITS_WAIT_MILLISECONDS = 10 * 60_000;
 /** How much older, as a part of the age that is kept, a history becomes before its dates are looked at again. */
@@ -98,9 +98,7 @@ export class Retention {
   #oldestSeq: Seq | undefined;
   /** What the newest commit tells; undefined when nobody has looked since the last seal. */
   #isTooMuch: boolean | undefined;
-  /** On the monotonic clock: after a failure. */
-  #notBefore = 0;
-  #retryMilliseconds = RETRY_MILLISECONDS_MIN;
+  readonly #backOff = new BackOff(RETRY);
   /** On the monotonic clock: after a compaction whose old packs are still there (invariant 2). */
   #limitsNotBefore = 0;
   /** Before the branch has grown to here, or aged to there, the limits are not looked at again (invariant 4). */
@@ -193,7 +191,7 @@ export class Retention {
     if (!this.isNoteSuperfluous) return;
     removeCompactionNote(this.#options);
     this.#hasNote = false;
-    this.#retryMilliseconds = RETRY_MILLISECONDS_MIN;
+    this.#backOff.worked();
   }
 
   /**
@@ -222,9 +220,9 @@ export class Retention {
   /** When `run` has something to do next, on the monotonic clock; undefined when it has not. */
   dueMilliseconds(): number | undefined {
     if (this.#requests.length > 0) return 0;
-    if (!this.#isStarted || this.#isResumeDue) return this.#notBefore;
+    if (!this.#isStarted || this.#isResumeDue) return this.#backOff.notBefore;
     if (!this.#isCheckDue) return undefined;
-    return this.#hasNote ? Math.max(this.#notBefore, this.#limitsNotBefore) : this.#notBefore;
+    return this.#hasNote ? Math.max(this.#backOff.notBefore, this.#limitsNotBefore) : this.#backOff.notBefore;
   }
 
   /** Does what is due. Never throws, but for what its caller throws into it. */
@@ -305,7 +303,7 @@ export class Retention {
     this.#limitsNotBefore = this.#options.monotonicMilliseconds() + LIMITS_WAIT_MILLISECONDS;
     // Whoever asked, what a resumed one would do is done.
     this.#isResumeDue = false;
-    if (!this.#options.retired.hasFiltered) this.#retryMilliseconds = RETRY_MILLISECONDS_MIN;
+    if (!this.#options.retired.hasFiltered) this.#backOff.worked();
     for (const complaint of outcome.complaints) this.#options.onFailure(`while old history was dropped: ${complaint}`);
     if (outcome.commitsDropped === 0 && outcome.packsRetired === 0) return;
     this.#options.onDropped(
@@ -315,12 +313,9 @@ export class Retention {
     );
   }
 
-  /** Returns how long. */
+  /** Returns how long, in milliseconds. */
   #waitToRetry(): number {
-    const milliseconds = this.#retryMilliseconds;
-    this.#notBefore = this.#options.monotonicMilliseconds() + milliseconds;
-    this.#retryMilliseconds = Math.min(2 * milliseconds, RETRY_MILLISECONDS_MAX);
-    return milliseconds;
+    return this.#backOff.failed(this.#options.monotonicMilliseconds());
   }
 
   #fail(reason: string): void {

@@ -94,6 +94,12 @@ interface Search {
   damage: DamagedObjectError | undefined;
 }
 
+/** Where an object is that is in no pack. */
+export function looseObjectPath(repositoryDirectory: string, oid: Oid): string {
+  const hex = hexFromOid(oid);
+  return `${repositoryDirectory}/objects/${hex.slice(0, 2)}/${hex.slice(2)}`;
+}
+
 /** Reads the objects of one repository. Synchronous; one reader belongs to one thread. */
 export class ObjectReader {
   readonly #fileSystem: FileSystem;
@@ -194,7 +200,7 @@ export class ObjectReader {
     check: (found: Found, path: string, offset: number) => void,
   ): Found | undefined {
     if (this.#names === undefined) this.#list();
-    const path = this.#loosePath(oid);
+    const path = looseObjectPath(this.#directory, oid);
     let damage: DamagedObjectError | undefined;
     for (let rescans = 0; rescans < RESCANS_MAX; rescans++) {
       const search: Search = { passed: undefined, damage: undefined };
@@ -391,11 +397,6 @@ export class ObjectReader {
       }
       throw error;
     }
-  }
-
-  #loosePath(oid: Oid): string {
-    const hex = hexFromOid(oid);
-    return `${this.#directory}/objects/${hex.slice(0, 2)}/${hex.slice(2)}`;
   }
 
   #readLoose(path: string): GitObject | undefined {
