@@ -222,7 +222,7 @@ function checkTrees(repository: string, writers: readonly Writer[], seq: number)
       if (trailers.seq !== expected)
         throw new Error(`Seq ${String(trailers.seq)} stands where ${String(expected)} should`);
       if (expected % TREES_SAMPLED === 0) {
-        const root = decodeRoot((each) => reader.read(each), tree, trailers.seq);
+        const root = decodeRoot(reader, tree, trailers.seq);
         const counts = writers.map((writer) => countIn(writer, (path) => getNode(root, path as Path)?.value));
         if (seqOf(counts) !== expected) {
           throw new Error(`the tree of commit ${String(expected)} is that after ${String(seqOf(counts))}`);

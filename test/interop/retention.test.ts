@@ -66,7 +66,7 @@ function checkKept({ directory, history, oids, oldest, tags }: Expected): void {
     const commit = readCommit(reader, oidFromHex(hex), shallow);
     expect(commit.trailers.seq).toBe(seq);
     expect(commit.parents.length).toBe(seq > oldest ? 1 : 0);
-    const root = decodeRoot((oid: Oid) => reader.read(oid), commit.tree, seq as Seq);
+    const root = decodeRoot(reader, commit.tree, seq as Seq);
     expect(sameRoot(root, history.roots[seq] as Root)).toBe(true);
   }
   reader.close();

@@ -15,6 +15,7 @@ import { Mirror } from "../../daemon/history/recorder/mirror.js";
 import { applyChanges, diffRoots, sameRoot } from "../../daemon/store/diff.js";
 import { setNode } from "../../daemon/store/edit.js";
 import { emptyRoot, type Root } from "../../daemon/store/root.js";
+import { sourceOf } from "../support/object-source.js";
 import { propertyParameters } from "../support/seed.js";
 import { arbitraryEdit, editRoot, rootOfEdits, type Edit } from "./history-generator.js";
 
@@ -39,7 +40,7 @@ function reading(objects: Map<Oid, GitObject>): (oid: Oid) => GitObject {
 }
 
 function decodeAll(objects: Map<Oid, GitObject>, oid: Oid): Root {
-  return decodeRoot(reading(objects), oid, 7 as Seq);
+  return decodeRoot(sourceOf(reading(objects)), oid, 7 as Seq);
 }
 
 function mirrorOf(root: Root): Mirror {

@@ -114,7 +114,7 @@ function checkHistory(fileSystem: FileSystem, repository: string, roots: readonl
   for (let seq = roots.length - 1; seq > 0; seq--) {
     const commit = readCommit(reader, at as Oid);
     expect(commit.trailers.seq).toBe(seq);
-    const root = decodeRoot((oid) => reader.read(oid), commit.tree, seq as Seq);
+    const root = decodeRoot(reader, commit.tree, seq as Seq);
     expect(sameRoot(root, roots[seq] as Root)).toBe(true);
     at = commit.parents[0];
   }

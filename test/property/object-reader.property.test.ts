@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Oid } from "../../daemon/history/object/oid.js";
-import type { ObjectType } from "../../daemon/history/object/pack-decode.js";
+import { OidList } from "../../daemon/history/object/oid-list.js";
+import type { GitObject } from "../../daemon/history/object/pack-decode.js";
 import { DamagedObjectError, MissingObjectError } from "../../daemon/history/repository/errors.js";
 import { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
 import { createRepository, MAIN_REF } from "../../daemon/history/repository/layout.js";
@@ -16,6 +17,9 @@ import { git, objectsByGit } from "../unit/daemon/history/repository/repository-
 
 /** A long campaign tries every byte, another one byte in so many. */
 const ONE_IN = 61;
+
+/** So often each object is asked for at once: most are then not among the few that a reader reads one by one first. */
+const REPEATS = 8;
 
 /** No object of these repositories is larger than a page, and neither should be what reading one allocates. */
 const ALLOCATION_BYTES_MAX = 1024 * 1024;
@@ -91,29 +95,50 @@ function specimen(directory: string): Specimen {
   return { memory, files, objects: objectsByGit(directory) };
 }
 
-/** What a read ended in, when that is not allowed. */
-function misread(
-  reader: ObjectReader,
-  oid: Oid,
-  { type, data }: { readonly type: ObjectType; readonly data: Buffer },
-): string | undefined {
+/** Whether it reads; an error that is not allowed is thrown with `what` before it. */
+function isReadable(what: string, read: () => void): boolean {
   try {
-    const object = reader.read(oid);
-    return object.type === type && object.data.equals(data) ? undefined : "other data";
+    read();
+    return true;
   } catch (error) {
-    if (error instanceof DamagedObjectError && error.message.includes("/store.git/objects/")) return undefined;
-    return error instanceof MissingObjectError ? undefined : String(error);
+    if (error instanceof DamagedObjectError && error.message.includes("/store.git/objects/")) return false;
+    if (error instanceof MissingObjectError) return false;
+    throw new Error(`${what}: ${String(error)}`);
   }
 }
 
-/** Reads everything after a change of a file; checks that none is misread. Returns how many were read rightly. */
+function checkSame(actual: GitObject, expected: GitObject | undefined): void {
+  if (actual.type !== expected?.type || !actual.data.equals(expected.data)) throw new Error("other data");
+}
+
+/** Reads everything after a change of a file, one by one and all at once; checks that nothing is misread. */
 function readAll({ memory, objects }: Specimen, what: string): void {
   const reader = new ObjectReader(memory, "/store.git", { verifyOids: true });
+  let readable = 0;
   for (const [oid, object] of objects) {
-    const problem = misread(reader, oid, object);
-    if (problem !== undefined) throw new Error(`${what}: ${problem}`);
+    if (
+      isReadable(what, () => {
+        checkSame(reader.read(oid), object);
+      })
+    )
+      readable++;
   }
   reader.close();
+  const oids = [...objects.keys()].flatMap((oid) => Array.from({ length: REPEATS }, () => oid));
+  const visited = new Set<number>();
+  const isWhole = isReadable(`${what}, all at once`, () => {
+    reader.readEach(OidList.of(oids), (index, object) => {
+      checkSame(object, objects.get(oids[index] as Oid));
+      if (visited.has(index)) throw new Error("it was read twice");
+      visited.add(index);
+    });
+  });
+  reader.close();
+  if (isWhole !== (readable === objects.size) || isWhole !== (visited.size === oids.length)) {
+    throw new Error(
+      `${what}: ${String(readable)} of ${String(objects.size)} can be read, and all at once ${String(visited.size)} of ${String(oids.length)}`,
+    );
+  }
 }
 
 /** Remembers the largest buffer that was asked for. */

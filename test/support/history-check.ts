@@ -99,13 +99,7 @@ function checkBranch({ fileSystem, repositoryDirectory, ...history }: CheckedHis
       if (oid !== model.oidAt(seq)) throw new Error(`${name} with Seq ${String(seq)} is not the model's`);
       if (tree !== model.treeAt(seq))
         throw new Error(`${name} with Seq ${String(seq)} has another tree than the model`);
-      if (
-        decodes &&
-        !sameRoot(
-          decodeRoot((each) => reader.read(each), tree, trailers.seq),
-          model.rootAt(seq),
-        )
-      ) {
+      if (decodes && !sameRoot(decodeRoot(reader, tree, trailers.seq), model.rootAt(seq))) {
         throw new Error(`the tree of ${name} is another root than the model's`);
       }
       readAll(reader, tree, seen);

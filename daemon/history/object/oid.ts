@@ -34,6 +34,15 @@ export function oidFromHex(hex: string): Oid {
   return Buffer.from(hex, "hex").toString("latin1") as Oid;
 }
 
+/** Compares two oids as bytes; negative when the one at `leftAt` comes first. */
+export function compareOids(left: Uint8Array, leftAt: number, right: Uint8Array, rightAt: number): number {
+  for (let index = 0; index < OID_BYTES; index++) {
+    const difference = (left[leftAt + index] as number) - (right[rightAt + index] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
 /** The SHA-1 of bytes as they are: of an object with its header, of a pack, of an index. */
 export function hashBytes(bytes: Uint8Array): Oid {
   return hash("sha1", bytes, "binary") as Oid;

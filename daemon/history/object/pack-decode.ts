@@ -54,8 +54,12 @@ function byteAt(bytes: Uint8Array, at: number): number {
   return byte;
 }
 
-/** Decodes the header of the entry that begins at `at`; `size` is that of the inflated data (for a delta, of the delta). */
-export function decodeEntryHeader(bytes: Buffer, at: number): EntryHeader {
+/**
+ * Decodes the header of the entry that begins at `at`; `size` is that of the inflated data (for a delta, of the delta).
+ *
+ * @param start - where `bytes` begins in the file, so that `dataAt` is a place in the file; 0 unless told
+ */
+export function decodeEntryHeader(bytes: Buffer, at: number, start = 0): EntryHeader {
   let next = at;
   let byte = byteAt(bytes, next++);
   const code = (byte >> 4) & 7;
@@ -66,7 +70,7 @@ export function decodeEntryHeader(bytes: Buffer, at: number): EntryHeader {
     if (size > Number.MAX_SAFE_INTEGER) throw new PackDamage(at, "the size of the object is beyond any file");
   }
   const type = OBJECT_TYPES[code];
-  if (type !== undefined) return { kind: "object", type, size, dataAt: next };
+  if (type !== undefined) return { kind: "object", type, size, dataAt: start + next };
   if (code === OFFSET_DELTA) {
     byte = byteAt(bytes, next++);
     let distance = byte & 0x7f;
@@ -76,11 +80,16 @@ export function decodeEntryHeader(bytes: Buffer, at: number): EntryHeader {
       if (distance > Number.MAX_SAFE_INTEGER)
         throw new PackDamage(at, "the distance to the delta's base is beyond any file");
     }
-    return { kind: "offset-delta", distance, size, dataAt: next };
+    return { kind: "offset-delta", distance, size, dataAt: start + next };
   }
   if (code === OID_DELTA) {
     if (next + 20 > bytes.length) throw new PackDamage(next, "it ends in the middle of an object id");
-    return { kind: "oid-delta", base: bytes.toString("latin1", next, next + 20) as Oid, size, dataAt: next + 20 };
+    return {
+      kind: "oid-delta",
+      base: bytes.toString("latin1", next, next + 20) as Oid,
+      size,
+      dataAt: start + next + 20,
+    };
   }
   throw new PackDamage(at, `${String(code)} is no type of a pack entry (1 to 4, 6 and 7 are)`);
 }

@@ -4,6 +4,7 @@
  * Owns the reading of the mapping and the words for what is wrong with a tree that is none of ours. It believes nothing
  * that it reads: whoever can write to the repository can write any tree. Iterates: a path may have over a thousand levels.
  */
+import type { Buffer } from "node:buffer";
 import type { ByteString } from "../../../protocol/bytes.js";
 import { parseDomid, type Domid, type Seq } from "../../../protocol/identifiers.js";
 import { isNodeName, joinPath } from "../../../protocol/path.js";
@@ -22,9 +23,10 @@ import {
   VALUE_FILE,
   type DirectoryPerms,
 } from "./dot-file.js";
-import { hexFromOid, type Oid } from "./oid.js";
+import { hexFromOid, OID_BYTES, type Oid } from "./oid.js";
+import { OidList } from "./oid-list.js";
 import type { GitObject } from "./pack-decode.js";
-import { isDirectoryKey, parseTree, type EntryKey, type TreeEntries } from "./tree-object.js";
+import { isDirectoryKey, scanTree, type EntryKey } from "./tree-object.js";
 
 /** A tree object that is not the image of a root. */
 export class ForeignTreeError extends Error {
@@ -34,10 +36,27 @@ export class ForeignTreeError extends Error {
   }
 }
 
+/** Where objects come from: an `ObjectReader`, or a map in a test. */
+export interface ObjectSource {
+  /** @throws when there is no such object */
+  read(oid: Oid): GitObject;
+  /** As `ObjectReader.readEach`; throws as `read` does. */
+  readEach(oids: OidList, visit: (index: number, object: GitObject) => void): void;
+}
+
+/** A tree object. */
+interface Listing {
+  /** In the object's order. */
+  readonly keys: readonly EntryKey[];
+  /** Parallel to `keys`: the number of the file, or of the directory. */
+  readonly numbers: readonly number[];
+}
+
 interface Frame {
-  readonly oid: Oid;
+  /** Of the directory. */
+  readonly number: number;
   readonly name: string;
-  readonly entries: TreeEntries;
+  readonly entries: Listing;
   readonly value: ByteString;
   readonly perms: DirectoryPerms;
   readonly names: string[];
@@ -48,12 +67,19 @@ interface Frame {
 
 /** One decoding: what was read so far, so that equal blobs and directories are read once and shared. */
 interface Decoding {
-  readonly readObject: (oid: Oid) => GitObject;
+  readonly source: ObjectSource;
   readonly modified: Seq;
   readonly top: Oid;
-  readonly blobs: Map<Oid, ByteString>;
-  readonly permsFiles: Map<Oid, DirectoryPerms>;
-  readonly directories: Map<Oid, Node>;
+  readonly directoryOids: Oid[];
+  /** By directory; undefined where the object is no tree of ours. */
+  readonly listings: (Listing | undefined)[];
+  /** By directory; undefined where it is not built yet. */
+  readonly nodes: (Node | undefined)[];
+  readonly fileOids: OidList;
+  /** By file; undefined where the object is no blob. */
+  readonly contents: (ByteString | undefined)[];
+  /** By content. */
+  readonly permsFiles: Map<ByteString, DirectoryPerms>;
   readonly names: Map<string, string>;
   readonly frames: Frame[];
 }
@@ -61,87 +87,136 @@ interface Decoding {
 /**
  * Reads the root that a tree object is. Equal values and equal subtrees become one object in memory.
  *
- * @param readObject - throws when there is no such object
+ * All objects are fetched first, a level of directories at a time and then the blobs, because a source finds many at once
+ * much sooner than one by one; then the nodes are built, which is also where everything is checked.
+ *
  * @param modified - becomes the `modified` of every node, because the tree does not tell it
  * @throws ForeignTreeError when the tree is not the image of a root
  */
-export function decodeRoot(readObject: (oid: Oid) => GitObject, tree: Oid, modified: Seq): Root {
+export function decodeRoot(source: ObjectSource, tree: Oid, modified: Seq): Root {
   const decoding: Decoding = {
-    readObject,
+    source,
     modified,
     top: tree,
-    blobs: new Map(),
+    directoryOids: [tree],
+    listings: [],
+    nodes: [],
+    fileOids: new OidList(),
+    contents: [],
     permsFiles: new Map(),
-    directories: new Map(),
     names: new Map(),
     frames: [],
   };
-  const top = openFrame(decoding, tree, "");
+  fetch(decoding);
+  const top = openFrame(decoding, 0, "");
   const node = decodeNode(decoding, top);
   const special = parseSpecialFile(mustReadTopFile(decoding, top, SPECIAL_FILE));
   if (special === undefined) throw damage(decoding, `/${SPECIAL_FILE} does not list the perms of both special paths`);
-  const quotasText = readTopFile(decoding, top, QUOTAS_FILE);
+  const quotasText = readFile(decoding, top.entries, QUOTAS_FILE);
   const quotas = quotasText === undefined ? new Map<never, number>() : parseQuotasFile(quotasText);
   if (quotas === undefined) throw damage(decoding, `/${QUOTAS_FILE} is not a list of quotas`);
   return { node, special, quotas, domains: readDomains(decoding, top) };
+}
+
+/** Fills `listings` and `contents`. An object of the wrong kind is left out: who asks for it by its path says what is wrong. */
+function fetch(decoding: Decoding): void {
+  const { source, directoryOids, listings, fileOids, contents } = decoding;
+  const numbers = new Map<Oid, number>([[decoding.top, 0]]);
+  const numberOfDirectory = (oid: Oid): number => {
+    let number = numbers.get(oid);
+    if (number === undefined) {
+      number = directoryOids.push(oid) - 1;
+      numbers.set(oid, number);
+    }
+    return number;
+  };
+  for (let done = 0; done < directoryOids.length;) {
+    const from = done;
+    done = directoryOids.length;
+    source.readEach(OidList.of(directoryOids.slice(from)), (index, { type, data }) => {
+      const entries = type === "tree" ? placesOf(data) : undefined;
+      listings[from + index] = entries && {
+        keys: entries.keys,
+        numbers: entries.keys.map((key, entry) => {
+          const at = entries.oidsAt[entry] as number;
+          if (!isDirectoryKey(key)) return fileOids.push(data, at);
+          return numberOfDirectory(data.toString("latin1", at, at + OID_BYTES) as Oid);
+        }),
+      };
+    });
+  }
+  let before: { readonly object: GitObject; readonly content: ByteString } | undefined;
+  source.readEach(fileOids, (index, object) => {
+    if (object.type !== "blob") return;
+    if (before?.object !== object) before = { object, content: object.data.toString("latin1") };
+    contents[index] = before.content;
+  });
+}
+
+/** The entries of a tree object, and where in it their oids stand. */
+function placesOf(
+  data: Buffer,
+): { readonly keys: readonly EntryKey[]; readonly oidsAt: readonly number[] } | undefined {
+  const keys: EntryKey[] = [];
+  const oidsAt: number[] = [];
+  const isWhole = scanTree(data, (key, oidAt) => {
+    keys.push(key);
+    oidsAt.push(oidAt);
+  });
+  return isWhole ? { keys, oidsAt } : undefined;
 }
 
 function damage(decoding: Decoding, reason: string): ForeignTreeError {
   return new ForeignTreeError(decoding.top, joinPath(decoding.frames.slice(1).map((frame) => frame.name)), reason);
 }
 
-function readTree(decoding: Decoding, oid: Oid): TreeEntries {
-  const object = decoding.readObject(oid);
-  const entries = object.type === "tree" ? parseTree(object.data) : undefined;
-  if (entries === undefined) throw damage(decoding, `object ${hexFromOid(oid)} is not a tree of files and directories`);
-  return entries;
+function listingOf(decoding: Decoding, directory: number): Listing {
+  const listing = decoding.listings[directory];
+  if (listing !== undefined) return listing;
+  const oid = decoding.directoryOids[directory] as Oid;
+  throw damage(decoding, `object ${hexFromOid(oid)} is not a tree of files and directories`);
 }
 
-function readBlob(decoding: Decoding, oid: Oid): ByteString {
-  let value = decoding.blobs.get(oid);
-  if (value === undefined) {
-    const object = decoding.readObject(oid);
-    if (object.type !== "blob") throw damage(decoding, `object ${hexFromOid(oid)} is a ${object.type}, not a blob`);
-    value = object.data.toString("latin1");
-    decoding.blobs.set(oid, value);
-  }
-  return value;
+function contentOf(decoding: Decoding, file: number): ByteString {
+  const content = decoding.contents[file];
+  if (content !== undefined) return content;
+  const oid = decoding.fileOids.at(file);
+  throw damage(decoding, `object ${hexFromOid(oid)} is a ${decoding.source.read(oid).type}, not a blob`);
 }
 
-function oidOf(entries: TreeEntries, key: EntryKey): Oid | undefined {
-  const index = entries.keys.indexOf(key);
-  return index === -1 ? undefined : entries.oids[index];
+/** The content of a file of a directory; undefined when it has none of that name. */
+function readFile(decoding: Decoding, { keys, numbers }: Listing, key: EntryKey): ByteString | undefined {
+  const entry = keys.indexOf(key);
+  return entry === -1 ? undefined : contentOf(decoding, numbers[entry] as number);
 }
 
-function openFrame(decoding: Decoding, oid: Oid, name: string): Frame {
-  const entries = readTree(decoding, oid);
-  const valueOid = oidOf(entries, VALUE_FILE);
+function openFrame(decoding: Decoding, directory: number, name: string): Frame {
+  const entries = listingOf(decoding, directory);
+  const value = readFile(decoding, entries, VALUE_FILE);
   const frame: Frame = {
-    oid,
+    number: directory,
     name,
     entries,
-    value: valueOid === undefined ? "" : readBlob(decoding, valueOid),
+    value: value ?? "",
     perms: readPerms(decoding, entries, name),
     names: [],
     children: [],
     exceptionsSeen: 0,
     next: 0,
   };
-  if (valueOid !== undefined && frame.value === "") {
-    throw damage(decoding, `${name}/${VALUE_FILE} is empty; an empty value has no file`);
-  }
+  if (value === "") throw damage(decoding, `${name}/${VALUE_FILE} is empty; an empty value has no file`);
   decoding.frames.push(frame);
   return frame;
 }
 
-function readPerms(decoding: Decoding, entries: TreeEntries, name: string): DirectoryPerms {
-  const oid = oidOf(entries, PERMS_FILE);
-  if (oid === undefined) throw damage(decoding, `${name}/ has no ${PERMS_FILE}`);
-  let perms = decoding.permsFiles.get(oid);
+function readPerms(decoding: Decoding, entries: Listing, name: string): DirectoryPerms {
+  const content = readFile(decoding, entries, PERMS_FILE);
+  if (content === undefined) throw damage(decoding, `${name}/ has no ${PERMS_FILE}`);
+  let perms = decoding.permsFiles.get(content);
   if (perms === undefined) {
-    perms = parsePermsFile(readBlob(decoding, oid));
+    perms = parsePermsFile(content);
     if (perms === undefined) throw damage(decoding, `${name}/${PERMS_FILE} is not a list of perms`);
-    decoding.permsFiles.set(oid, perms);
+    decoding.permsFiles.set(content, perms);
   }
   return perms;
 }
@@ -150,12 +225,12 @@ function decodeNode(decoding: Decoding, top: Frame): Node {
   for (;;) {
     const frame = decoding.frames.at(-1) as Frame;
     const key = frame.entries.keys[frame.next];
-    const oid = frame.entries.oids[frame.next];
-    if (key === undefined || oid === undefined) {
+    const number = frame.entries.numbers[frame.next];
+    if (key === undefined || number === undefined) {
       const node = closeFrame(decoding, frame, frame === top);
       if (frame === top) return node;
       decoding.frames.pop();
-      decoding.directories.set(frame.oid, node);
+      decoding.nodes[frame.number] = node;
       const parent = decoding.frames.at(-1) as Frame;
       parent.children.push(node);
       parent.next++;
@@ -163,7 +238,7 @@ function decodeNode(decoding: Decoding, top: Frame): Node {
       checkDotFile(decoding, key, frame === top);
       frame.next++;
     } else {
-      decodeChild(decoding, frame, key, oid);
+      decodeChild(decoding, frame, key, number);
     }
   }
 }
@@ -175,7 +250,7 @@ function checkDotFile(decoding: Decoding, key: EntryKey, atTop: boolean): void {
 }
 
 /** Adds a leaf or a directory that was seen before, or opens a frame for a new one. */
-function decodeChild(decoding: Decoding, frame: Frame, key: EntryKey, oid: Oid): void {
+function decodeChild(decoding: Decoding, frame: Frame, key: EntryKey, number: number): void {
   const isDirectory = isDirectoryKey(key);
   const name = sharedName(decoding, isDirectory ? key.slice(0, -1) : key);
   if (!isNodeName(name)) throw damage(decoding, `${JSON.stringify(name)} cannot be the name of a node`);
@@ -184,13 +259,13 @@ function decodeChild(decoding: Decoding, frame: Frame, key: EntryKey, oid: Oid):
     const exception = frame.perms.exceptions.get(name);
     if (exception !== undefined) frame.exceptionsSeen++;
     const perms: Perms = exception ?? frame.perms.own;
-    frame.children.push(leaf(readBlob(decoding, oid), perms, decoding.modified));
+    frame.children.push(leaf(contentOf(decoding, number), perms, decoding.modified));
     frame.next++;
     return;
   }
-  const known = decoding.directories.get(oid);
+  const known = decoding.nodes[number];
   if (known === undefined) {
-    openFrame(decoding, oid, name);
+    openFrame(decoding, number, name);
   } else {
     frame.children.push(known);
     frame.next++;
@@ -231,25 +306,20 @@ function sortByName(names: string[], children: Node[]): void {
   }
 }
 
-function readTopFile(decoding: Decoding, top: Frame, key: EntryKey): ByteString | undefined {
-  const oid = oidOf(top.entries, key);
-  return oid === undefined ? undefined : readBlob(decoding, oid);
-}
-
 function mustReadTopFile(decoding: Decoding, top: Frame, key: EntryKey): ByteString {
-  const text = readTopFile(decoding, top, key);
+  const text = readFile(decoding, top.entries, key);
   if (text === undefined) throw damage(decoding, `the top has no ${key}`);
   return text;
 }
 
 function readDomains(decoding: Decoding, top: Frame): Map<Domid, DomainRecord> {
   const domains = new Map<Domid, DomainRecord>();
-  const directory = oidOf(top.entries, DOMAINS_DIRECTORY);
-  if (directory === undefined) return domains;
-  const { keys, oids } = readTree(decoding, directory);
+  const entry = top.entries.keys.indexOf(DOMAINS_DIRECTORY);
+  if (entry === -1) return domains;
+  const { keys, numbers } = listingOf(decoding, top.entries.numbers[entry] as number);
   for (const [index, key] of keys.entries()) {
     const domid = parseDomid(key);
-    const record = domid === undefined ? undefined : parseDomainFile(readBlob(decoding, oids[index] as Oid));
+    const record = domid === undefined ? undefined : parseDomainFile(contentOf(decoding, numbers[index] as number));
     if (domid === undefined || record === undefined) {
       throw damage(decoding, `${DOMAINS_DIRECTORY}${key} is not the record of a domain`);
     }

@@ -54,19 +54,35 @@ export interface TreeEntries {
 
 /** Reads a tree object; undefined when it is not one, or holds what this project never writes (a link, a submodule). */
 export function parseTree(content: Uint8Array): TreeEntries | undefined {
-  const data = Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  const data = asBuffer(content);
   const keys: EntryKey[] = [];
   const oids: Oid[] = [];
+  const isWhole = scanTree(data, (key, oidAt) => {
+    keys.push(key);
+    oids.push(data.toString("latin1", oidAt, oidAt + OID_BYTES) as Oid);
+  });
+  return isWhole ? { keys, oids } : undefined;
+}
+
+/**
+ * Gives each entry of a tree object to `visit`, with the place of its oid in `content`, until one is not as `parseTree`
+ * wants it; says whether all were.
+ */
+export function scanTree(content: Uint8Array, visit: (key: EntryKey, oidAt: number) => void): boolean {
+  const data = asBuffer(content);
   for (let at = 0; at < data.length;) {
     const end = data.indexOf(0, at);
-    if (end === -1 || end + 1 + OID_BYTES > data.length) return undefined;
+    if (end === -1 || end + 1 + OID_BYTES > data.length) return false;
     const key = keyOf(data.toString("latin1", at, end));
-    if (key === undefined) return undefined;
+    if (key === undefined) return false;
+    visit(key, end + 1);
     at = end + 1 + OID_BYTES;
-    keys.push(key);
-    oids.push(data.toString("latin1", end + 1, at) as Oid);
   }
-  return { keys, oids };
+  return true;
+}
+
+function asBuffer(content: Uint8Array): Buffer {
+  return Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
 function keyOf(modeAndName: ByteString): EntryKey | undefined {

@@ -71,7 +71,7 @@ export function loadTip(fileSystem: FileSystem, repositoryDirectory: string, ref
   try {
     const commit = readTipCommit(reader, { fileSystem, repositoryDirectory, ref });
     if (commit === undefined) return undefined;
-    return { ...commit, root: decodeRoot((oid) => reader.read(oid), commit.tree, commit.seq) };
+    return { ...commit, root: decodeRoot(reader, commit.tree, commit.seq) };
   } finally {
     reader.close();
   }

@@ -11,7 +11,9 @@
  *      a lock that is held for moments only is waited for, and no flush is refused for it
  *      anything else fails: failed, for good; the journal keeps everything
  *
- * Between two batches, and when there is nothing to record, the repository is maintained, in small steps too.
+ * Between two batches, and when there is nothing to record, the repository is maintained, in small steps too. Packs may have
+ * been left to be merged or removed, but all begins with the first message: until then the main thread is loading the state,
+ * and nobody is served.
  *
  * Invariants
  *  1. A commit is in the history at most `sealMilliseconds` after the recorder read it, unless the disk refuses.
@@ -90,8 +92,6 @@ export class RecorderLoop {
     this.#options = options;
     // What it passes over the journal's recovery has told of already.
     this.#follower = this.#newFollower();
-    // Packs may have been left to be merged or removed.
-    this.#wake();
   }
 
   /** Takes a message of the main thread. */

@@ -24,6 +24,8 @@ export class FileVanishedError extends Error {
   }
 }
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** Bounds of a pool. */
 export interface WindowLimits {
   readonly windowBytesMax: number;
@@ -38,6 +40,9 @@ export class WindowPool {
   readonly #openFilesMax: number;
   /** In the order of last use, the oldest first. */
   readonly #open = new Set<WindowedFile>();
+  /** For reading ahead: one for all, because a fresh one each time makes the garbage collector work. */
+  #ahead = NO_BYTES;
+  #borrower: WindowedFile | undefined;
 
   constructor(fileSystem: FileSystem, limits: WindowLimits) {
     this.fileSystem = fileSystem;
@@ -48,6 +53,14 @@ export class WindowPool {
   /** Files open now. */
   get openFiles(): number {
     return this.#open.size;
+  }
+
+  /** For files: memory of `length` bytes until anybody else borrows it. */
+  borrow(file: WindowedFile, length: number): Buffer {
+    this.#borrower?.forgetCurrent();
+    this.#borrower = file;
+    if (length > this.#ahead.length) this.#ahead = Buffer.allocUnsafeSlow(length);
+    return this.#ahead.subarray(0, length);
   }
 
   /** For files: `file` is about to be read. */
@@ -67,8 +80,6 @@ export class WindowPool {
   }
 }
 
-const NO_BYTES = Buffer.alloc(0);
-
 /** One file of the pool. */
 export class WindowedFile {
   readonly path: string;
@@ -80,6 +91,8 @@ export class WindowedFile {
    */
   bytes: Buffer = NO_BYTES;
   at = 0;
+  /** Where `bytes` begins in the file. */
+  start = 0;
   readonly #pool: WindowPool;
   readonly #windowBytes: number;
   readonly #shelf: Shelf<Buffer>;
@@ -110,6 +123,7 @@ export class WindowedFile {
       if (end > start + this.#windowBytes || position >= this.size) {
         this.bytes = this.#readExactly(position, Math.max(0, end - position));
         this.at = 0;
+        this.start = position;
         return;
       }
       this.#current = this.#window(start);
@@ -118,6 +132,26 @@ export class WindowedFile {
     }
     this.bytes = this.#current;
     this.at = relative;
+    this.start = this.#currentStart;
+  }
+
+  /**
+   * Reads a part of the file that the next calls of `locate` are going to ask for, with one call to the system. It is no
+   * window: the next `locate` beyond it lets it go, and so does the next `readAhead` of any file of the pool.
+   *
+   * @throws FileVanishedError, DamagedObjectError
+   */
+  readAhead(position: number, length: number): void {
+    const target = this.#pool.borrow(this, Math.max(0, Math.min(length, this.size - position)));
+    this.#fill(target, position);
+    this.#current = target;
+    this.#currentStart = position;
+  }
+
+  /** For the pool: what was read ahead is about to be overwritten. */
+  forgetCurrent(): void {
+    this.bytes = this.#current = NO_BYTES;
+    this.#currentStart = 0;
   }
 
   /** Closes the file and forgets its windows. */
@@ -128,8 +162,7 @@ export class WindowedFile {
 
   /** For the pool: gives the handle and the current window back; the next read opens the file again. */
   closeHandle(): void {
-    this.bytes = this.#current = NO_BYTES;
-    this.#currentStart = 0;
+    this.forgetCurrent();
     const handle = this.#handle;
     this.#handle = undefined;
     this.#pool.markClosed(this);
@@ -146,7 +179,13 @@ export class WindowedFile {
 
   #readExactly(position: number, length: number): Buffer {
     const target = Buffer.allocUnsafeSlow(length);
-    if (length === 0) return target;
+    this.#fill(target, position);
+    return target;
+  }
+
+  #fill(target: Buffer, position: number): void {
+    const { length } = target;
+    if (length === 0) return;
     const handle = this.#openHandle();
     for (let filled = 0; filled < length;) {
       const count = this.#readSome(handle, filled === 0 ? target : target.subarray(filled), position + filled);
@@ -159,7 +198,6 @@ export class WindowedFile {
       }
       filled += count;
     }
-    return target;
   }
 
   /** A part that the disk cannot read is damage of this file: another pack may have a copy of what stands there. */

@@ -23,6 +23,7 @@
 import { Buffer } from "node:buffer";
 import type { FileSystem } from "../../platform/file-system.js";
 import { hashObject, hexFromOid, type Oid } from "../object/oid.js";
+import type { OidList } from "../object/oid-list.js";
 import {
   applyDelta,
   decodeEntryHeader,
@@ -39,7 +40,7 @@ import { listIfPresent, readIfPresent } from "./durable-file.js";
 import { DamagedObjectError, MissingObjectError } from "./errors.js";
 import { FileVanishedError, WindowedFile, WindowPool } from "./file-window.js";
 import { packDirectory } from "./pack-file.js";
-import { PackIndex } from "./pack-index.js";
+import { PackIndex, PlacedEntries } from "./pack-index.js";
 
 /** What a reader may use, and how careful it is. */
 export interface ObjectReaderOptions {
@@ -69,6 +70,13 @@ const PACK_MAGIC = 0x5041434b;
 const CHECKSUM_BYTES = 20;
 /** A read gives up when the packs vanish under it this often; each time somebody has repacked the whole repository. */
 const RESCANS_MAX = 16;
+/** Objects that `readEach` looks for at a time. */
+const BATCH_OBJECTS = 2 ** 20;
+/** Objects of a batch that are read one by one first. */
+const BATCH_SAMPLE = 64;
+/** Bytes of a pack that are read with one call, and bytes between two entries that are not worth a call of their own. */
+const READ_AHEAD_BYTES = 256 * 1024;
+const READ_AHEAD_GAP_MAX = 4096;
 const PACK_INDEX_NAME = /^(.+)\.idx$/;
 
 interface Pack {
@@ -145,6 +153,21 @@ export class ObjectReader {
     );
     if (object === undefined) throw new MissingObjectError(hexFromOid(oid), this.#directory);
     return object;
+  }
+
+  /**
+   * Reads many objects, in the order in which they are cheapest to find: by oid through each index, then by place through
+   * each pack. One by one, the objects of a large state take several times as long, because each search lands in another
+   * part of another index.
+   *
+   * @param visit - gets the index of each oid and its object; for equal oids (among a million) the same object, one right
+   *   after the other. It must not read in turn, and will have been called for some when an error is thrown.
+   * @throws what `read` throws for the first object that cannot be read
+   */
+  readEach(oids: OidList, visit: (index: number, object: GitObject) => void): void {
+    for (let start = 0; start < oids.length; start += BATCH_OBJECTS) {
+      this.#readBatch(oids, oids.sorted(start, Math.min(oids.length, start + BATCH_OBJECTS)), visit);
+    }
   }
 
   /**
@@ -239,18 +262,76 @@ export class ObjectReader {
     }
   }
 
-  /** The next pack with the object that was not passed over, and where in it; the pack becomes the first to be asked. */
-  #find(oid: Oid, search: Search): { readonly pack: Pack; readonly offset: number } | undefined {
-    for (const [position, pack] of this.#packs.entries()) {
-      const offset = findIn(pack, oid, search);
-      if (offset === undefined) continue;
-      if (position > 0) {
-        this.#packs.splice(position, 1);
-        this.#packs.unshift(pack);
-      }
-      return { pack, offset };
+  /**
+   * What is in no pack, or cannot be read from the first that has it, is left to `read`, which tries everything.
+   *
+   * @param sorted - indexes in the order of the oids
+   */
+  #readBatch(oids: OidList, sorted: Uint32Array, visit: (index: number, object: GitObject) => void): void {
+    // Oids are random, so a few of them tell which packs have most of the others: those are now the first to be asked.
+    let sampled = Math.min(BATCH_SAMPLE, sorted.length);
+    while (sampled < sorted.length && oids.areEqual(sorted[sampled - 1] as number, sorted[sampled] as number))
+      sampled++;
+    this.#readSingly(oids, sorted.subarray(0, sampled), visit);
+    let wanted = sorted.subarray(sampled);
+    let failed: readonly number[] = [];
+    const search: Search = { passed: undefined, damage: undefined };
+    for (const pack of this.#packsToAsk(search)) {
+      if (wanted.length === 0) break;
+      const entries = new PlacedEntries();
+      const missing = tolerant(() => pack.index.findEach(oids, wanted, entries));
+      if (missing === undefined) continue;
+      wanted = missing;
+      failed = failed.concat(this.#readEntries(pack, entries, { oids, visit }));
     }
-    // A pack that is damaged stays on the list, so that whoever asks for its objects is told too.
+    this.#readSingly(oids, failed, visit);
+    this.#readSingly(oids, wanted, visit);
+  }
+
+  #readSingly(oids: OidList, indexes: Iterable<number>, visit: (index: number, object: GitObject) => void): void {
+    let before: { readonly oid: Oid; readonly object: GitObject } | undefined;
+    for (const index of indexes) {
+      const oid = oids.at(index);
+      if (before?.oid !== oid) before = { oid, object: this.read(oid) };
+      visit(index, before.object);
+    }
+  }
+
+  /** Reads entries of one pack; returns the indexes of those that cannot be read from it. */
+  #readEntries(
+    pack: Pack,
+    entries: PlacedEntries,
+    { oids, visit }: { readonly oids: OidList; readonly visit: (index: number, object: GitObject) => void },
+  ): number[] {
+    const failed: number[] = [];
+    const { indexes, places } = entries.inOrder();
+    let aheadEnd = 0;
+    let place = -1;
+    let object: GitObject | undefined;
+    for (const [turn, index] of indexes.entries()) {
+      if (places[turn] !== place) {
+        place = places[turn] as number;
+        object = tolerant(() => {
+          if (place >= aheadEnd) aheadEnd = readAhead(pack, places, turn);
+          const found = this.#readEntry(pack, place);
+          if (this.#verifyOids) this.#verify(oids.at(index), found, pack.file.path, place);
+          return found;
+        });
+      }
+      if (object === undefined) failed.push(index);
+      else visit(index, object);
+    }
+    return failed;
+  }
+
+  /** The open packs, those that were of use lately first, then the others, which it opens. */
+  *#packsToAsk(search: Search): Generator<Pack> {
+    yield* [...this.#packs];
+    yield* this.#openRest(search);
+  }
+
+  /** Opens the packs that are not open yet; a damaged one stays on the list, so that whoever asks for its objects is told too. */
+  *#openRest(search: Search): Generator<Pack> {
     for (let index = this.#unopened.length - 1; index >= 0; index--) {
       const name = this.#unopened[index] as string;
       let pack: Pack;
@@ -262,6 +343,22 @@ export class ObjectReader {
       }
       this.#unopened.splice(index, 1);
       this.#packs.unshift(pack);
+      yield pack;
+    }
+  }
+
+  /** The next pack with the object that was not passed over, and where in it; the pack becomes the first to be asked. */
+  #find(oid: Oid, search: Search): { readonly pack: Pack; readonly offset: number } | undefined {
+    for (const [position, pack] of this.#packs.entries()) {
+      const offset = findIn(pack, oid, search);
+      if (offset === undefined) continue;
+      if (position > 0) {
+        this.#packs.splice(position, 1);
+        this.#packs.unshift(pack);
+      }
+      return { pack, offset };
+    }
+    for (const pack of this.#openRest(search)) {
       const offset = findIn(pack, oid, search);
       if (offset !== undefined) return { pack, offset };
     }
@@ -312,6 +409,18 @@ export class ObjectReader {
 
   /** The object whose entry begins at `offset`, its deltas applied. */
   #readEntry(pack: Pack, offset: number): GitObject {
+    try {
+      return this.#decodeEntry(pack, offset);
+    } catch (error) {
+      if (error instanceof PackDamage) {
+        throw new DamagedObjectError(pack.file.path, pack.file.start + error.at, error.message);
+      }
+      throw error;
+    }
+  }
+
+  /** @throws PackDamage, whose place is one in the bytes that the pack's file has located last */
+  #decodeEntry(pack: Pack, offset: number): GitObject {
     const deltas: PendingDelta[] = [];
     let at = offset;
     let object: GitObject | undefined;
@@ -354,8 +463,7 @@ export class ObjectReader {
       );
     }
     file.locate(offset, ENTRY_HEADER_BYTES_MAX);
-    const before = file.at;
-    const header = inPack(pack, offset - before, () => decodeEntryHeader(file.bytes, before));
+    const header = decodeEntryHeader(file.bytes, file.at, file.start);
     if (header.size > this.#objectBytesMax) {
       throw new DamagedObjectError(
         file.path,
@@ -363,7 +471,7 @@ export class ObjectReader {
         `the object would have ${String(header.size)} bytes; at most ${String(this.#objectBytesMax)} are read`,
       );
     }
-    return { ...header, dataAt: offset + header.dataAt - before };
+    return header;
   }
 
   /** Inflates an entry's stream. Its length is stated nowhere, so more and more of the file is offered. */
@@ -371,10 +479,10 @@ export class ObjectReader {
     const { file } = pack;
     const position = header.dataAt;
     const left = file.size - CHECKSUM_BYTES - position;
-    for (let offered = Math.min(left, 16); ;) {
+    for (let offered = Math.min(left, zlibStreamBytesUsual(header.size), MEBIBYTE); ;) {
       file.locate(position, offered);
       const { bytes, at } = file;
-      const data = inPack(pack, position - at, () => inflateStream({ bytes, at, size: header.size, lasting }));
+      const data = inflateStream({ bytes, at, size: header.size, lasting });
       if (data !== undefined) return data;
       if (offered >= left) throw new DamagedObjectError(file.path, offset, "the pack ends before the object does");
       // Step by step when it is much: a damaged size must not make us read the whole pack.
@@ -425,6 +533,34 @@ export class ObjectReader {
   }
 }
 
+/**
+ * Reads ahead what the next entries, in order from `turn` on, probably need, as long as they stand close together; a single
+ * one is left to the windows. Returns where it ended.
+ */
+function readAhead({ file }: Pack, places: readonly number[], turn: number): number {
+  const start = places[turn] as number;
+  let end = start;
+  let last = turn;
+  for (; last + 1 < places.length; last++) {
+    const next = places[last + 1] as number;
+    if (next > end + READ_AHEAD_GAP_MAX || next > start + READ_AHEAD_BYTES) break;
+    end = next;
+  }
+  if (end === start) return start;
+  file.readAhead(start, end + READ_AHEAD_GAP_MAX - start);
+  return end + 1;
+}
+
+/** The result, or undefined when the object cannot be had this way. */
+function tolerant<Result>(attempt: () => Result): Result | undefined {
+  try {
+    return attempt();
+  } catch (error) {
+    if (error instanceof DamagedObjectError || error instanceof FileVanishedError) return undefined;
+    throw error;
+  }
+}
+
 /** Remembers damage, so that another copy can be tried; throws what is none. */
 function noteDamage(search: Search, error: unknown): void {
   if (!(error instanceof DamagedObjectError)) throw error;
@@ -454,16 +590,6 @@ function lookInLooseFile<Found>(
   } catch (error) {
     noteDamage(search, error);
     return undefined;
-  }
-}
-
-/** Calls `decode`; what is wrong `at` bytes into its input is wrong at `start + at` in the pack. */
-function inPack<Result>(pack: Pack, start: number, decode: () => Result): Result {
-  try {
-    return decode();
-  } catch (error) {
-    if (error instanceof PackDamage) throw new DamagedObjectError(pack.file.path, start + error.at, error.message);
-    throw error;
   }
 }
 

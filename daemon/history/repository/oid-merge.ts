@@ -6,7 +6,8 @@
  *   while (merge.find()) { … merge.tied: the packs that have the smallest oid not yet passed … merge.advance() }
  */
 import type { FileSystem } from "../../platform/file-system.js";
-import { compareOids, OidCursor } from "./pack-entries.js";
+import { compareOids } from "../object/oid.js";
+import { OidCursor } from "./pack-entries.js";
 
 /** One of the packs. */
 export interface MergedIndex {

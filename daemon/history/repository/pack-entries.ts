@@ -11,7 +11,7 @@
 import { Buffer } from "node:buffer";
 import type { FileSystem, OpenFile } from "../../platform/file-system.js";
 import { decodeFanOut, INDEX_HEADER_BYTES, PackDamage } from "../object/pack-decode.js";
-import { OID_BYTES } from "../object/oid.js";
+import { compareOids, OID_BYTES } from "../object/oid.js";
 import { isErrno } from "./durable-file.js";
 import { DamagedObjectError } from "./errors.js";
 import { FileVanishedError } from "./file-window.js";
@@ -297,15 +297,6 @@ export class OidCursor {
   #refuseOrder(): never {
     throw new DamagedObjectError(this.#path, this.#oidAt(), "the object ids are not in growing order");
   }
-}
-
-/** Negative when the oid at `leftAt` comes first. */
-export function compareOids(left: Buffer, leftAt: number, right: Buffer, rightAt: number): number {
-  for (let index = 0; index < OID_BYTES; index++) {
-    const difference = (left[leftAt + index] as number) - (right[rightAt + index] as number);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 /** Bytes read at a time. */

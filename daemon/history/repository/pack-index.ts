@@ -8,15 +8,43 @@
  *   8 bytes magic and version │ 256 × 4 fan-out │ n × 20 names │ n × 4 CRC │ n × 4 places │ k × 8 far places │ 2 × 20 checksums
  */
 import { decodeFanOut, INDEX_HEADER_BYTES, PackDamage } from "../object/pack-decode.js";
-import type { Oid } from "../object/oid.js";
+import { compareOids, OID_BYTES, type Oid } from "../object/oid.js";
+import { sortedIndexes, type OidList } from "../object/oid-list.js";
 import { DamagedObjectError } from "./errors.js";
 import { WindowedFile, type WindowPool } from "./file-window.js";
 
 /** Bytes read at a time: about 800 names, so that one guess by interpolation is nearly always in the right window. */
 const WINDOW_BYTES = 16 * 1024;
-const OID_BYTES = 20;
 const CHECKSUM_BYTES = 20;
 const FAR = 0x80000000;
+/** `findEach` goes through names instead of searching when there are at most so many for each oid wanted; so many at a time. */
+const NAMES_PER_SCANNED = 64;
+const NAMES_SCANNED_AT_ONCE = 4096;
+
+const ABSENT = -1;
+
+/** Entries of one pack and the indexes under which somebody knows their oids. */
+export class PlacedEntries {
+  readonly #indexes: number[] = [];
+  readonly #places: number[] = [];
+
+  add(index: number, place: number): void {
+    this.#indexes.push(index);
+    this.#places.push(place);
+  }
+
+  /** Two lists, parallel, by growing place (beyond 4 GiB in the order of arrival). */
+  inOrder(): { readonly indexes: readonly number[]; readonly places: readonly number[] } {
+    const order = sortedIndexes(this.#places.length, (index) => Math.min(this.#places[index] as number, 0xffffffff));
+    const indexes: number[] = [];
+    const places: number[] = [];
+    for (const entry of order) {
+      indexes.push(this.#indexes[entry] as number);
+      places.push(this.#places[entry] as number);
+    }
+    return { indexes, places };
+  }
+}
 
 /** The index of one pack. */
 export class PackIndex {
@@ -60,6 +88,67 @@ export class PackIndex {
   find(oid: Oid): number | undefined {
     const position = this.#search(oid);
     return position === undefined ? undefined : this.placeAt(position);
+  }
+
+  /**
+   * Looks for many oids. Where they are many among few names, as those of a whole state are, both are gone through side by
+   * side instead of searching for each; in an index whose names are in no order some may then be missed.
+   *
+   * @param wanted - indexes of `oids` in the order of the oids
+   * @param found - gets those that the pack has
+   * @returns the others
+   * @throws FileVanishedError, DamagedObjectError
+   */
+  findEach(oids: OidList, wanted: Uint32Array, found: PlacedEntries): Uint32Array {
+    const missing = new Uint32Array(wanted.length);
+    let missed = 0;
+    for (let start = 0, end = 0; start < wanted.length; start = end) {
+      const first = firstByte(oids, wanted[start]);
+      const low = first === 0 ? 0 : (this.#fanOut[first - 1] as number);
+      // All that begin with the first byte, and with as many of the next ones as have few names.
+      let high = this.#fanOut[first] as number;
+      for (end = start + 1; end < wanted.length; end++) {
+        const next = this.#fanOut[firstByte(oids, wanted[end])] as number;
+        if (next > high && next > low + NAMES_SCANNED_AT_ONCE) break;
+        high = next;
+      }
+      const names = high - low;
+      const group = wanted.subarray(start, end);
+      const positions =
+        names <= group.length * NAMES_PER_SCANNED
+          ? this.#scan(oids, group, { low, names })
+          : Array.from(group, (index) => this.#search(oids.at(index)) ?? ABSENT);
+      for (const [turn, position] of positions.entries()) {
+        const index = group[turn] as number;
+        if (position === ABSENT) missing[missed++] = index;
+        else found.add(index, this.placeAt(position));
+      }
+    }
+    return missing.subarray(0, missed);
+  }
+
+  /** The positions of oids that stand, if anywhere, among the `names` names from `low` on; ABSENT for one that is not there. */
+  #scan(oids: OidList, group: Uint32Array, { low, names }: { readonly low: number; readonly names: number }): number[] {
+    const file = this.#file;
+    const namesAt = INDEX_HEADER_BYTES + low * OID_BYTES;
+    if (names > 0) {
+      file.readAhead(namesAt, names * OID_BYTES);
+      file.locate(namesAt, names * OID_BYTES);
+    }
+    const { bytes, at } = file;
+    const { bytes: wanted } = oids;
+    const end = at + names * OID_BYTES;
+    const positions: number[] = [];
+    let name = at;
+    for (const index of group) {
+      const oidAt = index * OID_BYTES;
+      const key = firstThree(wanted, oidAt);
+      while (name < end && firstThree(bytes, name) < key) name += OID_BYTES;
+      while (name < end && compareOids(bytes, name, wanted, oidAt) < 0) name += OID_BYTES;
+      const isFound = name < end && compareOids(bytes, name, wanted, oidAt) === 0;
+      positions.push(isFound ? low + (name - at) / OID_BYTES : ABSENT);
+    }
+    return positions;
   }
 
   /**
@@ -130,7 +219,7 @@ export class PackIndex {
           : (high - low) >>> 1;
       const middle = low + Math.min(high - low - 1, Math.max(0, guess));
       file.locate(INDEX_HEADER_BYTES + middle * OID_BYTES, OID_BYTES);
-      const order = compareOid(oid, file.bytes, file.at);
+      const order = compareWithName(oid, file.bytes, file.at);
       if (order === 0) return middle;
       const key = file.bytes.readUInt32BE(file.at + 1);
       if (order < 0) {
@@ -145,13 +234,22 @@ export class PackIndex {
   }
 }
 
+function firstByte(oids: OidList, index: number | undefined): number {
+  return oids.bytes[(index as number) * OID_BYTES] as number;
+}
+
+/** Bytes 0 to 2 of an oid as a number: small enough for the fast kind of integers. */
+function firstThree(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
+}
+
 /** Bytes 1 to 4 as a number. */
 function leadingBytes(oid: Oid): number {
   return oid.charCodeAt(1) * 0x1000000 + (oid.charCodeAt(2) << 16) + (oid.charCodeAt(3) << 8) + oid.charCodeAt(4);
 }
 
 /** Negative when `oid` stands before the name at `at`. */
-function compareOid(oid: Oid, bytes: Uint8Array, at: number): number {
+function compareWithName(oid: Oid, bytes: Uint8Array, at: number): number {
   for (let index = 0; index < OID_BYTES; index++) {
     const difference = oid.charCodeAt(index) - (bytes[at + index] as number);
     if (difference !== 0) return difference;

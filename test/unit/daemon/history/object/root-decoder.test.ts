@@ -7,6 +7,7 @@ import { decodeRoot, ForeignTreeError } from "../../../../../daemon/history/obje
 import { treeOidOf } from "../../../../../daemon/history/object/root-encoder.js";
 import { serializeTree } from "../../../../../daemon/history/object/tree-object.js";
 import { emptyRoot } from "../../../../../daemon/store/root.js";
+import { sourceOf } from "../../../../support/object-source.js";
 
 /** A tree as nested maps of contents; a map is a directory. */
 type Spec = ReadonlyMap<string, string | Spec>;
@@ -41,7 +42,11 @@ function decode(tree: Spec): ReturnType<typeof decodeRoot> {
       ),
     );
   };
-  return decodeRoot((oid) => objects.get(oid) as GitObject, write(tree), 1 as Seq);
+  return decodeRoot(
+    sourceOf((oid) => objects.get(oid) as GitObject),
+    write(tree),
+    1 as Seq,
+  );
 }
 
 describe("decodeRoot", () => {
@@ -86,8 +91,7 @@ describe("decodeRoot", () => {
   });
 
   it("refuses an object of another type", () => {
-    expect(() => decodeRoot(() => ({ type: "blob", data: Buffer.from("") }), EMPTY_BLOB, 1 as Seq)).toThrow(
-      /is not a tree/,
-    );
+    const source = sourceOf(() => ({ type: "blob", data: Buffer.from("") }));
+    expect(() => decodeRoot(source, EMPTY_BLOB, 1 as Seq)).toThrow(/is not a tree/);
   });
 });

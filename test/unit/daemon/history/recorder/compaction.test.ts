@@ -86,7 +86,7 @@ function checkWhole(fileSystem: FileSystem, { oids }: Pick<Disk, "oids">, histor
     const commit = readCommit(reader, oid, shallow);
     const seq = commit.trailers.seq as Seq;
     expect(oid).toBe(oids[seq - 1]);
-    const root = decodeRoot((each) => reader.read(each), commit.tree, seq);
+    const root = decodeRoot(reader, commit.tree, seq);
     expect(sameRoot(root, history.roots[seq] as Root)).toBe(true);
     seen.push(seq);
     return commit.parents;
@@ -305,12 +305,7 @@ describe("runCompaction", () => {
       if (tag !== undefined) {
         const reader = new ObjectReader(made.memory, REPOSITORY);
         const { tree } = readCommit(reader, tag);
-        expect(
-          sameRoot(
-            decodeRoot((oid) => reader.read(oid), tree, 8 as Seq),
-            HISTORY.roots[8] as Root,
-          ),
-        ).toBe(true);
+        expect(sameRoot(decodeRoot(reader, tree, 8 as Seq), HISTORY.roots[8] as Root)).toBe(true);
         reader.close();
         expect(readShallow(made.memory, REPOSITORY).has(tag)).toBe(true);
       }

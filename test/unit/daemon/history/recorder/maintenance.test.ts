@@ -86,7 +86,7 @@ function checkHistory(fileSystem: FileSystem, commits: number): void {
   for (let seq = commits; seq > 0; seq--) {
     const commit = readCommit(reader, at as Oid);
     expect(commit.trailers.seq).toBe(seq);
-    expect(treeOidOf(decodeRoot((oid) => reader.read(oid), commit.tree, seq as Seq))).toBe(commit.tree);
+    expect(treeOidOf(decodeRoot(reader, commit.tree, seq as Seq))).toBe(commit.tree);
     at = commit.parents[0];
   }
   reader.close();

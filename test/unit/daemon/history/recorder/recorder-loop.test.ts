@@ -101,6 +101,18 @@ async function report(kind: RecorderReport["kind"]): Promise<RecorderReport> {
 }
 
 describe("RecorderLoop", () => {
+  it("does nothing before the first message, however much is due: the main thread is still loading", async () => {
+    let steps = 0;
+    maintenance.stepped = () => {
+      steps++;
+    };
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(steps).toBe(0);
+    loop.handle({ kind: "publish", position: end });
+    await report("sealed");
+    expect(steps).toBeGreaterThan(0);
+  });
+
   it("maintains while the disk is full, since that may make room (recorder loop invariant 5)", async () => {
     disk.inject({ call: "open", path: ".pack-part", nth: 1, lasts: true, error: "ENOSPC" });
     loop.handle({ kind: "flush", id: 1, position: end });

@@ -42,18 +42,26 @@ describe("WindowedFile", () => {
     const directory = temporaryDirectory();
     const content = Buffer.from(Uint8Array.from({ length: 1000 }, (_, index) => index * 7 + (index >> 5)));
     writeFileSync(`${directory}/file`, content);
-    const ranges = fc.array(fc.tuple(fc.nat(1010), fc.nat(300)), { minLength: 1, maxLength: 30 });
+    const range = fc.record({
+      position: fc.nat(1010),
+      length: fc.nat(300),
+      ahead: fc.boolean(),
+      which: fc.constantFrom(0, 1),
+    });
+    const ranges = fc.array(range, { minLength: 1, maxLength: 30 });
     fc.assert(
       fc.property(ranges, fc.integer({ min: 1, max: 200 }), fc.nat(2000), (list, windowBytes, windowBytesMax) => {
-        const file = new WindowedFile(
-          new WindowPool(nodeFileSystem, { windowBytesMax, openFilesMax: 1 }),
-          `${directory}/file`,
-          windowBytes,
-        );
-        for (const [position, length] of list) {
-          expect(located(file, position, length)).toEqual(content.subarray(position, position + length));
+        const pool = new WindowPool(nodeFileSystem, { windowBytesMax, openFilesMax: 1 });
+        const files = [1, 2].map(() => new WindowedFile(pool, `${directory}/file`, windowBytes));
+        for (const { position, length, ahead, which } of list) {
+          const file = files[which] as WindowedFile;
+          if (ahead) file.readAhead(position, length);
+          else {
+            expect(located(file, position, length)).toEqual(content.subarray(position, position + length));
+            if (position < content.length) expect(file.start + file.at).toBe(position);
+          }
         }
-        file.close();
+        for (const file of files) file.close();
       }),
       propertyParameters(150),
     );
@@ -72,6 +80,23 @@ describe("WindowedFile", () => {
     expect(disk.counts.reads).toBe(10);
     file.close();
     expect(disk.counts.open).toBe(0);
+  });
+
+  test("asks the disk once for what is read ahead", () => {
+    const directory = temporaryDirectory();
+    writeFileSync(`${directory}/file`, Buffer.from(Uint8Array.from({ length: 1000 }, (_, index) => index)));
+    const disk = countingFileSystem();
+    const pool = new WindowPool(disk, { windowBytesMax: 10_000, openFilesMax: 4 });
+    const [file, other] = [1, 2].map(() => new WindowedFile(pool, `${directory}/file`, 100)) as [
+      WindowedFile,
+      WindowedFile,
+    ];
+    file.readAhead(150, 600);
+    for (let at = 150; at < 750; at += 10) expect(located(file, at, 10)[0]).toBe(at % 256);
+    expect(disk.counts.reads).toBe(1);
+    other.readAhead(0, 700);
+    expect(located(file, 200, 10)[0]).toBe(200);
+    expect(disk.counts.reads).toBe(3);
   });
 
   test("keeps at most the allowed number of files open (file-window invariant 1)", () => {

@@ -2,6 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { deflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { hashObject, hexFromOid, type Oid } from "../../../../../daemon/history/object/oid.js";
+import { OidList } from "../../../../../daemon/history/object/oid-list.js";
+import type { GitObject } from "../../../../../daemon/history/object/pack-decode.js";
 import { DamagedObjectError, MissingObjectError } from "../../../../../daemon/history/repository/errors.js";
 import { createRepository } from "../../../../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
@@ -132,6 +134,121 @@ describe("ObjectReader.read, has", () => {
     reader.close();
     expect(reader.read(oidOf("one")).data.toString()).toBe("one");
     expect(reader.read(hashObject("tree", "")).type).toBe("tree");
+    reader.close();
+  });
+});
+
+describe("ObjectReader.readEach", () => {
+  const texts = Array.from({ length: 1000 }, (_, index) => `text ${String(index)}`);
+
+  /** Five packs of 200 texts each, of which every tenth stands in a second pack too, and the last ten texts loose. */
+  function scattered(): { directory: string; packFiles: readonly string[] } {
+    const directory = newRepository();
+    const packed = texts.slice(0, -10);
+    const packFiles = [0, 1, 2, 3, 4].map((pack) => {
+      const own = packed.filter((_, index) => index % 5 === pack || (index % 10 === 0 && index % 4 === pack));
+      const made = handMadePack(own.map((text) => wholeEntry("blob", Buffer.from(text))));
+      placePack(nodeFileSystem, directory, made);
+      return `${packDirectory(directory)}/pack-${made.name}.pack`;
+    });
+    for (const text of texts.slice(-10)) {
+      const hex = hexFromOid(oidOf(text));
+      mkdirSync(`${directory}/objects/${hex.slice(0, 2)}`, { recursive: true });
+      writeFileSync(
+        `${directory}/objects/${hex.slice(0, 2)}/${hex.slice(2)}`,
+        deflateSync(Buffer.from(`blob ${String(text.length)}\0${text}`)),
+      );
+    }
+    return { directory, packFiles };
+  }
+
+  function readEach(reader: ObjectReader, wanted: readonly string[]): (string | undefined)[] {
+    const list = OidList.of(wanted.map(oidOf));
+    const read = wanted.map((): string | undefined => undefined);
+    let last: { readonly index: number; readonly object: GitObject } | undefined;
+    const done = new Set<string>();
+    reader.readEach(list, (index, object) => {
+      expect(read[index]).toBeUndefined();
+      const text = object.data.toString();
+      if (last !== undefined && wanted[last.index] === text) expect(object).toBe(last.object);
+      else expect(done.has(text), `${text} came in two parts`).toBe(false);
+      done.add(text);
+      last = { index, object };
+      read[index] = text;
+    });
+    return read;
+  }
+
+  test("gives each object to the index of its oid, equal ones as one object, one right after the other", () => {
+    const { directory } = scattered();
+    const wanted = [...texts, ...texts.slice(300, 700), ...texts.slice(-5)];
+    for (const openFilesMax of [1, 64]) {
+      const reader = new ObjectReader(nodeFileSystem, directory, { verifyOids: true, openFilesMax });
+      expect(readEach(reader, wanted)).toEqual(wanted);
+      expect(readEach(reader, [])).toEqual([]);
+      expect(readEach(reader, texts.slice(0, 3))).toEqual(texts.slice(0, 3));
+      reader.close();
+    }
+  });
+
+  test("asks the disk less than half as often as reading one by one would", () => {
+    const directory = newRepository();
+    // So large that an index and a pack are many windows, and an object's neighbours are in other ones than its own.
+    const large = [0, 1].map((pack) =>
+      Array.from({ length: 3000 }, (_, index) => `${String(index)} of ${String(pack)}`),
+    );
+    for (const each of large) {
+      placePack(nodeFileSystem, directory, handMadePack(each.map((text) => wholeEntry("blob", Buffer.from(text)))));
+    }
+    let reads = 0;
+    const disk = {
+      ...nodeFileSystem,
+      open: (path: string, mode: "read" | "write" | "create") => {
+        const file = nodeFileSystem.open(path, mode);
+        const read = (target: Uint8Array, position: number): number => {
+          reads++;
+          return file.read(target, position);
+        };
+        return { ...file, read };
+      },
+    };
+    const reader = new ObjectReader(disk, directory, { windowBytesMax: 0 });
+    for (const text of large.flat()) reader.read(oidOf(text));
+    const oneByOne = reads;
+    reads = 0;
+    readEach(reader, large.flat());
+    expect(reads).toBeLessThan(oneByOne / 2);
+    reader.close();
+  });
+
+  test("says what is missing or damaged, after it has given the others that it found", () => {
+    const { directory, packFiles } = scattered();
+    const reader = new ObjectReader(nodeFileSystem, directory);
+    expect(() => readEach(reader, [...texts, "nowhere"])).toThrow(MissingObjectError);
+    const junk = readFileSync(packFiles[2] as string);
+    writeFileSync(packFiles[2] as string, junk.fill(0xee, 12, junk.length - 20));
+    reader.close();
+    expect(() => readEach(reader, texts)).toThrow(DamagedObjectError);
+    // A whole copy of what is damaged helps.
+    placePack(nodeFileSystem, directory, handMadePack(texts.map((text) => wholeEntry("blob", Buffer.from(text)))));
+    expect(readEach(reader, texts)).toEqual(texts);
+    reader.close();
+  });
+
+  test("goes on when all packs are replaced by one while it reads (object-reader invariant 1)", () => {
+    const { directory, packFiles } = scattered();
+    const reader = new ObjectReader(nodeFileSystem, directory, { openFilesMax: 1, windowBytesMax: 0 });
+    let read = 0;
+    reader.readEach(OidList.of(texts.map(oidOf)), (index, object) => {
+      expect(object.data.toString()).toBe(texts[index]);
+      if (++read !== 200) return;
+      placePack(nodeFileSystem, directory, handMadePack(texts.map((text) => wholeEntry("blob", Buffer.from(text)))));
+      for (const packFile of packFiles) {
+        rmSync(packFile.replace(/pack$/, "idx"));
+        rmSync(packFile);
+      }
+    });
+    expect(read).toBe(texts.length);
     reader.close();
   });
 });

@@ -1,9 +1,10 @@
 import { writeFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hashObject, hexFromOid, oidFromHex } from "../../../../../daemon/history/object/oid.js";
+import { hashObject, hexFromOid, oidFromHex, type Oid } from "../../../../../daemon/history/object/oid.js";
+import { OidList } from "../../../../../daemon/history/object/oid-list.js";
 import { FileVanishedError, WindowPool } from "../../../../../daemon/history/repository/file-window.js";
-import { PackIndex } from "../../../../../daemon/history/repository/pack-index.js";
+import { PackIndex, PlacedEntries } from "../../../../../daemon/history/repository/pack-index.js";
 import { nodeFileSystem } from "../../../../../daemon/platform/node-file-system.js";
 import { propertyParameters, seed } from "../../../../support/seed.js";
 import { temporaryDirectory } from "../../../../support/temporary-directory.js";
@@ -13,6 +14,19 @@ function open(bytes: Buffer): PackIndex {
   const path = `${temporaryDirectory()}/x.idx`;
   writeFileSync(path, bytes);
   return new PackIndex(new WindowPool(nodeFileSystem, { windowBytesMax: 1 << 20, openFilesMax: 2 }), path);
+}
+
+/** What `findEach` finds, by index. */
+function findAll(opened: PackIndex, oids: readonly Oid[]): (number | undefined)[] {
+  const list = OidList.of(oids);
+  const found = new PlacedEntries();
+  const missing = opened.findEach(list, list.sorted(0, list.length), found);
+  const { indexes, places } = found.inOrder();
+  expect([...places].sort((left, right) => left - right)).toEqual(places);
+  expect([...indexes, ...missing].sort((left, right) => left - right)).toEqual(oids.map((_, index) => index));
+  const answer = oids.map((): number | undefined => undefined);
+  for (const [turn, index] of indexes.entries()) answer[index] = places[turn];
+  return answer;
 }
 
 describe("PackIndex", () => {
@@ -30,6 +44,21 @@ describe("PackIndex", () => {
     opened.close();
   });
 
+  test("finds many at once as it finds each, whether they are few or many among the names", () => {
+    const entries = Array.from({ length: 5000 }, (_, position) => wholeEntry("blob", Buffer.from(String(position))));
+    const opened = open(handMadePack(entries).index);
+    // Of 6,000 a sixth is not there; some come twice.
+    const wanted = fc.array(fc.nat(5999), { maxLength: 2000, size: "max" });
+    fc.assert(
+      fc.property(wanted, (numbers) => {
+        const oids = numbers.map((number) => hashObject("blob", String(number)));
+        expect(findAll(opened, oids)).toEqual(oids.map((oid) => opened.find(oid)));
+      }),
+      propertyParameters(40),
+    );
+    opened.close();
+  });
+
   test("finds names that are not evenly spread, as an adversary can make them", () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(0xffff), { minLength: 1, maxLength: 60 }), (tails) => {
@@ -40,7 +69,9 @@ describe("PackIndex", () => {
         const { index, offsets } = handMadePack(entries);
         const opened = open(index);
         for (const [position, { oid }] of entries.entries()) expect(opened.find(oid)).toBe(offsets[position]);
-        expect(opened.find(oidFromHex("77".repeat(20)))).toBeUndefined();
+        const other = oidFromHex("77".repeat(20));
+        expect(opened.find(other)).toBeUndefined();
+        expect(findAll(opened, [other, ...entries.map(({ oid }) => oid)])).toEqual([undefined, ...offsets]);
         opened.close();
       }),
       propertyParameters(40),
