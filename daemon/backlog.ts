@@ -21,7 +21,10 @@ const SEGMENTS = 8;
 const SEGMENT_BYTES_MIN = 64 * 1024;
 
 /** What the backlog asks of a recorder. */
-export type WatchedRecorder = Pick<Recorder, "publish" | "flush" | "status" | "onSealed" | "onFailure">;
+export type WatchedRecorder = Pick<
+  Recorder,
+  "publish" | "flush" | "status" | "sealedSeq" | "trouble" | "onSealed" | "onFailure"
+>;
 
 /** What is between the journal and the history. */
 export interface BacklogOptions {
@@ -56,7 +59,7 @@ export class HistoryBacklog {
     const { recorder, journal, clock, journalBytesMax } = options;
     this.#options = options;
     this.#meter = new LagMeter({
-      sealedSeq: recorder.status().sealedSeq,
+      sealedSeq: recorder.sealedSeq,
       position: journal.position(),
       segments: journal.segments(),
       runBytesMax: journalBytesMax / RUNS,
@@ -64,8 +67,8 @@ export class HistoryBacklog {
     });
     this.gate = new WriteGate(journalBytesMax, {
       unsealedBytes: () => this.#meter.bytes,
-      sealedSeq: () => recorder.status().sealedSeq,
-      trouble: () => recorder.status().trouble,
+      sealedSeq: () => recorder.sealedSeq,
+      trouble: () => recorder.trouble,
     });
     recorder.onSealed(({ sealedSeq }) => {
       this.#meter.sealed(sealedSeq);
@@ -125,7 +128,7 @@ export class HistoryBacklog {
   /** While writers are slowed, what is recorded is not left to wait for more of it: one seal is always asked for. */
   #hurry(): void {
     const { recorder } = this.#options;
-    if (this.#isSealAsked || !this.gate.isSlowing || recorder.status().trouble !== undefined) return;
+    if (this.#isSealAsked || !this.gate.isSlowing || recorder.trouble !== undefined) return;
     this.#isSealAsked = true;
     recorder.flush().then(
       () => {

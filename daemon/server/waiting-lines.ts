@@ -60,6 +60,7 @@ export class WaitingLines<Session extends Waiting> implements Iterable<Session> 
 
   /** Those who wait at this moment, in the order of their turns. */
   inTurn(): Session[] {
+    if (this.isEmpty) return [];
     const dom0 = [...(this.#lines.get(DOM0) ?? [])];
     const guests = this.#guestsInRounds();
     const [first, second] = this.#isGuestNext ? [guests, dom0] : [dom0, guests];

@@ -77,6 +77,10 @@ export interface Recorder {
   /** Flushes, then ends the thread, also when the flush fails; rejects with what `flush` throws. May be called again. */
   close(): Promise<void>;
   status(): RecorderStatus;
+  /** That of `status()`, which puts ten things together: for who asks at every tick. */
+  readonly sealedSeq: Seq;
+  /** That of `status()`. */
+  readonly trouble: RecorderTrouble | undefined;
   /** Calls back after every seal. */
   onSealed(callback: (status: RecorderStatus) => void): void;
   /** Calls back when history was dropped, with words for the log. */
@@ -225,6 +229,14 @@ export class WorkerRecorder implements Recorder {
   status(): RecorderStatus {
     const publishedSeq = this.#published?.seq ?? this.#progress.recordedSeq;
     return { ...this.#progress, publishedSeq, trouble: this.#trouble };
+  }
+
+  get sealedSeq(): Seq {
+    return this.#progress.sealedSeq;
+  }
+
+  get trouble(): RecorderTrouble | undefined {
+    return this.#trouble;
   }
 
   onSealed(callback: (status: RecorderStatus) => void): void {

@@ -10,7 +10,7 @@ const BYTES_MAX = 100_000;
 /** A recorder that records nothing by itself. */
 class FakeRecorder implements WatchedRecorder {
   published: JournalPosition = { segment: "1", offset: 0, seq: 0 as Seq };
-  sealedSeq = 0;
+  sealedSeq = 0 as Seq;
   trouble: RecorderTrouble | undefined;
   readonly flushes: { resolve: (status: RecorderStatus) => void; reject: (error: Error) => void }[] = [];
   #sealed: ((status: RecorderStatus) => void)[] = [];
@@ -25,8 +25,8 @@ class FakeRecorder implements WatchedRecorder {
   status(): RecorderStatus {
     return {
       tip: undefined,
-      sealedSeq: this.sealedSeq as Seq,
-      recordedSeq: this.sealedSeq as Seq,
+      sealedSeq: this.sealedSeq,
+      recordedSeq: this.sealedSeq,
       packsSealed: 0,
       bytesSealed: 0,
       packs: 0,
@@ -45,7 +45,7 @@ class FakeRecorder implements WatchedRecorder {
   }
 
   seal(seq: number): void {
-    this.sealedSeq = seq;
+    this.sealedSeq = seq as Seq;
     this.trouble = undefined;
     for (const callback of this.#sealed) callback(this.status());
   }
