@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { findCommit } from "../../daemon/history/repository/find-commit.js";
 import { createRepository, MAIN_REF } from "../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../daemon/history/repository/object-reader.js";
+import { PackRanges } from "../../daemon/history/repository/pack-ranges.js";
 import { readPath } from "../../daemon/history/repository/read-path.js";
 import { RefStore } from "../../daemon/history/repository/ref-store.js";
 import { SeqIndex } from "../../daemon/history/repository/seq-index.js";
@@ -66,9 +67,9 @@ function measureReader(options: { commits: number; domains: number }): Record<st
     const tip = new RefStore(nodeFileSystem, repositoryDirectory).read(MAIN_REF);
     if (tip === undefined) throw new Error("nothing was recorded");
     const readerOf =
-      (reader: ObjectReader) =>
+      (reader: ObjectReader, packs = new PackRanges()) =>
       (seq: number): string | undefined => {
-        const found = findCommit({ reader, index, tip, givenUp: new Set() }, seq);
+        const found = findCommit({ reader, index, tip, givenUp: new Set(), packs }, seq);
         return found === undefined ? undefined : readPath(reader, found.commit.tree, streamPath(stream, seq))?.value;
       };
     const cold = new Float64Array(COLD_READS);
@@ -79,8 +80,9 @@ function measureReader(options: { commits: number; domains: number }): Record<st
     }
     cold.sort();
     const reader = new ObjectReader(nodeFileSystem, repositoryDirectory);
-    measure(readerOf(reader), WARMING_READS, commits);
-    const warm = measure(readerOf(reader), WARM_READS, commits);
+    const read = readerOf(reader);
+    measure(read, WARMING_READS, commits);
+    const warm = measure(read, WARM_READS, commits);
     const packs = nodeFileSystem.list(`${repositoryDirectory}/objects/pack`).filter((name) => name.endsWith(".pack"));
     const bytes = packs.reduce((sum, name) => sum + statSync(`${repositoryDirectory}/objects/pack/${name}`).size, 0);
     return {

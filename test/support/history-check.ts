@@ -13,6 +13,7 @@ import { isDirectoryKey, parseTree } from "../../daemon/history/object/tree-obje
 import { findCommit } from "../../daemon/history/repository/find-commit.js";
 import { MAIN_REF } from "../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../daemon/history/repository/object-reader.js";
+import { PackRanges } from "../../daemon/history/repository/pack-ranges.js";
 import { RefStore } from "../../daemon/history/repository/ref-store.js";
 import { SeqIndex } from "../../daemon/history/repository/seq-index.js";
 import { readShallow, sameCommits, type Shallow } from "../../daemon/history/repository/shallow.js";
@@ -88,6 +89,7 @@ function checkBranch({ fileSystem, repositoryDirectory, ...history }: CheckedHis
     return 1;
   }
   const index = new SeqIndex({ fileSystem, repositoryDirectory, ref: MAIN_REF });
+  const packs = new PackRanges();
   try {
     let oid: Oid | undefined = tip;
     let { seq } = history;
@@ -103,7 +105,7 @@ function checkBranch({ fileSystem, repositoryDirectory, ...history }: CheckedHis
         throw new Error(`the tree of ${name} is another root than the model's`);
       }
       readAll(reader, tree, seen);
-      if (findCommit({ reader, index, tip, givenUp: shallow }, seq)?.oid !== oid) {
+      if (findCommit({ reader, index, tip, givenUp: shallow, packs }, seq)?.oid !== oid) {
         throw new Error(`commit ${String(seq)} is not found by its seq`);
       }
       [oid] = parents;

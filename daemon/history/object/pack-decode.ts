@@ -391,10 +391,15 @@ function deltaResultBytes(delta: Buffer, from: number): number {
  * Applies a delta to its base (gitformat-pack(5), "Deltified representation").
  *
  * @param sizeMax - refuse a result larger than this many bytes
- * @returns a fresh buffer with memory of its own
+ * @param allocate - gives the memory of the result, which is not that of the base; fresh memory of its own unless told
  * @throws PackDamage with a place in the delta
  */
-export function applyDelta(base: Buffer, delta: Buffer, sizeMax: number): Buffer {
+export function applyDelta(
+  base: Buffer,
+  delta: Buffer,
+  sizeMax: number,
+  allocate: (size: number) => Buffer = (size) => Buffer.allocUnsafeSlow(size),
+): Buffer {
   const baseSize = deltaNumber(delta, 0);
   if (baseSize.value !== base.length) {
     throw new PackDamage(
@@ -410,7 +415,7 @@ export function applyDelta(base: Buffer, delta: Buffer, sizeMax: number): Buffer
   if (size > DELTA_RESULT_UNCHECKED_BYTES && size > deltaResultBytes(delta, resultSize.next)) {
     throw new PackDamage(0, `the delta makes fewer bytes than the ${String(size)} that it announces`);
   }
-  const result = Buffer.allocUnsafeSlow(size);
+  const result = allocate(size);
   let filled = 0;
   for (let at = resultSize.next; at < delta.length;) {
     const op = delta[at] as number;

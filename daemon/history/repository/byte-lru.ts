@@ -54,13 +54,18 @@ export class Shelf<Value> {
 /** The cache; its owners use it through their shelves. */
 export class ByteLru<Value> {
   readonly #bytesMax: number;
+  readonly #forgotten: (value: Value) => void;
   #bytes = 0;
   /** The most recently used entry; its `newer` is the one unused longest. */
   #head: Entry<Value> | undefined;
 
-  /** @param bytesMax - most bytes of all entries together; 0 keeps nothing */
-  constructor(bytesMax: number) {
+  /**
+   * @param bytesMax - most bytes of all entries together; 0 keeps nothing
+   * @param forgotten - is given each value that the cache had and has no longer
+   */
+  constructor(bytesMax: number, forgotten: (value: Value) => void = () => undefined) {
     this.#bytesMax = bytesMax;
+    this.#forgotten = forgotten;
   }
 
   /** Bytes held now, including what the entries cost themselves. */
@@ -97,6 +102,7 @@ export class ByteLru<Value> {
     if (this.#head === entry) this.#head = entry.older === entry ? undefined : entry.older;
     unlink(entry);
     this.#bytes -= entry.cost;
+    this.#forgotten(entry.value);
   }
 
   #forget(entry: Entry<Value>): void {

@@ -8,6 +8,8 @@
  *  1. At most `openFilesMax` files are open; the one unused longest is closed and opened again when needed.
  *  2. A file does not change while we read it (packs are written under another name). One whose size is another when it
  *     is opened again is damage; one that is gone is `FileVanishedError`, which the reader answers by looking again.
+ *  3. The memory of a window that the cache forgets is used again for another. Before that, whoever it belonged to forgets
+ *     it too, so `bytes` of any file of the pool is valid until the next `locate` or `readAhead` of any of them.
  */
 import { Buffer } from "node:buffer";
 import type { FileSystem, OpenFile } from "../../platform/file-system.js";
@@ -25,6 +27,14 @@ export class FileVanishedError extends Error {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+/** More are forgotten at once only when a file is closed. */
+const SPARE_WINDOWS_MAX = 16;
+
+/** A part of a file in the cache. */
+interface Window {
+  readonly file: WindowedFile;
+  readonly bytes: Buffer;
+}
 
 /** Bounds of a pool. */
 export interface WindowLimits {
@@ -36,17 +46,23 @@ export interface WindowLimits {
 export class WindowPool {
   readonly fileSystem: FileSystem;
   /** For the files of this pool. */
-  readonly windows: ByteLru<Buffer>;
+  readonly windows: ByteLru<Window>;
   readonly #openFilesMax: number;
   /** In the order of last use, the oldest first. */
   readonly #open = new Set<WindowedFile>();
+  /** Memory of windows that were forgotten: a fresh piece for each takes several times as long as reading it. */
+  readonly #spare: Buffer[] = [];
   /** For reading ahead: one for all, because a fresh one each time makes the garbage collector work. */
   #ahead = NO_BYTES;
+  #lent = NO_BYTES;
   #borrower: WindowedFile | undefined;
 
   constructor(fileSystem: FileSystem, limits: WindowLimits) {
     this.fileSystem = fileSystem;
-    this.windows = new ByteLru(limits.windowBytesMax);
+    this.windows = new ByteLru(limits.windowBytesMax, ({ file, bytes }) => {
+      file.forget(bytes);
+      if (this.#spare.length < SPARE_WINDOWS_MAX) this.#spare.push(bytes);
+    });
     this.#openFilesMax = Math.max(1, limits.openFilesMax);
   }
 
@@ -55,12 +71,18 @@ export class WindowPool {
     return this.#open.size;
   }
 
+  /** For files: memory for a window. */
+  allocate(length: number): Buffer {
+    const spare = this.#spare.pop();
+    return spare?.length === length ? spare : Buffer.allocUnsafeSlow(length);
+  }
+
   /** For files: memory of `length` bytes until anybody else borrows it. */
   borrow(file: WindowedFile, length: number): Buffer {
-    this.#borrower?.forgetCurrent();
+    this.#borrower?.forget(this.#lent);
     this.#borrower = file;
     if (length > this.#ahead.length) this.#ahead = Buffer.allocUnsafeSlow(length);
-    return this.#ahead.subarray(0, length);
+    return (this.#lent = this.#ahead.subarray(0, length));
   }
 
   /** For files: `file` is about to be read. */
@@ -87,7 +109,7 @@ export class WindowedFile {
   readonly size: number;
   /**
    * The bytes that the last `locate` found, and where in them they begin. Two fields instead of a result object: a
-   * lookup in an index asks several times. Never write to it, and copy what outlives the next call.
+   * lookup in an index asks several times. Never write to it, and copy what outlives the next call (invariant 3).
    */
   bytes: Buffer = NO_BYTES;
   at = 0;
@@ -95,7 +117,7 @@ export class WindowedFile {
   start = 0;
   readonly #pool: WindowPool;
   readonly #windowBytes: number;
-  readonly #shelf: Shelf<Buffer>;
+  readonly #shelf: Shelf<Window>;
   #handle: OpenFile | undefined;
   #currentStart = 0;
   #current: Buffer = NO_BYTES;
@@ -148,8 +170,12 @@ export class WindowedFile {
     this.#currentStart = position;
   }
 
-  /** For the pool: what was read ahead is about to be overwritten. */
-  forgetCurrent(): void {
+  /** For the pool: this memory is about to be overwritten. */
+  forget(bytes: Buffer): void {
+    if (this.#current === bytes) this.#forgetCurrent();
+  }
+
+  #forgetCurrent(): void {
     this.bytes = this.#current = NO_BYTES;
     this.#currentStart = 0;
   }
@@ -162,7 +188,7 @@ export class WindowedFile {
 
   /** For the pool: gives the handle and the current window back; the next read opens the file again. */
   closeHandle(): void {
-    this.forgetCurrent();
+    this.#forgetCurrent();
     const handle = this.#handle;
     this.#handle = undefined;
     this.#pool.markClosed(this);
@@ -171,10 +197,11 @@ export class WindowedFile {
 
   #window(start: number): Buffer {
     const known = this.#shelf.get(start);
-    if (known !== undefined) return known;
-    const window = this.#readExactly(start, Math.min(this.#windowBytes, this.size - start));
-    this.#shelf.set(start, window, window.length);
-    return window;
+    if (known !== undefined) return known.bytes;
+    const bytes = this.#pool.allocate(Math.min(this.#windowBytes, this.size - start));
+    this.#fill(bytes, start);
+    this.#shelf.set(start, { file: this, bytes }, bytes.length);
+    return bytes;
   }
 
   #readExactly(position: number, length: number): Buffer {

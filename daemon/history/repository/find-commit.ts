@@ -11,6 +11,7 @@ import type { ParsedCommit } from "../object/commit-object.js";
 import type { Oid } from "../object/oid.js";
 import { MissingObjectError } from "./errors.js";
 import type { ObjectReader } from "./object-reader.js";
+import type { PackRanges } from "./pack-ranges.js";
 import type { SeqIndex } from "./seq-index.js";
 import type { Shallow } from "./shallow.js";
 import { NotACommitError, readCommit } from "./walk.js";
@@ -29,6 +30,8 @@ export interface CommitSearch {
   readonly tip: Oid;
   /** What `readShallow` gave: commits whose parents were given up. */
   readonly givenUp: Shallow;
+  /** Kept from one search to the next, with the reader. */
+  readonly packs: PackRanges;
 }
 
 /**
@@ -37,9 +40,14 @@ export interface CommitSearch {
  * @throws DamagedObjectError when a commit on the way is damaged
  */
 export function findCommit(search: CommitSearch, seq: number): FoundCommit | undefined {
-  const { reader, index, tip } = search;
+  const { reader, index, tip, packs } = search;
+  const guess = packs.guess(seq);
+  if (guess !== undefined && !reader.prefer(guess)) packs.forget(guess);
   const found = readCommitWithSeq(reader, index.oidOfSeq(seq), seq);
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    if (reader.recentPack !== undefined) packs.note(seq, reader.recentPack);
+    return found;
+  }
   for (let distance = 1; ; distance *= 2) {
     const oid = index.oidOfSeq(seq + distance);
     const above = readCommitWithSeq(reader, oid, seq + distance);

@@ -58,13 +58,18 @@ export interface ObjectReaderOptions {
 
 const MEBIBYTE = 1024 * 1024;
 /**
- * Few objects that are read one after the other are neighbours: those of a state were written whenever they changed. A
- * window holds the neighbours there are, and costs little where there are none: with 128 KiB, loading 100,000 nodes that
- * had changed in turn copied 12 GB.
+ * Few objects that are read one after the other are neighbours: those of a state were written whenever they changed, and so
+ * were the deltas of a directory. A window holds the neighbours there are, and costs little where there are none.
  */
-const PACK_WINDOW_BYTES = 8 * 1024;
+const PACK_WINDOW_BYTES = 4 * 1024;
 /** Git itself writes chains of at most 4,095 (`pack.depth`). */
 const DELTA_CHAIN_MAX = 4096;
+/**
+ * Of the versions on the way along a chain, one in so many is kept as a base of others, and the last. Somebody who goes from
+ * commit to commit needs them all; making three from the fourth costs him little, and keeping each would cost who reads one.
+ */
+const VERSIONS_PER_KEPT = 4;
+const SCRATCH_BYTES_MAX = 64 * 1024;
 const PACK_HEADER_BYTES = 12;
 const PACK_MAGIC = 0x5041434b;
 const CHECKSUM_BYTES = 20;
@@ -121,6 +126,14 @@ export class ObjectReader {
   /** Opened when first asked for an object; the pack that answered last is the first to be asked. */
   #packs: Pack[] = [];
   #unopened: string[] = [];
+  /** For versions that only lead to others: each is made of the one in the other half. */
+  readonly #scratches: [Buffer, Buffer] = [Buffer.alloc(0), Buffer.alloc(0)];
+  readonly #scratch = (size: number): Buffer => {
+    this.#scratches.reverse();
+    if (size > SCRATCH_BYTES_MAX) return Buffer.allocUnsafeSlow(size);
+    if (this.#scratches[0].length < size) this.#scratches[0] = Buffer.allocUnsafeSlow(2 * size);
+    return this.#scratches[0].subarray(0, size);
+  };
 
   /** @param repositoryDirectory - a repository that `openRepository` accepted */
   constructor(fileSystem: FileSystem, repositoryDirectory: string, options: ObjectReaderOptions = {}) {
@@ -184,6 +197,18 @@ export class ObjectReader {
       () => undefined,
     );
     return found ?? false;
+  }
+
+  /** The name of the pack that the last object came from, or undefined; without `.pack`. */
+  get recentPack(): string | undefined {
+    return this.#packs[0]?.name;
+  }
+
+  /** Makes a pack the first to be asked for the next object; says whether it is known to be there. */
+  prefer(name: string): boolean {
+    const position = this.#packs.findIndex((pack) => pack.name === name);
+    if (position > 0) this.#packs.unshift(...this.#packs.splice(position, 1));
+    return position !== -1 || this.#unopened.includes(name);
   }
 
   /** Bytes of windows and bases in memory now. */
@@ -446,9 +471,10 @@ export class ObjectReader {
     }
     for (let pending = deltas.pop(); pending !== undefined; pending = deltas.pop()) {
       const delta = this.#readData(pack, pending, false);
-      const data: Buffer = this.#applyDelta(pack, pending.offset, { base: object.data, delta });
+      const isKept = deltas.length % VERSIONS_PER_KEPT === 0;
+      const data: Buffer = this.#applyDelta(pack, pending.offset, { base: object.data, delta, isKept });
       object = { type: object.type, data };
-      pack.bases.set(pending.offset, object, data.length);
+      if (isKept) pack.bases.set(pending.offset, object, data.length);
     }
     return object;
   }
@@ -491,9 +517,13 @@ export class ObjectReader {
     }
   }
 
-  #applyDelta(pack: Pack, offset: number, { base, delta }: { readonly base: Buffer; readonly delta: Buffer }): Buffer {
+  #applyDelta(
+    pack: Pack,
+    offset: number,
+    { base, delta, isKept }: { readonly base: Buffer; readonly delta: Buffer; readonly isKept: boolean },
+  ): Buffer {
     try {
-      return applyDelta(base, delta, this.#objectBytesMax);
+      return applyDelta(base, delta, this.#objectBytesMax, isKept ? undefined : this.#scratch);
     } catch (error) {
       // A place in the inflated delta is no place in the file.
       if (error instanceof PackDamage) {

@@ -13,8 +13,8 @@ import { sortedIndexes, type OidList } from "../object/oid-list.js";
 import { DamagedObjectError } from "./errors.js";
 import { WindowedFile, type WindowPool } from "./file-window.js";
 
-/** Bytes read at a time: about 800 names, so that one guess by interpolation is nearly always in the right window. */
-const WINDOW_BYTES = 16 * 1024;
+/** Bytes read at a time: about 200 names, so that one guess by interpolation is nearly always in the right window. */
+const WINDOW_BYTES = 4 * 1024;
 const CHECKSUM_BYTES = 20;
 const FAR = 0x80000000;
 /** `findEach` goes through names instead of searching when there are at most so many for each oid wanted; so many at a time. */

@@ -41,7 +41,9 @@ describe("ByteLru", () => {
     fc.assert(
       fc.property(steps, (list) => {
         const bytesMax = 1500;
-        const cache = new ByteLru<number>(bytesMax);
+        const forgotten: number[] = [];
+        const stored: number[] = [];
+        const cache = new ByteLru<number>(bytesMax, (value) => forgotten.push(value));
         const shelves = [cache.shelf(), cache.shelf(), cache.shelf()] as const;
         /** The most recently used one last. */
         let model: { shelf: number; key: number; value: number; cost: number }[] = [];
@@ -57,11 +59,15 @@ describe("ByteLru", () => {
             if (entry !== undefined) model = [...model.filter((other) => other !== entry), entry];
           } else {
             chosen.set(key, step, bytes);
+            stored.push(step);
             model = model.filter((entry) => !isIt(entry));
             model.push({ shelf, key, value: step, cost: bytes + OVERHEAD });
             while (model.reduce((sum, { cost }) => sum + cost, 0) > bytesMax) model.shift();
           }
           expect(cache.bytes).toBe(model.reduce((sum, { cost }) => sum + cost, 0));
+          // Each value is in the cache or was given back, once.
+          const known = [...forgotten, ...model.map(({ value }) => value)];
+          expect(known.sort((left, right) => left - right)).toEqual(stored);
         }
       }),
       propertyParameters(200),

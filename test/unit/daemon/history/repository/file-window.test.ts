@@ -99,6 +99,24 @@ describe("WindowedFile", () => {
     expect(disk.counts.reads).toBe(3);
   });
 
+  test("a file never shows memory that has become another's window (file-window invariant 3)", () => {
+    const directory = temporaryDirectory();
+    for (const name of ["one", "two"]) writeFileSync(`${directory}/${name}`, name.repeat(1000));
+    const pool = new WindowPool(nodeFileSystem, { windowBytesMax: 1000, openFilesMax: 4 });
+    const [one, two] = ["one", "two"].map((name) => new WindowedFile(pool, `${directory}/${name}`, 90)) as [
+      WindowedFile,
+      WindowedFile,
+    ];
+    for (let at = 0; at < 2700; at += 90) {
+      expect(located(one, 0, 3).toString()).toBe("one");
+      // More windows than there is room for.
+      for (let other = 0; other < 20; other++) expect(located(two, (at + other * 90) % 2700, 3).toString()).toBe("two");
+    }
+    one.close();
+    expect(located(two, 3, 3).toString()).toBe("two");
+    two.close();
+  });
+
   test("keeps at most the allowed number of files open (file-window invariant 1)", () => {
     const directory = temporaryDirectory();
     const disk = countingFileSystem();

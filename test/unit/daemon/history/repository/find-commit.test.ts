@@ -4,6 +4,7 @@ import { hashObject, type Oid } from "../../../../../daemon/history/object/oid.j
 import { findCommit, type CommitSearch } from "../../../../../daemon/history/repository/find-commit.js";
 import { MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
+import { PackRanges } from "../../../../../daemon/history/repository/pack-ranges.js";
 import { SeqIndex, seqIndexPath, serializeSeqHeader } from "../../../../../daemon/history/repository/seq-index.js";
 import type { MemoryFileSystem } from "../../../../support/memory-file-system.js";
 import {
@@ -48,6 +49,7 @@ function searchWith(records: readonly (Oid | undefined)[]): CommitSearch & { rea
     index: new SeqIndex({ fileSystem: memory, repositoryDirectory: REPOSITORY, ref: MAIN_REF }),
     tip: oids.at(-1) as Oid,
     givenUp: new Set(),
+    packs: new PackRanges(),
     reads: () => count,
   };
 }
