@@ -50,18 +50,31 @@ export class OidList {
   sorted(from: number, to: number): Uint32Array {
     const { bytes } = this;
     const sorted = sortedIndexes(to - from, (index) => bytes.readUInt32BE((from + index) * OID_BYTES));
-    for (let place = 0; place < sorted.length; place++) {
-      const index = from + (sorted[place] as number);
-      // Only oids that begin with the same four bytes can still be in the wrong order, and there are next to none.
-      let hole = place;
-      for (; hole > 0; hole--) {
-        const before = sorted[hole - 1] as number;
-        if (compareOids(bytes, before * OID_BYTES, bytes, index * OID_BYTES) <= 0) break;
-        sorted[hole] = before;
-      }
-      sorted[hole] = index;
-    }
+    for (let place = 0; place < sorted.length; place++) sorted[place] = from + (sorted[place] as number);
+    this.#sortAlike(sorted);
     return sorted;
+  }
+
+  /** Sorts what begins with the same four bytes: oids that are equal, and others only where somebody has made them so. */
+  #sortAlike(sorted: Uint32Array): void {
+    const { bytes } = this;
+    const compare = (left: number, right: number): number =>
+      compareOids(bytes, left * OID_BYTES, bytes, right * OID_BYTES);
+    let start = 0;
+    let isInOrder = true;
+    for (let place = 1; place <= sorted.length; place++) {
+      if (place < sorted.length) {
+        const before = sorted[place - 1] as number;
+        const index = sorted[place] as number;
+        if (bytes.readUInt32BE(before * OID_BYTES) === bytes.readUInt32BE(index * OID_BYTES)) {
+          if (isInOrder) isInOrder = compare(before, index) <= 0;
+          continue;
+        }
+      }
+      if (!isInOrder) sorted.subarray(start, place).sort(compare);
+      start = place;
+      isInOrder = true;
+    }
   }
 }
 

@@ -70,24 +70,28 @@ interface Decoding {
   readonly source: ObjectSource;
   readonly modified: Seq;
   readonly top: Oid;
+  readonly directories: Map<Oid, number>;
   readonly directoryOids: Oid[];
-  /** By directory; undefined where the object is no tree of ours. */
+  /** By directory; undefined where it was not read yet. */
   readonly listings: (Listing | undefined)[];
   /** By directory; undefined where it is not built yet. */
   readonly nodes: (Node | undefined)[];
   readonly fileOids: OidList;
-  /** By file; undefined where the object is no blob. */
+  /** By file; undefined where it was not read yet. */
   readonly contents: (ByteString | undefined)[];
   /** By content. */
   readonly permsFiles: Map<ByteString, DirectoryPerms>;
   readonly names: Map<string, string>;
+  /** From the root to the directory that is being built. */
   readonly frames: Frame[];
+  /** Their numbers. */
+  readonly open: Set<number>;
 }
 
 /**
  * Reads the root that a tree object is. Equal values and equal subtrees become one object in memory.
  *
- * All objects are fetched first, a level of directories at a time and then the blobs, because a source finds many at once
+ * The objects are fetched first, a level of directories at a time and then the blobs, because a source finds many at once
  * much sooner than one by one; then the nodes are built, which is also where everything is checked.
  *
  * @param modified - becomes the `modified` of every node, because the tree does not tell it
@@ -98,7 +102,8 @@ export function decodeRoot(source: ObjectSource, tree: Oid, modified: Seq): Root
     source,
     modified,
     top: tree,
-    directoryOids: [tree],
+    directories: new Map(),
+    directoryOids: [],
     listings: [],
     nodes: [],
     fileOids: new OidList(),
@@ -106,9 +111,11 @@ export function decodeRoot(source: ObjectSource, tree: Oid, modified: Seq): Root
     permsFiles: new Map(),
     names: new Map(),
     frames: [],
+    open: new Set(),
   };
+  const number = numberOfDirectory(decoding, tree);
   fetch(decoding);
-  const top = openFrame(decoding, 0, "");
+  const top = openFrame(decoding, number, "");
   const node = decodeNode(decoding, top);
   const special = parseSpecialFile(mustReadTopFile(decoding, top, SPECIAL_FILE));
   if (special === undefined) throw damage(decoding, `/${SPECIAL_FILE} does not list the perms of both special paths`);
@@ -118,39 +125,65 @@ export function decodeRoot(source: ObjectSource, tree: Oid, modified: Seq): Root
   return { node, special, quotas, domains: readDomains(decoding, top) };
 }
 
-/** Fills `listings` and `contents`. An object of the wrong kind is left out: who asks for it by its path says what is wrong. */
+/**
+ * Fills `listings` and `contents`. What is of the wrong kind is left out, and from the first directory on that is none of
+ * ours everything is: then what is wrong, and where, is found while the nodes are built, and nothing is read for no use.
+ */
 function fetch(decoding: Decoding): void {
   const { source, directoryOids, listings, fileOids, contents } = decoding;
-  const numbers = new Map<Oid, number>([[decoding.top, 0]]);
-  const numberOfDirectory = (oid: Oid): number => {
-    let number = numbers.get(oid);
-    if (number === undefined) {
-      number = directoryOids.push(oid) - 1;
-      numbers.set(oid, number);
-    }
-    return number;
-  };
-  for (let done = 0; done < directoryOids.length;) {
+  const seen = { isOurs: true };
+  for (let done = 0; done < directoryOids.length && seen.isOurs;) {
     const from = done;
     done = directoryOids.length;
-    source.readEach(OidList.of(directoryOids.slice(from)), (index, { type, data }) => {
-      const entries = type === "tree" ? placesOf(data) : undefined;
-      listings[from + index] = entries && {
-        keys: entries.keys,
-        numbers: entries.keys.map((key, entry) => {
-          const at = entries.oidsAt[entry] as number;
-          if (!isDirectoryKey(key)) return fileOids.push(data, at);
-          return numberOfDirectory(data.toString("latin1", at, at + OID_BYTES) as Oid);
-        }),
-      };
+    source.readEach(OidList.of(directoryOids.slice(from)), (index, object) => {
+      if (!seen.isOurs) return;
+      const listing = listingOf(decoding, object);
+      listings[from + index] = listing;
+      seen.isOurs = listing !== undefined && hasPerms(decoding, from + index);
     });
   }
+  if (!seen.isOurs) return;
   let before: { readonly object: GitObject; readonly content: ByteString } | undefined;
   source.readEach(fileOids, (index, object) => {
     if (object.type !== "blob") return;
     if (before?.object !== object) before = { object, content: object.data.toString("latin1") };
     contents[index] = before.content;
   });
+}
+
+/** Whether a directory has perms, as every one of a node has. */
+function hasPerms({ listings }: Decoding, directory: number): boolean {
+  if (listings[directory]?.keys.includes(PERMS_FILE) === true) return true;
+  const top = listings[0];
+  return top?.numbers[top.keys.indexOf(DOMAINS_DIRECTORY)] === directory;
+}
+
+/** The number of a directory, which it gets when it is first named. */
+function numberOfDirectory({ directories, directoryOids, listings, nodes }: Decoding, oid: Oid): number {
+  let number = directories.get(oid);
+  if (number === undefined) {
+    number = directoryOids.push(oid) - 1;
+    listings.push(undefined);
+    nodes.push(undefined);
+    directories.set(oid, number);
+  }
+  return number;
+}
+
+/** What a tree object lists; undefined when it is none. */
+function listingOf(decoding: Decoding, { type, data }: GitObject): Listing | undefined {
+  const entries = type === "tree" ? placesOf(data) : undefined;
+  if (entries === undefined) return undefined;
+  const { fileOids, contents } = decoding;
+  const numbers = entries.keys.map((key, entry) => {
+    const at = entries.oidsAt[entry] as number;
+    if (!isDirectoryKey(key)) {
+      contents.push(undefined);
+      return fileOids.push(data, at);
+    }
+    return numberOfDirectory(decoding, data.toString("latin1", at, at + OID_BYTES) as Oid);
+  });
+  return { keys: entries.keys, numbers };
 }
 
 /** The entries of a tree object, and where in it their oids stand. */
@@ -170,28 +203,37 @@ function damage(decoding: Decoding, reason: string): ForeignTreeError {
   return new ForeignTreeError(decoding.top, joinPath(decoding.frames.slice(1).map((frame) => frame.name)), reason);
 }
 
-function listingOf(decoding: Decoding, directory: number): Listing {
-  const listing = decoding.listings[directory];
-  if (listing !== undefined) return listing;
+function readDirectory(decoding: Decoding, directory: number): Listing {
+  const known = decoding.listings[directory];
+  if (known !== undefined) return known;
   const oid = decoding.directoryOids[directory] as Oid;
-  throw damage(decoding, `object ${hexFromOid(oid)} is not a tree of files and directories`);
+  const listing = listingOf(decoding, decoding.source.read(oid));
+  if (listing === undefined) {
+    throw damage(decoding, `object ${hexFromOid(oid)} is not a tree of files and directories`);
+  }
+  decoding.listings[directory] = listing;
+  return listing;
 }
 
-function contentOf(decoding: Decoding, file: number): ByteString {
-  const content = decoding.contents[file];
-  if (content !== undefined) return content;
+function readContent(decoding: Decoding, file: number): ByteString {
+  const known = decoding.contents[file];
+  if (known !== undefined) return known;
   const oid = decoding.fileOids.at(file);
-  throw damage(decoding, `object ${hexFromOid(oid)} is a ${decoding.source.read(oid).type}, not a blob`);
+  const { type, data } = decoding.source.read(oid);
+  if (type !== "blob") throw damage(decoding, `object ${hexFromOid(oid)} is a ${type}, not a blob`);
+  const content = data.toString("latin1");
+  decoding.contents[file] = content;
+  return content;
 }
 
 /** The content of a file of a directory; undefined when it has none of that name. */
 function readFile(decoding: Decoding, { keys, numbers }: Listing, key: EntryKey): ByteString | undefined {
   const entry = keys.indexOf(key);
-  return entry === -1 ? undefined : contentOf(decoding, numbers[entry] as number);
+  return entry === -1 ? undefined : readContent(decoding, numbers[entry] as number);
 }
 
 function openFrame(decoding: Decoding, directory: number, name: string): Frame {
-  const entries = listingOf(decoding, directory);
+  const entries = readDirectory(decoding, directory);
   const value = readFile(decoding, entries, VALUE_FILE);
   const frame: Frame = {
     number: directory,
@@ -206,6 +248,7 @@ function openFrame(decoding: Decoding, directory: number, name: string): Frame {
   };
   if (value === "") throw damage(decoding, `${name}/${VALUE_FILE} is empty; an empty value has no file`);
   decoding.frames.push(frame);
+  decoding.open.add(directory);
   return frame;
 }
 
@@ -230,6 +273,7 @@ function decodeNode(decoding: Decoding, top: Frame): Node {
       const node = closeFrame(decoding, frame, frame === top);
       if (frame === top) return node;
       decoding.frames.pop();
+      decoding.open.delete(frame.number);
       decoding.nodes[frame.number] = node;
       const parent = decoding.frames.at(-1) as Frame;
       parent.children.push(node);
@@ -259,11 +303,12 @@ function decodeChild(decoding: Decoding, frame: Frame, key: EntryKey, number: nu
     const exception = frame.perms.exceptions.get(name);
     if (exception !== undefined) frame.exceptionsSeen++;
     const perms: Perms = exception ?? frame.perms.own;
-    frame.children.push(leaf(contentOf(decoding, number), perms, decoding.modified));
+    frame.children.push(leaf(readContent(decoding, number), perms, decoding.modified));
     frame.next++;
     return;
   }
   const known = decoding.nodes[number];
+  if (decoding.open.has(number)) throw damage(decoding, `${name}/ contains itself`);
   if (known === undefined) {
     openFrame(decoding, number, name);
   } else {
@@ -316,10 +361,10 @@ function readDomains(decoding: Decoding, top: Frame): Map<Domid, DomainRecord> {
   const domains = new Map<Domid, DomainRecord>();
   const entry = top.entries.keys.indexOf(DOMAINS_DIRECTORY);
   if (entry === -1) return domains;
-  const { keys, numbers } = listingOf(decoding, top.entries.numbers[entry] as number);
+  const { keys, numbers } = readDirectory(decoding, top.entries.numbers[entry] as number);
   for (const [index, key] of keys.entries()) {
     const domid = parseDomid(key);
-    const record = domid === undefined ? undefined : parseDomainFile(contentOf(decoding, numbers[index] as number));
+    const record = domid === undefined ? undefined : parseDomainFile(readContent(decoding, numbers[index] as number));
     if (domid === undefined || record === undefined) {
       throw damage(decoding, `${DOMAINS_DIRECTORY}${key} is not the record of a domain`);
     }

@@ -71,6 +71,14 @@ export class WindowPool {
     return this.#open.size;
   }
 
+  /** When all files are closed: gives back what is kept for their windows. The pool may be used again. */
+  close(): void {
+    this.#borrower?.forget(this.#lent);
+    this.#borrower = undefined;
+    this.#ahead = this.#lent = NO_BYTES;
+    this.#spare.length = 0;
+  }
+
   /** For files: memory for a window. */
   allocate(length: number): Buffer {
     const spare = this.#spare.pop();

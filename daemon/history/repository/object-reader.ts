@@ -16,7 +16,8 @@
  *  2. A delta's base stands in the same pack. An offset delta's base stands before it, so such a chain ends; one with
  *     oid deltas ends at `DELTA_CHAIN_MAX`.
  *  3. With `verifyOids` no data is returned whose SHA-1 is not the oid asked for.
- *  4. Memory is bounded: windows, cached bases and open files each have a limit, an object one of its own.
+ *  4. Memory is bounded: windows, cached bases and open files each have a limit, an object one of its own. Beside them are
+ *     up to 2 MiB for reading ahead and for versions that only lead to others, and in `readEach` the places of a million.
  *  5. Damage is reported only when no other pack and no loose file has a copy that can be read. So a person repairs a
  *     history by adding a pack, from a clone for example, that has the damaged objects.
  */
@@ -238,6 +239,7 @@ export class ObjectReader {
     this.#packs = [];
     this.#unopened = [];
     this.#names = undefined;
+    this.#pool.close();
   }
 
   /** Packs, then loose, then both again as long as a new listing brings something new (invariants 1 and 5). */
@@ -322,20 +324,23 @@ export class ObjectReader {
     }
   }
 
-  /** Reads entries of one pack; returns the indexes of those that cannot be read from it. */
+  /**
+   * Reads entries of one pack; returns the indexes of those that it leaves to others. Those are all from the first on that
+   * cannot be read: its pack may be gone, or each attempt at a bad part of the disk take seconds, and `read` asks other
+   * packs first.
+   */
   #readEntries(
     pack: Pack,
     entries: PlacedEntries,
     { oids, visit }: { readonly oids: OidList; readonly visit: (index: number, object: GitObject) => void },
-  ): number[] {
-    const failed: number[] = [];
+  ): readonly number[] {
     const { indexes, places } = entries.inOrder();
     let aheadEnd = 0;
-    let place = -1;
     let object: GitObject | undefined;
     for (const [turn, index] of indexes.entries()) {
-      if (places[turn] !== place) {
-        place = places[turn] as number;
+      // Of a damaged index two oids may have one place.
+      if (turn === 0 || !oids.areEqual(indexes[turn - 1] as number, index)) {
+        const place = places[turn] as number;
         object = tolerant(() => {
           if (place >= aheadEnd) aheadEnd = readAhead(pack, places, turn);
           const found = this.#readEntry(pack, place);
@@ -343,16 +348,20 @@ export class ObjectReader {
           return found;
         });
       }
-      if (object === undefined) failed.push(index);
-      else visit(index, object);
+      if (object === undefined) return indexes.slice(turn);
+      visit(index, object);
     }
-    return failed;
+    return [];
   }
 
-  /** The open packs, those that were of use lately first, then the others, which it opens. */
+  /** The open packs, those that were of use lately first, then the others, which it opens; until one is gone. */
   *#packsToAsk(search: Search): Generator<Pack> {
     yield* [...this.#packs];
-    yield* this.#openRest(search);
+    try {
+      yield* this.#openRest(search);
+    } catch (error) {
+      if (!(error instanceof FileVanishedError)) throw error;
+    }
   }
 
   /** Opens the packs that are not open yet; a damaged one stays on the list, so that whoever asks for its objects is told too. */
@@ -565,7 +574,7 @@ export class ObjectReader {
 
 /**
  * Reads ahead what the next entries, in order from `turn` on, probably need, as long as they stand close together; a single
- * one is left to the windows. Returns where it ended.
+ * one is left to the windows. Returns what the entries that it was for begin before.
  */
 function readAhead({ file }: Pack, places: readonly number[], turn: number): number {
   const start = places[turn] as number;
@@ -573,7 +582,8 @@ function readAhead({ file }: Pack, places: readonly number[], turn: number): num
   let last = turn;
   for (; last + 1 < places.length; last++) {
     const next = places[last + 1] as number;
-    if (next > end + READ_AHEAD_GAP_MAX || next > start + READ_AHEAD_BYTES) break;
+    // Places beyond 4 GiB are in no order.
+    if (next < end || next > end + READ_AHEAD_GAP_MAX || next > start + READ_AHEAD_BYTES) break;
     end = next;
   }
   if (end === start) return start;

@@ -20,6 +20,8 @@ const FAR = 0x80000000;
 /** `findEach` goes through names instead of searching when there are at most so many for each oid wanted; so many at a time. */
 const NAMES_PER_SCANNED = 64;
 const NAMES_SCANNED_AT_ONCE = 4096;
+/** More with one first byte has a pack of 12 million objects, or a damaged index. */
+const NAMES_SCANNED_MAX = 48 * 1024;
 
 const ABSENT = -1;
 
@@ -92,7 +94,8 @@ export class PackIndex {
 
   /**
    * Looks for many oids. Where they are many among few names, as those of a whole state are, both are gone through side by
-   * side instead of searching for each; in an index whose names are in no order some may then be missed.
+   * side instead of searching for each. With an index whose names are in no order, or whose fan-out is wrong, it may find
+   * others than `find` does.
    *
    * @param wanted - indexes of `oids` in the order of the oids
    * @param found - gets those that the pack has
@@ -115,7 +118,7 @@ export class PackIndex {
       const names = high - low;
       const group = wanted.subarray(start, end);
       const positions =
-        names <= group.length * NAMES_PER_SCANNED
+        names <= Math.min(group.length * NAMES_PER_SCANNED, NAMES_SCANNED_MAX)
           ? this.#scan(oids, group, { low, names })
           : Array.from(group, (index) => this.#search(oids.at(index)) ?? ABSENT);
       for (const [turn, position] of positions.entries()) {

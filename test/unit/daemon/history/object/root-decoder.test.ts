@@ -90,6 +90,42 @@ describe("decodeRoot", () => {
     expect(() => decode(tree)).toThrow(reason);
   });
 
+  it("refuses a value that is a commit", () => {
+    const perms = hashObject("blob", ". n0\n");
+    const special = hashObject("blob", SPECIAL);
+    const commit = hashObject("commit", "tree");
+    const tree = serializeTree([".perms", ".special", "a"], [perms, special, commit]);
+    const objects = new Map<Oid, GitObject>([
+      [perms, { type: "blob", data: Buffer.from(". n0\n") }],
+      [special, { type: "blob", data: Buffer.from(SPECIAL) }],
+      [commit, { type: "commit", data: Buffer.from("tree") }],
+      [hashObject("tree", tree), { type: "tree", data: Buffer.from(tree, "latin1") }],
+    ]);
+    const source = sourceOf((oid) => objects.get(oid) as GitObject);
+    expect(() => decodeRoot(source, hashObject("tree", tree), 1 as Seq)).toThrow(/is a commit, not a blob/);
+  });
+
+  it("refuses a directory that contains itself, which a damaged disk can say", () => {
+    const perms = hashObject("blob", ". n0\n");
+    const top = hashObject("tree", "top");
+    const data = Buffer.from(serializeTree([".perms", "a/"], [perms, top]), "latin1");
+    const source = sourceOf((oid) =>
+      oid === perms ? { type: "blob", data: Buffer.from(". n0\n") } : { type: "tree", data },
+    );
+    expect(() => decodeRoot(source, top, 1 as Seq)).toThrow("a/ contains itself");
+  });
+
+  it("reads nothing but the top of a tree that is none of ours", () => {
+    let reads = 0;
+    const data = Buffer.from(serializeTree(["README", "src/"], [EMPTY_BLOB, hashObject("tree", "src")]), "latin1");
+    const source = sourceOf(() => {
+      reads++;
+      return { type: "tree", data };
+    });
+    expect(() => decodeRoot(source, hashObject("tree", "top"), 1 as Seq)).toThrow(/has no \.perms/);
+    expect(reads).toBe(1);
+  });
+
   it("refuses an object of another type", () => {
     const source = sourceOf(() => ({ type: "blob", data: Buffer.from("") }));
     expect(() => decodeRoot(source, EMPTY_BLOB, 1 as Seq)).toThrow(/is not a tree/);

@@ -76,6 +76,7 @@ describe("startRecorder", () => {
       expect(status.tip).toMatch(/^[0-9a-f]{40}$/);
       expect(commitCount(directory)).toBe(50);
       expect(recorder.status().sealedSeq).toBe(50);
+      expect(recorder.sealedSeq).toBe(50);
       await recorder.close();
       journal.close();
     });
@@ -149,6 +150,7 @@ describe("startRecorder", () => {
       expect(failures).toHaveLength(1);
       expect(failures[0]).toMatch(/tried again/);
       expect(recorder.status().trouble).toMatchObject({ reason: failures[0], isFinal: false });
+      expect(recorder.trouble).toBe(recorder.status().trouble);
       rmSync(lock);
       recorder.publish(journal.append(commits(6, 9)));
       expect((await recorder.flush()).sealedSeq).toBe(9);
@@ -198,12 +200,13 @@ describe("WorkerRecorder", () => {
       const recorder = new WorkerRecorder(thread as unknown as Worker);
       const sealed: number[] = [];
       recorder.onSealed((status) => sealed.push(status.sealedSeq));
-      const progress = { ...recorder.status(), sealedSeq: 5 as Seq };
+      const progress = { ...recorder.status(), sealedSeq: 5 as Seq, recordedSeq: 6 as Seq };
       thread.emit("message", { kind: "failure", reason: "EIO", isFinal: false });
       expect(recorder.status().trouble).toBeDefined();
       thread.emit("message", { kind, id: 1, progress, refusal: undefined, text: "" });
       thread.emit("message", { kind, id: 2, progress, refusal: undefined, text: "" });
       expect([sealed, recorder.status().trouble]).toEqual([[5], undefined]);
+      expect([recorder.sealedSeq, recorder.trouble]).toEqual([5, undefined]);
     },
   );
 });

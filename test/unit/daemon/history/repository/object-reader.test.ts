@@ -8,6 +8,7 @@ import { DamagedObjectError, MissingObjectError } from "../../../../../daemon/hi
 import { createRepository } from "../../../../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import { packDirectory, placePack } from "../../../../../daemon/history/repository/pack-file.js";
+import type { FileSystem } from "../../../../../daemon/platform/file-system.js";
 import { nodeFileSystem } from "../../../../../daemon/platform/node-file-system.js";
 import { temporaryDirectory } from "../../../../support/temporary-directory.js";
 import { handMadePack, wholeEntry, type HandMadeEntry } from "./repository-support.js";
@@ -201,17 +202,9 @@ describe("ObjectReader.readEach", () => {
       placePack(nodeFileSystem, directory, handMadePack(each.map((text) => wholeEntry("blob", Buffer.from(text)))));
     }
     let reads = 0;
-    const disk = {
-      ...nodeFileSystem,
-      open: (path: string, mode: "read" | "write" | "create") => {
-        const file = nodeFileSystem.open(path, mode);
-        const read = (target: Uint8Array, position: number): number => {
-          reads++;
-          return file.read(target, position);
-        };
-        return { ...file, read };
-      },
-    };
+    const disk = watching(() => {
+      reads++;
+    });
     const reader = new ObjectReader(disk, directory, { windowBytesMax: 0 });
     for (const text of large.flat()) reader.read(oidOf(text));
     const oneByOne = reads;
@@ -232,6 +225,91 @@ describe("ObjectReader.readEach", () => {
     // A whole copy of what is damaged helps.
     placePack(nodeFileSystem, directory, handMadePack(texts.map((text) => wholeEntry("blob", Buffer.from(text)))));
     expect(readEach(reader, texts)).toEqual(texts);
+    reader.close();
+  });
+
+  /** A file system that calls `before` ahead of each read of a file. */
+  function watching(before: (path: string, position: number) => void): FileSystem {
+    return {
+      ...nodeFileSystem,
+      open: (path, mode) => {
+        const file = nodeFileSystem.open(path, mode);
+        const read = (target: Uint8Array, position: number): number => {
+          before(path, position);
+          return file.read(target, position);
+        };
+        return { ...file, read };
+      },
+    };
+  }
+
+  test("goes on when a pack is gone that it had only listed (object-reader invariant 1)", () => {
+    const directory = newRepository();
+    const sorted = [...texts].sort((left, right) => (oidOf(left) < oidOf(right) ? -1 : 1));
+    // Those that are read one by one first stand in one pack, so the other is not open yet when all are replaced.
+    const packFiles = [sorted.slice(0, 64), sorted.slice(64)].map((part) => {
+      const made = handMadePack(part.map((text) => wholeEntry("blob", Buffer.from(text))));
+      placePack(nodeFileSystem, directory, made);
+      return `${packDirectory(directory)}/pack-${made.name}`;
+    });
+    const reader = new ObjectReader(nodeFileSystem, directory);
+    let read = 0;
+    reader.readEach(OidList.of(texts.map(oidOf)), (index, object) => {
+      expect(object.data.toString()).toBe(texts[index]);
+      if (++read !== 1) return;
+      placePack(nodeFileSystem, directory, handMadePack(texts.map((text) => wholeEntry("blob", Buffer.from(text)))));
+      for (const packFile of packFiles) for (const suffix of ["idx", "pack"]) rmSync(`${packFile}.${suffix}`);
+    });
+    expect(read).toBe(texts.length);
+    reader.close();
+  });
+
+  test("does not take one object for another where an index has one place for two (object-reader invariant 3)", () => {
+    const directory = newRepository();
+    const made = handMadePack(texts.map((text) => wholeEntry("blob", Buffer.from(text))));
+    const places = 1032 + texts.length * 24;
+    // Two neighbours in the index, far behind those that are read one by one.
+    made.index.copy(made.index, places + 4 * 501, places + 4 * 500, places + 4 * 501);
+    placePack(nodeFileSystem, directory, made);
+    const reader = new ObjectReader(nodeFileSystem, directory, { verifyOids: true });
+    expect(() => readEach(reader, texts)).toThrow(/here stands object/);
+    reader.close();
+  });
+
+  test("names the place of what is damaged far into a pack", () => {
+    const directory = newRepository();
+    const made = handMadePack(texts.map((text) => wholeEntry("blob", Buffer.from(text))));
+    const place = made.offsets.at(-1) as number;
+    expect(place).toBeGreaterThan(8192);
+    made.pack.writeUInt8(0, place + 1);
+    placePack(nodeFileSystem, directory, made);
+    const reader = new ObjectReader(nodeFileSystem, directory);
+    const error = expect.objectContaining({ name: "DamagedObjectError", offset: place + 1 }) as Error;
+    expect(() => readEach(reader, texts)).toThrow(error);
+    expect(() => reader.read(oidOf(texts.at(-1) as string))).toThrow(error);
+    reader.close();
+  });
+
+  test("asks once for a part that the disk cannot read, when another pack has a copy (object-reader invariant 5)", () => {
+    const directory = newRepository();
+    const [bad] = [0, 1].map((copy) => {
+      const others = Array.from({ length: 20 }, (_, index) => `${String(copy)} ${String(index)}`);
+      const made = handMadePack([...texts, ...others].map((text) => wholeEntry("blob", Buffer.from(text))));
+      placePack(nodeFileSystem, directory, made);
+      return `${packDirectory(directory)}/pack-${made.name}.pack`;
+    });
+    let failures = 0;
+    const disk = watching((path, position) => {
+      if (path !== bad || position < 4096 || position >= 12_288) return;
+      failures++;
+      throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+    });
+    const reader = new ObjectReader(disk, directory);
+    // So that the bad pack is the first to be asked.
+    reader.read(oidOf("0 0"));
+    expect(readEach(reader, texts)).toEqual(texts);
+    // And once more for each of those that are read one by one.
+    expect(failures).toBeLessThanOrEqual(65);
     reader.close();
   });
 

@@ -16,6 +16,18 @@ function open(bytes: Buffer): PackIndex {
   return new PackIndex(new WindowPool(nodeFileSystem, { windowBytesMax: 1 << 20, openFilesMax: 2 }), path);
 }
 
+describe("PlacedEntries", () => {
+  test("gives entries by place, and beyond 4 GiB all of them, in some order", () => {
+    const entries = new PlacedEntries();
+    const places = [7, 3, 2 ** 33 + 1, 2 ** 32 - 2, 2 ** 33, 3];
+    for (const [index, place] of places.entries()) entries.add(index, place);
+    expect(entries.inOrder()).toEqual({
+      indexes: [1, 5, 0, 3, 2, 4],
+      places: [3, 3, 7, 2 ** 32 - 2, 2 ** 33 + 1, 2 ** 33],
+    });
+  });
+});
+
 /** What `findEach` finds, by index. */
 function findAll(opened: PackIndex, oids: readonly Oid[]): (number | undefined)[] {
   const list = OidList.of(oids);
