@@ -19,8 +19,8 @@
 import type { EntryIndex } from "../object/pack.js";
 import { TreeEdit } from "../object/tree-edit.js";
 
-/** A directory this large has a skip chain; below it the bound on a chain's cost allows a hundred plain steps. */
-export const SKIP_CHAIN_FROM_BYTES = 8192;
+/** A directory this large has a skip chain; for a smaller one, whole every thirty versions costs less than collecting edits. */
+export const SKIP_CHAIN_FROM_BYTES = 2048;
 
 /** How many versions a level skips. Three levels: at four, collecting the edits would cost more than the hash. */
 const LEVEL_STEPS = [1, 8, 64] as const;
