@@ -4,7 +4,7 @@
  * Owns the bytes and the order. An oid is named by its index, which is its turn in the order of arrival.
  */
 import { Buffer } from "node:buffer";
-import { compareOids, OID_BYTES, type Oid } from "./oid.js";
+import { compareOids, OID_BYTES, oidFromBytes, type Oid } from "./oid.js";
 
 const INITIAL_OIDS = 64;
 /** An index and 32 bits of a key fit into the 53 bits that a double holds exactly. */
@@ -38,7 +38,7 @@ export class OidList {
 
   /** The oid of an index. */
   at(index: number): Oid {
-    return this.bytes.toString("latin1", index * OID_BYTES, (index + 1) * OID_BYTES) as Oid;
+    return oidFromBytes(this.bytes, index * OID_BYTES);
   }
 
   /** Whether two indexes have the same oid. */

@@ -34,6 +34,11 @@ export function oidFromHex(hex: string): Oid {
   return Buffer.from(hex, "hex").toString("latin1") as Oid;
 }
 
+/** The oid that stands at `at` of `bytes`. */
+export function oidFromBytes(bytes: Buffer, at: number): Oid {
+  return bytes.toString("latin1", at, at + OID_BYTES) as Oid;
+}
+
 /** Compares two oids as bytes; negative when the one at `leftAt` comes first. */
 export function compareOids(left: Uint8Array, leftAt: number, right: Uint8Array, rightAt: number): number {
   for (let index = 0; index < OID_BYTES; index++) {

@@ -11,7 +11,7 @@
  */
 import { Buffer } from "node:buffer";
 import { inflateSync } from "node:zlib";
-import type { Oid } from "./oid.js";
+import { OID_BYTES, oidFromBytes, type Oid } from "./oid.js";
 
 /** The four kinds of Git objects. */
 export type ObjectType = "commit" | "tree" | "blob" | "tag";
@@ -83,12 +83,12 @@ export function decodeEntryHeader(bytes: Buffer, at: number, start = 0): EntryHe
     return { kind: "offset-delta", distance, size, dataAt: start + next };
   }
   if (code === OID_DELTA) {
-    if (next + 20 > bytes.length) throw new PackDamage(next, "it ends in the middle of an object id");
+    if (next + OID_BYTES > bytes.length) throw new PackDamage(next, "it ends in the middle of an object id");
     return {
       kind: "oid-delta",
-      base: bytes.toString("latin1", next, next + 20) as Oid,
+      base: oidFromBytes(bytes, next),
       size,
-      dataAt: start + next + 20,
+      dataAt: start + next + OID_BYTES,
     };
   }
   throw new PackDamage(at, `${String(code)} is no type of a pack entry (1 to 4, 6 and 7 are)`);

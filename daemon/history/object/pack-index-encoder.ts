@@ -6,7 +6,7 @@
  * and not four.
  */
 import { Buffer } from "node:buffer";
-import { hashBytes, OID_BYTES } from "./oid.js";
+import { compareOids, hashBytes, OID_BYTES } from "./oid.js";
 
 const OID_WORDS = OID_BYTES / 4;
 const FAN_OUT = 256;
@@ -89,19 +89,11 @@ function sortedByOid(oidWords: Int32Array, count: number): Uint32Array {
   for (let index = 1; index < count; index++) {
     const entry = order[index] as number;
     let place = index;
-    while (place > 0 && compareOids(oids, order[place - 1] as number, entry) > 0) {
+    while (place > 0 && compareOids(oids, (order[place - 1] as number) * OID_BYTES, oids, entry * OID_BYTES) > 0) {
       order[place] = order[place - 1] as number;
       place--;
     }
     order[place] = entry;
   }
   return order;
-}
-
-function compareOids(oids: Uint8Array, left: number, right: number): number {
-  for (let at = 0; at < OID_BYTES; at++) {
-    const difference = (oids[left * OID_BYTES + at] as number) - (oids[right * OID_BYTES + at] as number);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }

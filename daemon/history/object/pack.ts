@@ -44,7 +44,7 @@ export interface FinishedPack {
 
 /**
  * What reading an object may cost, in bytes that are moved: thirty small directories, or as many large ones of which each is
- * a delta of the one before. A value at depth 7 has nine of them above it, each on a chain of its own, so longer chains would
+ * a delta of the one before. A value at depth 7 has seven of them above it, each on a chain of its own, so longer chains would
  * save a few bytes a commit and cost milliseconds a value. (Git itself follows chains of up to 4,095, and writes 50.)
  */
 export const CHAIN_COST_MAX = 2 * 1024 * 1024;

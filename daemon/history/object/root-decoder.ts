@@ -23,7 +23,7 @@ import {
   VALUE_FILE,
   type DirectoryPerms,
 } from "./dot-file.js";
-import { hexFromOid, OID_BYTES, type Oid } from "./oid.js";
+import { hexFromOid, oidFromBytes, type Oid } from "./oid.js";
 import { OidList } from "./oid-list.js";
 import type { GitObject } from "./pack-decode.js";
 import { isDirectoryKey, scanTree, type EntryKey } from "./tree-object.js";
@@ -181,7 +181,7 @@ function listingOf(decoding: Decoding, { type, data }: GitObject): Listing | und
       contents.push(undefined);
       return fileOids.push(data, at);
     }
-    return numberOfDirectory(decoding, data.toString("latin1", at, at + OID_BYTES) as Oid);
+    return numberOfDirectory(decoding, oidFromBytes(data, at));
   });
   return { keys: entries.keys, numbers };
 }

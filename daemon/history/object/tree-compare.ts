@@ -5,7 +5,7 @@
  * a thousand entries takes some 20 µs. Damaged content is no error here: the walk ends where it makes no sense.
  */
 import type { Buffer } from "node:buffer";
-import { OID_BYTES, type Oid } from "./oid.js";
+import { compareOids, OID_BYTES, oidFromBytes, type Oid } from "./oid.js";
 
 /** A directory of one name in both versions. */
 export interface ChangedDirectory {
@@ -30,8 +30,8 @@ export function changedDirectories(before: Buffer, after: Buffer): ChangedDirect
     if (oldEnd + 1 + OID_BYTES > before.length || nowEnd + 1 + OID_BYTES > after.length) break;
     let order = 0;
     if (isSameName) {
-      if (before[old] === DIRECTORY_MODE_START && !isSameOid(before, oldEnd + 1, after, nowEnd + 1)) {
-        changed.push({ before: oidAt(before, oldEnd + 1), after: oidAt(after, nowEnd + 1) });
+      if (before[old] === DIRECTORY_MODE_START && compareOids(before, oldEnd + 1, after, nowEnd + 1) !== 0) {
+        changed.push({ before: oidFromBytes(before, oldEnd + 1), after: oidFromBytes(after, nowEnd + 1) });
       }
     } else {
       order = compareNames({ bytes: before, start: old, end: oldEnd }, { bytes: after, start: now, end: nowEnd });
@@ -46,15 +46,6 @@ function nameEnd(bytes: Buffer, start: number): number {
   let at = start;
   while (at < bytes.length && bytes[at] !== 0) at++;
   return at;
-}
-
-function isSameOid(left: Buffer, leftAt: number, right: Buffer, rightAt: number): boolean {
-  for (let index = 0; index < OID_BYTES; index++) if (left[leftAt + index] !== right[rightAt + index]) return false;
-  return true;
-}
-
-function oidAt(bytes: Buffer, at: number): Oid {
-  return bytes.toString("latin1", at, at + OID_BYTES) as Oid;
 }
 
 /** Mode and name of an entry. */

@@ -9,7 +9,7 @@
  *   const difference = new TreeDifference(tree, before);
  *   while (difference.next()) … difference.kind, difference.oid(), difference.before() …
  */
-import { OID_BYTES, type Oid } from "./oid.js";
+import { OID_BYTES, oidFromBytes, type Oid } from "./oid.js";
 
 /** The bytes are no tree object. */
 export class MalformedTreeError extends Error {
@@ -69,7 +69,7 @@ class Cursor {
   }
 
   oid(): Oid {
-    return this.data.toString("latin1", this.end - OID_BYTES, this.end) as Oid;
+    return oidFromBytes(this.data, this.end - OID_BYTES);
   }
 }
 

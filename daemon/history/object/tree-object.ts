@@ -8,7 +8,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { ByteString } from "../../../protocol/bytes.js";
-import { OID_BYTES, type Oid } from "./oid.js";
+import { OID_BYTES, oidFromBytes, type Oid } from "./oid.js";
 
 /** An entry's name; that of a directory ends in `/`, which no name contains. */
 export type EntryKey = string;
@@ -54,12 +54,12 @@ export interface TreeEntries {
 
 /** Reads a tree object; undefined when it is not one, or holds what this project never writes (a link, a submodule). */
 export function parseTree(content: Uint8Array): TreeEntries | undefined {
-  const data = asBuffer(content);
+  const data = Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
   const keys: EntryKey[] = [];
   const oids: Oid[] = [];
   const isWhole = scanTree(data, (key, oidAt) => {
     keys.push(key);
-    oids.push(data.toString("latin1", oidAt, oidAt + OID_BYTES) as Oid);
+    oids.push(oidFromBytes(data, oidAt));
   });
   return isWhole ? { keys, oids } : undefined;
 }
@@ -68,21 +68,16 @@ export function parseTree(content: Uint8Array): TreeEntries | undefined {
  * Gives each entry of a tree object to `visit`, with the place of its oid in `content`, until one is not as `parseTree`
  * wants it; says whether all were.
  */
-export function scanTree(content: Uint8Array, visit: (key: EntryKey, oidAt: number) => void): boolean {
-  const data = asBuffer(content);
-  for (let at = 0; at < data.length;) {
-    const end = data.indexOf(0, at);
-    if (end === -1 || end + 1 + OID_BYTES > data.length) return false;
-    const key = keyOf(data.toString("latin1", at, end));
+export function scanTree(content: Buffer, visit: (key: EntryKey, oidAt: number) => void): boolean {
+  for (let at = 0; at < content.length;) {
+    const end = content.indexOf(0, at);
+    if (end === -1 || end + 1 + OID_BYTES > content.length) return false;
+    const key = keyOf(content.toString("latin1", at, end));
     if (key === undefined) return false;
     visit(key, end + 1);
     at = end + 1 + OID_BYTES;
   }
   return true;
-}
-
-function asBuffer(content: Uint8Array): Buffer {
-  return Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
 function keyOf(modeAndName: ByteString): EntryKey | undefined {

@@ -9,7 +9,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { Seq } from "../../../protocol/identifiers.js";
-import { hexFromOid, OID_BYTES, oidFromHex, type Oid } from "../object/oid.js";
+import { hexFromOid, OID_BYTES, oidFromBytes, oidFromHex, type Oid } from "../object/oid.js";
 import { DamagedObjectError, MissingObjectError } from "../repository/errors.js";
 import type { ObjectReader } from "../repository/object-reader.js";
 import type { Shallow } from "../repository/shallow.js";
@@ -61,7 +61,7 @@ export class CommitChain {
   oidAt(seq: Seq): Oid {
     if (!this.has(seq)) throw new RangeError(`there is no commit ${String(seq)} in this history`);
     const at = (this.tip - seq) * OID_BYTES;
-    return this.#oids.toString("latin1", at, at + OID_BYTES) as Oid;
+    return oidFromBytes(this.#oids, at);
   }
 
   /**

@@ -3,7 +3,7 @@
  *
  * Owns the choice and the edits that lead from those versions to the current bytes. If each version were a delta of the
  * one before it, reading version n would rebuild n versions of 30 KB each, so chains would have to be short (the pack
- * bounds what they may cost) and the directory would be stored whole every 28 commits: a kilobyte a commit. Here every
+ * bounds what they may cost) and the directory would be stored whole every 21 commits: over a kilobyte a commit. Here every
  * eighth version skips back eight, and every 64th skips back 64:
  *
  *     0 ◄─ 1 ◄─ … ◄─ 7      8 ◄─ 9 …      16 …            64 …

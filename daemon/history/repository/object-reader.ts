@@ -200,7 +200,7 @@ export class ObjectReader {
     return found ?? false;
   }
 
-  /** The name of the pack that the last object came from, or undefined; without `.pack`. */
+  /** The name, without `.pack`, of the pack that is asked first: that of the last packed object, unless one was preferred since. */
   get recentPack(): string | undefined {
     return this.#packs[0]?.name;
   }

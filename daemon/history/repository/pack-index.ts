@@ -8,7 +8,7 @@
  *   8 bytes magic and version │ 256 × 4 fan-out │ n × 20 names │ n × 4 CRC │ n × 4 places │ k × 8 far places │ 2 × 20 checksums
  */
 import { decodeFanOut, INDEX_HEADER_BYTES, PackDamage } from "../object/pack-decode.js";
-import { compareOids, OID_BYTES, type Oid } from "../object/oid.js";
+import { compareOids, OID_BYTES, oidFromBytes, type Oid } from "../object/oid.js";
 import { sortedIndexes, type OidList } from "../object/oid-list.js";
 import { DamagedObjectError } from "./errors.js";
 import { WindowedFile, type WindowPool } from "./file-window.js";
@@ -162,7 +162,7 @@ export class PackIndex {
   oidAt(position: number): Oid {
     const file = this.#file;
     file.locate(INDEX_HEADER_BYTES + position * OID_BYTES, OID_BYTES);
-    return file.bytes.toString("latin1", file.at, file.at + OID_BYTES) as Oid;
+    return oidFromBytes(file.bytes, file.at);
   }
 
   /**

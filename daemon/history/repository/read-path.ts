@@ -11,7 +11,7 @@ import { Buffer } from "node:buffer";
 import type { ByteString } from "../../../protocol/bytes.js";
 import type { Perms } from "../../../protocol/perms.js";
 import { parsePermsFile, PERMS_FILE, VALUE_FILE } from "../object/dot-file.js";
-import { hexFromOid, OID_BYTES, type Oid } from "../object/oid.js";
+import { hexFromOid, OID_BYTES, oidFromBytes, type Oid } from "../object/oid.js";
 import type { ObjectReader } from "./object-reader.js";
 
 /** A node as a commit has it. */
@@ -82,7 +82,7 @@ function findEntry(content: Buffer, { mode, name }: { readonly mode: string; rea
     const next = end + 1 + OID_BYTES;
     if (next > length) return undefined;
     if (end + 1 - at === wanted.length && isAt(content, at, wanted)) {
-      return content.toString("latin1", end + 1, next) as Oid;
+      return oidFromBytes(content, end + 1);
     }
     at = next;
   }

@@ -8,7 +8,7 @@
  *   extensions: name(4) bytes(4) … ; "TREE": path NUL, entries BLANK, subtrees NEWLINE, oid (20) unless entries is -1
  */
 import { Buffer } from "node:buffer";
-import { OID_BYTES, type Oid } from "../object/oid.js";
+import { OID_BYTES, oidFromBytes, type Oid } from "../object/oid.js";
 
 const SIGNATURE = "DIRC";
 const HEADER_BYTES = 12;
@@ -47,7 +47,7 @@ export function indexedObjects(content: Uint8Array): IndexedObjects | undefined 
   for (let left = bytes.readUInt32BE(8); left > 0; left--) {
     if (at + FLAGS_AT + 2 > bytes.length) return undefined;
     const type = bytes.readUInt32BE(at + MODE_AT) & TYPE_MASK;
-    if (type !== GITLINK) (type === DIRECTORY ? found.trees : found.blobs).add(oidAt(bytes, at + OID_AT));
+    if (type !== GITLINK) (type === DIRECTORY ? found.trees : found.blobs).add(oidFromBytes(bytes, at + OID_AT));
     const hasMoreFlags = (bytes.readUInt16BE(at + FLAGS_AT) & HAS_MORE_FLAGS) !== 0;
     // Version 4 has a number before the rest of the name, whose last byte alone is below 0x80; its others are no NULs.
     const nameEnd = bytes.indexOf(0, endOfNumber(bytes, at + FLAGS_AT + (hasMoreFlags ? 4 : 2), version === 4));
@@ -56,10 +56,6 @@ export function indexedObjects(content: Uint8Array): IndexedObjects | undefined 
   }
   addCachedTrees(bytes, at, found.trees);
   return found;
-}
-
-function oidAt(bytes: Buffer, at: number): Oid {
-  return bytes.toString("latin1", at, at + OID_BYTES) as Oid;
 }
 
 function addCachedTrees(bytes: Buffer, start: number, trees: Set<Oid>): void {
@@ -74,7 +70,7 @@ function addCachedTrees(bytes: Buffer, start: number, trees: Set<Oid>): void {
         if (name < 0 || line < 0 || entries === undefined) return;
         entry = line + 1;
         if (entries === "-1") continue;
-        trees.add(oidAt(bytes, entry));
+        trees.add(oidFromBytes(bytes, entry));
         entry += OID_BYTES;
       }
     }
