@@ -45,7 +45,7 @@ export class Link {
   #endedWith: Error | undefined;
   /** Ends the waiting between attempts to reconnect. */
   readonly #waiting = new AbortController();
-  /** By token: watches that are registered, being registered, or being removed. */
+  /** By `watchKey`: watches that are registered, being registered, or being removed. */
   readonly #watches = new Map<ByteString, WatchQueue>();
   /** The watches that the daemon has accepted, in the order of their registration. */
   readonly #registered = new Set<WatchQueue>();
@@ -62,7 +62,7 @@ export class Link {
     let isCurrent = false;
     const handler: SessionHandler = {
       event: (path, token) => {
-        this.#watches.get(token)?.push(path, ++this.#eventCount);
+        this.#watches.get(watchKey(path, token))?.push(path, ++this.#eventCount);
       },
       ended: (cause) => {
         if (isCurrent) this.#lost(cause);
@@ -93,14 +93,15 @@ export class Link {
   /** Registers a watch. */
   async watch(path: ByteString, options: WatchOptions): Promise<WatchQueue> {
     const token = options.token ?? this.#makeToken();
-    const other = this.#watches.get(token);
+    const key = watchKey(path, token);
+    const other = this.#watches.get(key);
     if (other !== undefined) {
       const reason = `the token ${token} is in use for the watch on ${other.path}; events are told apart by it`;
       throw new XenstoreError({ operation: "WATCH", subject: path, code: "EEXIST", reason });
     }
     const watch = new WatchQueue(path, token, options, (closed) => this.#unwatch(closed));
     const request = watchRequest(watch);
-    this.#watches.set(token, watch);
+    this.#watches.set(key, watch);
     try {
       await this.request(request);
     } catch (error) {
@@ -203,7 +204,8 @@ export class Link {
 
   #forget(watch: WatchQueue): void {
     this.#registered.delete(watch);
-    if (this.#watches.get(watch.token) === watch) this.#watches.delete(watch.token);
+    const key = watchKey(watch.path, watch.token);
+    if (this.#watches.get(key) === watch) this.#watches.delete(key);
   }
 
   #makeToken(): ByteString {
@@ -212,6 +214,17 @@ export class Link {
     while (this.#watches.has(token));
     return token;
   }
+}
+
+/**
+ * What tells the watches of a client apart: the token, and for a special watch its name too, since its events can have no
+ * other path. So both special watches may have one token, as xenconsoled's have; with nodes' watches that are nested, an
+ * event would not tell which of two it is for.
+ */
+function watchKey(path: ByteString, token: ByteString): string {
+  if (!path.startsWith("@")) return token;
+  const end = path.indexOf("/");
+  return `${end === -1 ? path : path.slice(0, end)}\0${token}`;
 }
 
 function watchRequest({ path, token, depth }: WatchQueue): SessionRequest {

@@ -34,6 +34,11 @@ export interface WatchOptions {
   readonly depth?: number;
   /** Most events that wait to be taken, at least 1; 10,000 when left out. */
   readonly bufferedEventsMax?: number;
+  /**
+   * Takes each event as it arrives, so none waits and none comes out of the iterator: for who merges the events of many
+   * watches, such as a kernel with its one queue. Must not throw.
+   */
+  readonly onEvent?: (event: WatchEvent) => void;
 }
 
 /**
@@ -61,6 +66,7 @@ export class WatchQueue implements Watch {
   readonly token: ByteString;
   readonly depth: number | undefined;
   readonly #bufferedEventsMax: number;
+  readonly #onEvent: ((event: WatchEvent) => void) | undefined;
   readonly #unwatch: (watch: WatchQueue) => Promise<void>;
   #events: WatchEvent[] = [];
   /** Where the oldest event is: taking one must not move all the others. */
@@ -84,12 +90,19 @@ export class WatchQueue implements Watch {
     this.token = token;
     this.depth = options.depth;
     this.#bufferedEventsMax = Math.max(1, options.bufferedEventsMax ?? BUFFERED_EVENTS_MAX);
+    this.#onEvent = options.onEvent;
     this.#unwatch = unwatch;
   }
 
   /** Takes an event from the daemon. */
   push(path: ByteString, order: number): void {
     if (this.#isClosed || this.#failure !== undefined) return;
+    if (this.#onEvent !== undefined) {
+      const missed = this.#missed;
+      this.#missed = false;
+      this.#onEvent({ path, token: this.token, missed, order });
+      return;
+    }
     const overflow = this.#events.length - this.#head >= this.#bufferedEventsMax;
     if (overflow) {
       this.#events = [];

@@ -191,6 +191,23 @@ describe("Link", () => {
     client.close();
   });
 
+  test("special watches may share a token, since their events have no other path; nodes' watches may not", async () => {
+    const { server, client } = await start();
+    const [came, gone] = [
+      await client.watch("@introduceDomain", { token: "domlist" }),
+      await client.watch("@releaseDomain", { token: "domlist" }),
+    ];
+    await client.watch("/a", { token: "domlist" });
+    await expect(client.watch("/b", { token: "domlist" })).rejects.toThrow("the token domlist is in use");
+    await expect(client.watch("@releaseDomain", { token: "domlist" })).rejects.toThrow("the token domlist is in use");
+    server.fire("@releaseDomain", "domlist");
+    server.fire("@introduceDomain", "domlist");
+    expect([(await came.next())?.path, (await gone.next())?.path]).toEqual(["@introduceDomain", "@releaseDomain"]);
+    await gone.close();
+    await client.watch("@releaseDomain", { token: "domlist" });
+    client.close();
+  });
+
   test("watch refuses a token that is in use, until that watch is closed", async () => {
     const { client } = await start();
     const watch = await client.watch("/a", { token: "one" });

@@ -80,6 +80,30 @@ describe("WatchQueue", () => {
     await expect(waiting).rejects.toThrow("gone");
   });
 
+  test("hands each event to onEvent as it arrives, and keeps none", () => {
+    const seen: WatchEvent[] = [];
+    const watch = new WatchQueue(
+      "/a",
+      "t",
+      { bufferedEventsMax: 1, onEvent: (each) => seen.push(each) },
+      async () => {},
+    );
+    watch.push("/a/1", 1);
+    watch.push("/a/2", 2);
+    watch.markMissed();
+    watch.push("/a/3", 3);
+    watch.push("/a/4", 4);
+    expect(seen).toEqual([
+      { ...event("/a/1"), order: 1 },
+      { ...event("/a/2"), order: 2 },
+      { ...event("/a/3", true), order: 3 },
+      { ...event("/a/4"), order: 4 },
+    ]);
+    watch.finish();
+    watch.push("/a/5", 5);
+    expect(seen).toHaveLength(4);
+  });
+
   test("leaving a for await loop closes the watch", async () => {
     const { watch, unwatched } = queue();
     watch.push("/a/1", 0);
