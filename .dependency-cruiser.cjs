@@ -40,7 +40,11 @@ const layers = [
   ],
   ["clients/xenstore", ["protocol"], []],
   ["clients/cli", ["protocol", "clients/xenstore", "daemon/history/query", "daemon/platform"], ["commander"]],
-  ["simulator", ["protocol", "clients/xenstore", "daemon/daemon.ts", "daemon/platform"], ["commander"]],
+  [
+    "simulator",
+    ["protocol", "clients/xenstore", "daemon/daemon.ts", "daemon/memory-daemon.ts", "daemon/platform"],
+    ["commander"],
+  ],
   // The files that stand directly in daemon/ put the daemon together: the process entry, its options, the wiring.
   ["daemon/*.ts", ["protocol", "daemon"], ["commander"]],
 ];

@@ -21,6 +21,7 @@ import type { Listener } from "./platform/listener.js";
 import { limitRate, type Logger, type RateLimitedLog } from "./platform/log.js";
 import { describeMemory } from "./platform/memory.js";
 import { makePrivateDirectory } from "./platform/private-directory.js";
+import type { Timers } from "./platform/timers.js";
 import { recoverState, type RecoveredState } from "./recover-state.js";
 import { getOperation } from "../protocol/operation.js";
 import { Server } from "./server/server.js";
@@ -35,6 +36,7 @@ const LOG_FLUSH_MILLISECONDS = 1000;
 export interface DaemonPorts {
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly listener: Listener;
   readonly logger: Logger;
 }
@@ -135,6 +137,7 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
       journal,
       listener,
       clock,
+      timers: ports.timers,
       log,
       writeGate: backlog.gate,
       journalWritten: (position) => {

@@ -14,6 +14,7 @@ import { readBootId } from "./platform/boot-id.js";
 import { createLogger, fileSink, limitRate, standardErrorSink, type LogSink } from "./platform/log.js";
 import { createNodeClock } from "./platform/node-clock.js";
 import { nodeFileSystem } from "./platform/node-file-system.js";
+import { nodeTimers } from "./platform/node-timers.js";
 import { packageVersion } from "./platform/package-version.js";
 import { nodeIpcListener } from "./server/node-ipc-listener.js";
 import { messageOf } from "./platform/error-message.js";
@@ -28,7 +29,7 @@ async function main(): Promise<void> {
   const listener = nodeIpcListener((problem) => {
     limited.log("error", "accept", problem);
   });
-  const ports = { fileSystem: nodeFileSystem, clock, listener, logger };
+  const ports = { fileSystem: nodeFileSystem, clock, timers: nodeTimers, listener, logger };
   const daemon = await assemble(ports, { ...options, hostName: hostname(), bootId: readBootId() });
   const stop = (signal: NodeJS.Signals): void => {
     logger.info("stopping", { signal });

@@ -7,11 +7,14 @@
 import { Command } from "commander";
 import { packageVersion } from "../daemon/platform/package-version.js";
 import { demoCommand } from "./demo/command.js";
+import { bootCommand, stormCommand } from "./storm/command.js";
 
 const program = new Command("xs-sim")
   .description("Plays XenStore traffic of virtual machines that do not exist.")
   .version(packageVersion(import.meta.url))
   .addCommand(demoCommand())
+  .addCommand(bootCommand())
+  .addCommand(stormCommand())
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : 2);
   });

@@ -21,7 +21,7 @@
  *    client is in the history before it.
  *
  * One tick: chunks arrive → parse and dispatch, at most `MESSAGES_PER_TICK` for each connection (a guest's: its quota
- * `outstanding`) → (setImmediate) clients that have more waiting get their turn → journal → effects → one write for each
+ * `outstanding`) → (next turn) clients that have more waiting get their turn → journal → effects → one write for each
  * socket.
  */
 import { join } from "node:path";
@@ -38,6 +38,7 @@ import type { Journal, JournalPosition } from "../journal/journal.js";
 import type { Clock } from "../platform/clock.js";
 import type { RateLimitedLog } from "../platform/log.js";
 import type { Listener, ListeningSocket, Stream, StreamHandler } from "../platform/listener.js";
+import type { Timer, Timers } from "../platform/timers.js";
 import { messageOf } from "../platform/error-message.js";
 import { WaitingLines } from "./waiting-lines.js";
 import type { WriteGate } from "./write-gate.js";
@@ -71,6 +72,7 @@ export interface ServerPorts {
   readonly journal: Pick<Journal, "append" | "lineBytesMax">;
   readonly listener: Listener;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly log: RateLimitedLog;
   /** How fast clients may commit. When its answers change, `askGateAgain` is to be called. */
   readonly writeGate: WriteGate;
@@ -149,10 +151,10 @@ export class Server {
   readonly #endedSessions = new Set<Session>();
   /** Sessions to be closed at the end of the tick. */
   #brokenSessions: Session[] = [];
-  #holdTimer: NodeJS.Timeout | undefined;
+  #holdTimer: Timer | undefined;
   /** Makes the first commit; undefined once there is one. */
   #initializer: Connection | undefined;
-  #initializeTimer: NodeJS.Timeout | undefined;
+  #initializeTimer: Timer | undefined;
 
   constructor(ports: ServerPorts, paths: ServerPaths) {
     this.#ports = ports;
@@ -174,8 +176,8 @@ export class Server {
     if (this.#stopped) return;
     if (this.#inTick) this.#endTick();
     this.#stopped = true;
-    clearTimeout(this.#holdTimer);
-    clearInterval(this.#initializeTimer);
+    this.#holdTimer?.cancel();
+    this.#initializeTimer?.cancel();
     this.#socket?.close();
     for (const socket of this.#domainSockets.values()) socket.close();
     this.#domainSockets.clear();
@@ -197,11 +199,19 @@ export class Server {
     if (core.seq !== 0) return;
     const text = "the new store lacks /tool/xenstored until the journal can be written: this is tried again";
     log.log("error", "initialize", text);
-    this.#initializeTimer = setInterval(() => {
+    this.#initializeLater();
+  }
+
+  /** Tries the first commit again, also when nobody sends anything. */
+  #initializeLater(): void {
+    const { core, timers } = this.#ports;
+    this.#initializeTimer = timers.after(INITIALIZE_MILLISECONDS, () => {
+      if (this.#initializer === undefined) return;
       if (!this.#inTick) this.#beginTick();
-      if (this.#initializer !== undefined && core.seq === 0) this.#dispatchFirst(this.#initializer);
+      if (core.seq === 0) this.#dispatchFirst(this.#initializer);
       this.#schedule();
-    }, INITIALIZE_MILLISECONDS);
+      this.#initializeLater();
+    });
   }
 
   #dispatchFirst(initializer: Connection): void {
@@ -214,7 +224,7 @@ export class Server {
   #dropInitializer(initializer: Connection): void {
     this.#ports.core.disconnect(initializer);
     this.#initializer = undefined;
-    clearInterval(this.#initializeTimer);
+    this.#initializeTimer?.cancel();
   }
 
   #accept(stream: Stream, domid: Domid): StreamHandler {
@@ -415,7 +425,7 @@ export class Server {
   #schedule(): void {
     if (this.#scheduled || this.#stopped) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#ports.timers.inNextTurn(() => {
       this.#scheduled = false;
       if (this.#stopped) return;
       this.#turn();
@@ -447,13 +457,10 @@ export class Server {
     }
     if (soonest === 0) this.#schedule();
     else if (soonest !== Infinity) {
-      clearTimeout(this.#holdTimer);
-      this.#holdTimer = setTimeout(
-        () => {
-          this.#schedule();
-        },
-        Math.ceil(soonest / 1000),
-      );
+      this.#holdTimer?.cancel();
+      this.#holdTimer = this.#ports.timers.after(Math.ceil(soonest / 1000), () => {
+        this.#schedule();
+      });
     }
   }
 

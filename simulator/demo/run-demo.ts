@@ -15,7 +15,7 @@ import { connectThrough } from "../trace/connect.js";
 import { readFixture } from "../trace/fixture.js";
 import { TracePlayer, type Connect } from "../trace/player.js";
 import type { Phase } from "../trace/trace.js";
-import { startDaemonProcess, type DaemonProcess } from "./daemon-process.js";
+import { startDaemonProcess, type DaemonProcess } from "../daemon-process.js";
 import { Progress, type Output } from "./progress.js";
 import { describeLooking, describeTally, isAsExpected } from "./report.js";
 

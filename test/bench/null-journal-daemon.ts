@@ -12,6 +12,7 @@ import type { Commit } from "../../daemon/store/commit.js";
 import { emptyRoot } from "../../daemon/store/root.js";
 import { createLogger, limitRate, standardErrorSink } from "../../daemon/platform/log.js";
 import { createNodeClock } from "../../daemon/platform/node-clock.js";
+import { nodeTimers } from "../../daemon/platform/node-timers.js";
 import { nodeIpcListener } from "../../daemon/server/node-ipc-listener.js";
 import { Server } from "../../daemon/server/server.js";
 import { WriteGate } from "../../daemon/server/write-gate.js";
@@ -48,6 +49,7 @@ const server = new Server(
       log.log("error", "accept", problem);
     }),
     clock,
+    timers: nodeTimers,
     log,
     writeGate: new WriteGate(Infinity, { unsealedBytes: () => 0, sealedSeq: () => 0, trouble: () => undefined }),
     journalWritten: () => undefined,

@@ -14,6 +14,7 @@ import { assemble } from "../../daemon/daemon.js";
 import type { FileSystem } from "../../daemon/platform/file-system.js";
 import { createLogger } from "../../daemon/platform/log.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
+import { nodeTimers } from "../../daemon/platform/node-timers.js";
 import { nodeIpcListener } from "../../daemon/server/node-ipc-listener.js";
 import { buildDaemon } from "../support/built-daemon.js";
 import { Life, REPOSITORY_DIRECTORY } from "../support/crash-scenario.js";
@@ -262,7 +263,10 @@ describe("a clock that steps", () => {
     } as const;
     // Half of them in one life, the rest in the next: the date of the parent is known after a restart too.
     for (const half of [times.slice(0, 5), times.slice(5)]) {
-      const daemon = await assemble({ fileSystem: nodeFileSystem, clock, listener, logger }, config);
+      const daemon = await assemble(
+        { fileSystem: nodeFileSystem, clock, timers: nodeTimers, listener, logger },
+        config,
+      );
       const client = await connectClient(daemon.socket);
       for (const time of half) {
         now = time;

@@ -17,6 +17,7 @@ import {
   UNREAD_BYTES_DROPPED,
   UNREAD_BYTES_PAUSED,
 } from "../../../../daemon/server/server.js";
+import { nodeTimers } from "../../../../daemon/platform/node-timers.js";
 import { WriteGate, type RecorderTrouble } from "../../../../daemon/server/write-gate.js";
 import { payloadOf, type Received } from "../../../support/core-harness.js";
 import { MemoryListener, type MemoryClient } from "./memory-listener.js";
@@ -98,6 +99,7 @@ function serverOver(): Server {
       journal: { append, lineBytesMax: () => commitBytes },
       listener,
       clock: { nowMicroseconds: () => (ticks++, now), monotonicMilliseconds: () => now / 1000 },
+      timers: nodeTimers,
       log: { log: (level, key) => record(`log ${level} ${key}`), flush: () => {} },
       writeGate: new WriteGate(JOURNAL_BYTES_MAX, {
         unsealedBytes: () => unsealedBytes,
@@ -399,7 +401,7 @@ describe("Server and a start whose first append fails", () => {
 
   beforeEach(async () => {
     server.stop();
-    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     core = newCore();
     journaled = [];
     happened.length = 0;

@@ -66,7 +66,7 @@ export async function startDaemonProcess(directory: string): Promise<DaemonProce
 
 /** Node's arguments that run the daemon. */
 function daemonProgram(): string[] {
-  const built = fileURLToPath(new URL("../../daemon/main.js", import.meta.url));
+  const built = fileURLToPath(new URL("../daemon/main.js", import.meta.url));
   if (existsSync(built)) return [built];
   // Resolved here, because the daemon may run in a directory from which no package is found.
   return ["--import", import.meta.resolve("tsx"), `${built.slice(0, -".js".length)}.ts`];

@@ -1,0 +1,95 @@
+/**
+ * A daemon without a disk: the same core and server, over a listener, a clock and timers that are the caller's.
+ *
+ * Owns the wiring for simulations, in which time and the order of everything follow from a seed. What it commits is handed
+ * over where the real daemon writes its journal, and is acknowledged by that; a daemon that is to go on where another has
+ * ended starts from the other's root. It has no history: CONTROL `flush` answers at once, `compact` that there is none.
+ */
+import type { Seq } from "../protocol/identifiers.js";
+import { Core } from "./dispatch/core.js";
+import type { Clock } from "./platform/clock.js";
+import type { Listener } from "./platform/listener.js";
+import type { RateLimitedLog } from "./platform/log.js";
+import type { Timers } from "./platform/timers.js";
+import { Server, type ServerPaths } from "./server/server.js";
+import { WriteGate } from "./server/write-gate.js";
+import type { Commit } from "./store/commit.js";
+import { emptyRoot, type Root } from "./store/root.js";
+
+export type { Commit } from "./store/commit.js";
+
+/** A state of the store, and the seq of the commit that made it. */
+export interface StoreState {
+  readonly root: Root;
+  readonly seq: Seq;
+}
+
+/** What a daemon in memory works with. */
+export interface MemoryDaemonPorts {
+  readonly listener: Listener;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Takes the commits of each tick, before any reply to them is sent. */
+  readonly committed: (commits: readonly Commit[]) => void;
+  /** Takes what the real daemon would log. */
+  readonly log: RateLimitedLog["log"];
+}
+
+/** A running daemon in memory. */
+export interface MemoryDaemon {
+  /** The state now. */
+  readonly state: StoreState;
+  /** Closes all sockets; what clients sent and was not answered never is. */
+  stop(): void;
+}
+
+/** The state before the first commit. */
+export function emptyState(): StoreState {
+  return { root: emptyRoot(), seq: 0 as Seq };
+}
+
+/** Starts a daemon that goes on from `state`. */
+export async function startMemoryDaemon(
+  ports: MemoryDaemonPorts,
+  paths: ServerPaths,
+  state: StoreState = emptyState(),
+): Promise<MemoryDaemon> {
+  const { listener, clock, timers, committed, log } = ports;
+  const core = new Core(state.root, state.seq, {
+    log,
+    describeHistory: () => "this daemon has no history\n",
+    describeMemory: () => "",
+    setAccessLog: () => undefined,
+  });
+  const server = new Server(
+    {
+      core,
+      journal: {
+        append: (commits) => {
+          committed(commits);
+          return { segment: "none", offset: 0, seq: core.seq };
+        },
+        lineBytesMax: () => 0,
+      },
+      listener,
+      clock,
+      timers,
+      log: { log, flush: () => undefined },
+      writeGate: new WriteGate(Infinity, { unsealedBytes: () => 0, sealedSeq: () => 0, trouble: () => undefined }),
+      journalWritten: () => undefined,
+      flushHistory: () => Promise.resolve(),
+      compactHistory: () => Promise.resolve({ refusal: "there is no history" }),
+      accessLog: () => undefined,
+    },
+    paths,
+  );
+  await server.start();
+  return {
+    get state() {
+      return { root: core.root, seq: core.seq };
+    },
+    stop: () => {
+      server.stop();
+    },
+  };
+}

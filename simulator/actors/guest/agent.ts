@@ -1,0 +1,100 @@
+/**
+ * The guest agent: tells the toolstack what runs in the guest (xe-guest-utilities).
+ *
+ * Owns its round of every minute. It is a process of the guest, so all it may write is below the guest's own nodes; what it
+ * is refused it does without.
+ */
+import { isXenstoreError } from "../../../clients/xenstore/errors.js";
+import type { Domid } from "../../../protocol/identifiers.js";
+import type { VmSpec } from "../../vm/vm.js";
+import type { Environment } from "../environment.js";
+import { StoreAccess } from "../store-access.js";
+
+const ROUND_MILLISECONDS = 60_000;
+
+/** A running agent. */
+export interface Agent {
+  halt(): void;
+}
+
+/** Starts the agent of a guest that is connected. */
+export function startAgent(
+  domid: Domid,
+  spec: VmSpec,
+  { environment, failed }: { readonly environment: Environment; readonly failed: (error: unknown) => void },
+): Agent {
+  const stop = new AbortController();
+  let store: StoreAccess | undefined;
+  const run = async (): Promise<void> => {
+    store = new StoreAccess(await environment.connect(domid, "agent"));
+    if (stop.signal.aborted) {
+      store.close();
+      return;
+    }
+    await reportSystem(store, spec);
+    await reportMemory(store, spec, environment);
+    for (const disk of spec.disks) {
+      const backend = await store.read(`device/vbd/${String(disk.virtualDevice)}/backend`);
+      if (backend !== undefined) await store.read(`${backend}/dev`);
+    }
+    for (;;) {
+      await environment.delay(ROUND_MILLISECONDS, stop.signal);
+      await reportMemory(store, spec, environment);
+    }
+  };
+  run().catch((error: unknown) => {
+    if (!stop.signal.aborted) failed(error);
+  });
+  return {
+    halt: () => {
+      stop.abort();
+      store?.close();
+    },
+  };
+}
+
+async function reportSystem(store: StoreAccess, spec: VmSpec): Promise<void> {
+  await store.read("unique-domain-id");
+  const facts: (readonly [string, string])[] = [
+    ["data/os_name", "Debian GNU/Linux 13 (trixie)"],
+    ["data/os_distro", "debian"],
+    ["data/os_majorver", "13"],
+    ["data/os_minorver", "0"],
+    ["data/os_uname", "6.12.0-amd64"],
+    ["control/feature-balloon", "1"],
+    ["attr/PVAddons/Installed", "1"],
+    ["attr/PVAddons/MajorVersion", "10"],
+    ["attr/PVAddons/MinorVersion", "0"],
+    ["attr/PVAddons/MicroVersion", "0"],
+    ["attr/PVAddons/BuildVersion", "1"],
+  ];
+  for (const { handle, mac } of spec.vifs) {
+    const host = Number.parseInt(mac.slice(-2), 16);
+    facts.push([`attr/vif/${String(handle)}/ipv4/0`, `192.0.2.${String(host)}`]);
+    facts.push([`attr/vif/${String(handle)}/ipv6/0`, `2001:db8::${host.toString(16)}`]);
+  }
+  for (const [index] of spec.disks.entries()) {
+    const volume = `data/volumes/${String(index)}`;
+    facts.push([`${volume}/extents/0`, spec.disks[index]?.name ?? ""]);
+    facts.push([`${volume}/name`, `/dev/${spec.disks[index]?.name ?? ""}1`]);
+    facts.push([`${volume}/size`, "8589934592"]);
+    facts.push([`${volume}/free`, "4294967296"]);
+    facts.push([`${volume}/filesystem`, "ext4"]);
+    facts.push([`${volume}/mount_points/0`, index === 0 ? "/" : `/srv/${String(index)}`]);
+  }
+  for (const [path, value] of facts) await tell(store, path, value);
+}
+
+async function reportMemory(store: StoreAccess, spec: VmSpec, environment: Environment): Promise<void> {
+  await tell(store, "data/meminfo_total", String(spec.memoryKibibytes));
+  await tell(store, "data/meminfo_free", String(Math.floor(spec.memoryKibibytes * environment.random())));
+  await tell(store, "data/updated", new Date(environment.nowMilliseconds()).toUTCString());
+}
+
+async function tell(store: StoreAccess, path: string, value: string): Promise<void> {
+  try {
+    await store.write(path, value);
+  } catch (error) {
+    if (!isXenstoreError(error, "EACCES", "ENOSPC")) throw error;
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * The seam between xenbus in a guest and the drivers of its devices.
+ *
+ * Owns what a device is to a frontend driver, and what a driver is to xenbus.
+ */
+import type { Kernel, KernelWatch } from "../kernel.js";
+import type { XenbusState } from "../../vm/xenbus-state.js";
+
+/** A device that a driver drives. */
+export interface FrontendDevice {
+  /** The frontend's directory, relative to the guest: `device/KIND/DEVICE`. */
+  readonly path: string;
+  /** The backend's directory, absolute. */
+  readonly backend: string;
+  readonly kernel: Kernel;
+  /** Hands out grant references and event channels, which are numbers of the guest. */
+  readonly nextNumber: () => number;
+  /** The watch for the backend's state. */
+  backendWatch: KernelWatch | undefined;
+  /** The last state that the driver has set. */
+  state: XenbusState;
+  /** The backend's state as it was last read. */
+  backendState: XenbusState;
+}
+
+/** A driver at work for one device. */
+export interface FrontendInstance {
+  /** Reads what the device is, before its backend is watched. */
+  probe(): Promise<void>;
+  /** The backend's state is, perhaps again, this one. */
+  backendChanged(state: XenbusState): Promise<void>;
+}
+
+/** Makes instances of a driver. */
+export type FrontendDriver = (device: FrontendDevice) => FrontendInstance;
+
+/** Changes a frontend's state. */
+export async function switchFrontend(device: FrontendDevice, state: XenbusState): Promise<void> {
+  device.state = state;
+  await device.kernel.switchState(device.path, state);
+}

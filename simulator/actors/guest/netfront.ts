@@ -1,0 +1,72 @@
+/**
+ * The driver of network interfaces (Linux, `drivers/net/xen-netfront.c`).
+ *
+ * Owns one interface. Frontend: 1 → 4 when the backend waits for it (2) and the rings' places are told; 5 comes from the
+ * guest's end, 6 when the backend agrees.
+ */
+import { XENBUS_STATES, type XenbusState } from "../../vm/xenbus-state.js";
+import { switchFrontend, type FrontendDevice, type FrontendInstance } from "./frontend-driver.js";
+
+const OFFLOADS: readonly string[] = [
+  "feature-sg",
+  "feature-ipv6-csum-offload",
+  "feature-gso-tcpv4",
+  "feature-gso-tcpv6",
+];
+
+/** Drives a network interface. */
+export function netfront(device: FrontendDevice): FrontendInstance {
+  const { kernel, path, backend } = device;
+  const { store } = kernel;
+
+  const offerRings = async (): Promise<void> => {
+    await store.read(`${backend}/feature-rx-copy`);
+    await store.read(`${path}/trusted`);
+    await store.read(`${backend}/multi-queue-max-queues`);
+    await store.read(`${backend}/feature-split-event-channels`);
+    await store.read(`${path}/mac`);
+    await store.read(`${backend}/feature-xdp-headroom`);
+    await store.write(`${path}/xdp-headroom`, "0");
+    const [transmitRing, receiveRing, transmitChannel, receiveChannel] = [
+      device.nextNumber(),
+      device.nextNumber(),
+      device.nextNumber(),
+      device.nextNumber(),
+    ];
+    await store.transaction(async (transaction) => {
+      const write = async (key: string, value: number): Promise<void> => {
+        await transaction.write(`${path}/${key}`, String(value));
+      };
+      // Outside the transaction, as the driver does.
+      await store.directory(`${backend}/multi-queue-max-queues`);
+      await write("multi-queue-num-queues", 1);
+      await write("tx-ring-ref", transmitRing);
+      await write("rx-ring-ref", receiveRing);
+      await write("event-channel-tx", transmitChannel);
+      await write("event-channel-rx", receiveChannel);
+      await write("request-rx-copy", 1);
+      await write("feature-rx-notify", 1);
+      await write("feature-sg", 1);
+      await write("feature-gso-tcpv4", 1);
+      await write("feature-gso-tcpv6", 1);
+      await write("feature-ipv6-csum-offload", 1);
+    });
+    // The network stack asks what may be switched on, once for the device and once for its features.
+    for (let times = 0; times < 2; times++) for (const key of OFFLOADS) await store.read(`${backend}/${key}`);
+    await switchFrontend(device, XENBUS_STATES.connected);
+  };
+
+  return {
+    probe: async () => {
+      // Waits while the backend is still closing down from an earlier life; asks twice, for two states.
+      await kernel.readState(backend);
+      await kernel.readState(backend);
+    },
+    backendChanged: async (state: XenbusState) => {
+      if (state === XENBUS_STATES.initWait && device.state === XENBUS_STATES.initialising) await offerRings();
+      else if (state === XENBUS_STATES.closing && device.state !== XENBUS_STATES.closed) {
+        await switchFrontend(device, XENBUS_STATES.closed);
+      }
+    },
+  };
+}

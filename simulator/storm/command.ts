@@ -1,0 +1,194 @@
+/**
+ * The command lines of `xs-sim boot` and `xs-sim storm`.
+ *
+ * Owns their flags, what they mean when left out, and the exit codes: 0 when every machine lived its life and nothing was
+ * left behind, 1 when not, 2 for a bad command line, 130 interrupted.
+ */
+import { setMaxListeners } from "node:events";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { LIBXL_TIMEOUTS, type Phase, type XlTimeouts } from "../actors/toolstack/xl.js";
+import { SMALLEST_VM, type VmShape, type VmType } from "../vm/vm.js";
+import type { ViewOutput } from "./live-view.js";
+import { describeReport, isClean } from "./report.js";
+import { runStorm, type RunStormOptions } from "./run-storm.js";
+
+/** A simulated host is one process: with many machines at once, what waits for others waits for all of them. */
+const PATIENCE = 30;
+const CONNECT_MILLISECONDS_MAX = 10_000;
+const VMS_MAX = 32_000;
+
+interface ShapeFlags {
+  readonly type: VmType;
+  readonly disks: number;
+  readonly vifs: number;
+  readonly vcpus: number;
+}
+
+interface CommonFlags extends ShapeFlags {
+  readonly run?: string;
+  readonly runSeconds: number;
+  readonly json?: boolean;
+}
+
+interface StormFlags extends CommonFlags {
+  readonly vms: number;
+  readonly alive?: number;
+  readonly rate?: number;
+}
+
+const AFTER_BOOT = `
+Examples:
+  xs-sim boot                            # a daemon of its own, one PVH machine, its phases
+  xs-sim boot --disks 2 --vifs 2 --vcpus 4 --type pv
+  xs-sim boot --run .xenstore/run        # against a daemon that runs: xenstore-ls shows the machine meanwhile`;
+
+const AFTER_STORM = `
+Examples:
+  xs-sim storm --vms 100                              # a hundred machines at once
+  xs-sim storm --vms 10000 --alive 1000 --rate 50     # ten thousand, fifty a second, a thousand at most alive
+  xs-sim storm --vms 20 --json | jq .boot`;
+
+/** The command \`boot\`. */
+export function bootCommand(): Command {
+  return withCommonFlags(new Command("boot"))
+    .description("Boot one machine, let it run, shut it down and destroy it.")
+    .addHelpText("after", AFTER_BOOT)
+    .action(async (flags: CommonFlags) => {
+      process.exitCode = await execute({ ...flags, vms: 1 }, LIBXL_TIMEOUTS, true);
+    });
+}
+
+/** The command \`storm\`. */
+export function stormCommand(): Command {
+  return withCommonFlags(new Command("storm"))
+    .description("Boot many machines at once or at a rate, let them run, shut them down and destroy them.")
+    .addOption(new Option("--vms <n>", "how many machines in all").argParser(count(1, VMS_MAX)).default(100))
+    .addOption(
+      new Option("--alive <n>", "most machines at once; as many as there are when left out").argParser(
+        count(1, VMS_MAX),
+      ),
+    )
+    .addOption(new Option("--rate <n>", "machines started each second; all at once when left out").argParser(positive))
+    .addHelpText("after", AFTER_STORM)
+    .action(async (flags: StormFlags) => {
+      process.exitCode = await execute(flags, patient(), false);
+    });
+}
+
+function withCommonFlags(command: Command): Command {
+  return command
+    .addOption(new Option("--run <dir>", "directory of a running daemon's sockets; a daemon of its own when left out"))
+    .addOption(new Option("--type <type>", "kind of machine").choices(["pv", "pvh"]).default(SMALLEST_VM.type))
+    .addOption(new Option("--disks <n>", "disks of each").argParser(count(0, 16)).default(SMALLEST_VM.disks))
+    .addOption(
+      new Option("--vifs <n>", "network interfaces of each").argParser(count(0, 256)).default(SMALLEST_VM.vifs),
+    )
+    .addOption(new Option("--vcpus <n>", "processors of each").argParser(count(1, 512)).default(SMALLEST_VM.vcpus))
+    .addOption(new Option("--run-seconds <n>", "how long each runs").argParser(notNegative).default(1))
+    .option("--json", "print the report as JSON, and nothing else")
+    .allowExcessArguments(false)
+    .exitOverride((error) => {
+      process.exit(error.exitCode === 0 ? 0 : 2);
+    });
+}
+
+function count(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`it is an integer from ${String(least)} to ${String(most)}.`);
+  };
+}
+
+function notNegative(text: string): number {
+  const value = Number(text);
+  if (text !== "" && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError("it is a number of at least 0.");
+}
+
+function positive(text: string): number {
+  const value = notNegative(text);
+  if (value > 0) return value;
+  throw new InvalidArgumentError("it is a number above 0.");
+}
+
+function patient(): XlTimeouts {
+  return {
+    deviceMilliseconds: LIBXL_TIMEOUTS.deviceMilliseconds * PATIENCE,
+    scriptMilliseconds: LIBXL_TIMEOUTS.scriptMilliseconds * PATIENCE,
+    shutdownMilliseconds: LIBXL_TIMEOUTS.shutdownMilliseconds * PATIENCE,
+  };
+}
+
+async function execute(flags: StormFlags, timeouts: XlTimeouts, showsPhases: boolean): Promise<number> {
+  const interruption = new AbortController();
+  // Every machine that runs listens.
+  setMaxListeners(0, interruption.signal);
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(name, () => {
+      interruption.abort(new Error(`interrupted by ${name}`));
+    });
+  }
+  const shape: VmShape = { type: flags.type, disks: flags.disks, vifs: flags.vifs, vcpus: flags.vcpus };
+  const options: RunStormOptions = {
+    plan: {
+      vms: flags.vms,
+      aliveMax: flags.alive ?? flags.vms,
+      startsPerSecond: flags.rate ?? Infinity,
+      runMilliseconds: flags.runSeconds * 1000,
+      connectMillisecondsMax:
+        timeouts === LIBXL_TIMEOUTS ? CONNECT_MILLISECONDS_MAX : CONNECT_MILLISECONDS_MAX * PATIENCE,
+      shape,
+    },
+    timeouts,
+    runDirectory: flags.run,
+    view: flags.json === true || showsPhases ? undefined : viewOutput(),
+    ...(showsPhases && flags.json !== true ? { phase: phaseLines() } : {}),
+    signal: interruption.signal,
+  };
+  try {
+    const report = await runStorm(options);
+    process.stdout.write(flags.json === true ? `${JSON.stringify(report, undefined, 2)}\n` : describeReport(report));
+    if (interruption.signal.aborted) return 130;
+    return isClean(report) ? 0 : 1;
+  } catch (error) {
+    process.stderr.write(`xs-sim: ${error instanceof Error ? error.message : String(error)}\n`);
+    return interruption.signal.aborted ? 130 : 1;
+  }
+}
+
+function viewOutput(): ViewOutput {
+  const { stderr } = process;
+  return {
+    write: (text) => {
+      stderr.write(text);
+    },
+    isTerminal: stderr.isTTY,
+    get columns() {
+      return stderr.columns;
+    },
+  };
+}
+
+const PURPOSES: Readonly<Record<Phase, string>> = {
+  make: "xl makes the nodes of the domain",
+  build: "xl builds the domain and introduces it",
+  vbd: "xl adds a disk, its backend driver probes it",
+  "vbd-script": "the block script finds the device behind the disk",
+  console: "xl adds the console, xenconsoled gives it a terminal",
+  vif: "xl adds a network interface, its backend driver probes it",
+  "vif-script": "the network script joins the interface to its bridge",
+  finish: "xl waits for the terminal, then lets the domain run",
+  guest: "the kernel boots, disks and network connect, the agent reports",
+  destroy: "the guest has shut down; xl removes its devices and destroys it",
+};
+
+/** Prints each phase with the time at which it begins, from the first on. */
+function phaseLines(): NonNullable<RunStormOptions["phase"]> {
+  let start: number | undefined;
+  return (_spec, phase) => {
+    start ??= performance.now();
+    const milliseconds = (performance.now() - start).toFixed(0).padStart(6);
+    process.stdout.write(`${milliseconds} ms  ${phase.padEnd(10)}  ${PURPOSES[phase]}\n`);
+  };
+}
