@@ -10,7 +10,7 @@ import { PREDICATE_DEPTH_MAX, type PathPattern } from "./predicate.js";
 import { showWord, type Scanner } from "./scanner.js";
 
 /** For any number of names. */
-const ANY_NAMES = "**";
+export const ANY_NAMES = "**";
 
 const PATH_CHARACTER = /[A-Za-z0-9_@/-]/;
 const PATH_CHARACTERS = /^[A-Za-z0-9_@/-]*$/;
