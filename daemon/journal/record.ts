@@ -24,6 +24,7 @@
  * is not stored: whoever needs it has the root before the commit.
  */
 import { crc32 } from "node:zlib";
+import { isPlain } from "../../protocol/ascii-buffer.js";
 import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
 import { XENSTORE_ABS_PATH_MAX } from "../../protocol/limits.js";
@@ -33,7 +34,7 @@ import { parsePerms, serializePerms, type Perms } from "../../protocol/perms.js"
 import type { Change, Commit, RequestRecord } from "../store/commit.js";
 import { isQuotaName, type QuotaName } from "../store/quota.js";
 import type { DomainRecord } from "../store/root.js";
-import { isPlain, LineBuffer } from "./line-buffer.js";
+import { LineBuffer } from "./line-buffer.js";
 
 /** Most bytes of a record, its newline included: more than any commit needs, and short enough for one string. */
 export const RECORD_BYTES_MAX = 256 * 1024 * 1024;

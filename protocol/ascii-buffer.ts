@@ -1,0 +1,193 @@
+/**
+ * Text in ASCII as bytes: JSON's strings and numbers, written where they will stand.
+ *
+ * Owns a buffer that grows. On the way from a value to a file that is the only copy: putting a text together from twenty
+ * parts, flattening it and turning it into bytes costs three times as much. It never looks at what the text says.
+ *
+ * Invariants
+ *  1. Everything that `string` and `integer` write is ASCII between 0x20 and 0x7e.
+ *  2. After an error of `string` everything is as it was before.
+ */
+import { Buffer } from "node:buffer";
+import type { ByteString } from "./bytes.js";
+
+const BYTES_MIN = 256 * 1024;
+/** A buffer that had to be larger is let go. */
+const BYTES_KEPT_MAX = 4 * 1024 * 1024;
+/** From here on a call into native code is faster than a loop. */
+const NATIVE_LENGTH_MIN = 96;
+/** Bytes of the longest escape, `\u00XX`. */
+const ESCAPE_BYTES_MAX = 6;
+const DIGITS_MAX = 16;
+/** Splits a number into two that are integers of 32 bits. */
+const SPLIT = 1_000_000_000;
+const SPLIT_DIGITS = 9;
+const INT32_MAX = 0x7fffffff;
+
+const ZERO = 0x30;
+const LETTER_OF_TEN = 0x61 - 10;
+const LETTER_U = 0x75;
+const BLANK = 0x20;
+const TILDE = 0x7e;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** The control characters that JSON gives a letter, as `JSON.stringify` does. */
+const LETTERS: ReadonlyMap<number, number> = new Map([
+  [0x08, 0x62],
+  [0x09, 0x74],
+  [0x0a, 0x6e],
+  [0x0c, 0x66],
+  [0x0d, 0x72],
+]);
+
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/** The ASCII code of a hexadecimal digit, in lower case. */
+export function hexDigit(value: number): number {
+  return value + (value < 10 ? ZERO : LETTER_OF_TEN);
+}
+
+/** Whether a byte string stands in JSON as it is, without escapes. */
+export function isPlain(text: ByteString): boolean {
+  return PLAIN.test(text);
+}
+
+/** Text that is being put together. */
+export class AsciiBuffer {
+  #bytes = Buffer.allocUnsafeSlow(BYTES_MIN);
+  #end = 0;
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#end;
+  }
+
+  /** What was written so far; valid until the next change. */
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#end);
+  }
+
+  /** The bytes with room behind them, for what must be mended in place; valid until the next change. */
+  protected get target(): Buffer {
+    return this.#bytes;
+  }
+
+  /** Begins anew. */
+  clear(): void {
+    this.#end = 0;
+    if (this.#bytes.length > BYTES_KEPT_MAX) this.#bytes = Buffer.allocUnsafeSlow(BYTES_MIN);
+  }
+
+  /** Takes back what was written behind the first `length` bytes. */
+  truncate(length: number): void {
+    this.#end = Math.min(this.#end, length);
+  }
+
+  /** Leaves room for bytes that are written later. */
+  protected skip(count: number): void {
+    this.#reserve(count);
+    this.#end += count;
+  }
+
+  /** Writes one character; the caller vouches for it. */
+  code(code: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#end++] = code;
+  }
+
+  /** Writes a text as it is; the caller vouches for its characters. */
+  ascii(text: string): void {
+    const { length } = text;
+    this.#reserve(length);
+    const bytes = this.#bytes;
+    let end = this.#end;
+    if (length >= NATIVE_LENGTH_MIN) end += bytes.write(text, end, "latin1");
+    else for (let index = 0; index < length; index++) bytes[end++] = text.charCodeAt(index);
+    this.#end = end;
+  }
+
+  /**
+   * Writes a JSON string.
+   *
+   * @throws RangeError for a string with characters that are no bytes
+   */
+  string(text: ByteString): void {
+    const { length } = text;
+    if (length >= NATIVE_LENGTH_MIN && isPlain(text)) {
+      this.code(QUOTE);
+      this.ascii(text);
+      this.code(QUOTE);
+      return;
+    }
+    this.#reserve(ESCAPE_BYTES_MAX * length + 2);
+    const bytes = this.#bytes;
+    let end = this.#end;
+    bytes[end++] = QUOTE;
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code < BLANK || code > TILDE || code === QUOTE || code === BACKSLASH) end = writeEscape(bytes, end, code);
+      else bytes[end++] = code;
+    }
+    bytes[end++] = QUOTE;
+    this.#end = end;
+  }
+
+  /** Writes a number's decimal digits. @param value - a safe integer, not negative */
+  integer(value: number): void {
+    this.#reserve(DIGITS_MAX);
+    if (value <= INT32_MAX) {
+      this.#digits(value, digitsOf(value));
+      return;
+    }
+    const high = Math.floor(value / SPLIT);
+    this.#digits(high, digitsOf(high));
+    this.#digits(value - high * SPLIT, SPLIT_DIGITS);
+  }
+
+  /** So many digits, with zeros in front. */
+  #digits(value: number, count: number): void {
+    const bytes = this.#bytes;
+    let rest = value | 0;
+    for (let at = this.#end + count - 1; at >= this.#end; at--) {
+      const next = (rest / 10) | 0;
+      bytes[at] = ZERO + rest - next * 10;
+      rest = next;
+    }
+    this.#end += count;
+  }
+
+  #reserve(count: number): void {
+    const needed = this.#end + count;
+    if (needed <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#bytes.length));
+    larger.set(this.bytes);
+    this.#bytes = larger;
+  }
+}
+
+/** Writes an escape where there is room for it, and returns its end. */
+function writeEscape(bytes: Buffer, start: number, code: number): number {
+  let end = start;
+  if (code > 0xff) {
+    throw new RangeError(`a string with U+${code.toString(16)} cannot be written: it is no byte string`);
+  }
+  bytes[end++] = BACKSLASH;
+  const letter = code === QUOTE || code === BACKSLASH ? code : LETTERS.get(code);
+  if (letter !== undefined) {
+    bytes[end++] = letter;
+    return end;
+  }
+  bytes[end++] = LETTER_U;
+  bytes[end++] = ZERO;
+  bytes[end++] = ZERO;
+  bytes[end++] = hexDigit(code >> 4);
+  bytes[end++] = hexDigit(code & 0xf);
+  return end;
+}
+
+function digitsOf(value: number): number {
+  let digits = 1;
+  for (let rest = (value / 10) | 0; rest > 0; rest = (rest / 10) | 0) digits++;
+  return digits;
+}
