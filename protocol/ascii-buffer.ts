@@ -15,7 +15,7 @@ const BYTES_MIN = 256 * 1024;
 /** A buffer that had to be larger is let go. */
 const BYTES_KEPT_MAX = 4 * 1024 * 1024;
 /** From here on a call into native code is faster than a loop. */
-const NATIVE_LENGTH_MIN = 96;
+const NATIVE_LENGTH_MIN = 24;
 /** Bytes of the longest escape, `\u00XX`. */
 const ESCAPE_BYTES_MAX = 6;
 const DIGITS_MAX = 16;
@@ -42,6 +42,9 @@ const LETTERS: ReadonlyMap<number, number> = new Map([
 ]);
 
 const PLAIN = /^[ !#-[\]-~]*$/;
+/** As most payloads are: a path, a NUL, perhaps a value. */
+const PLAIN_BUT_FOR_ONE_NUL = /^[ !#-[\]-~]*\0?[ !#-[\]-~]*$/;
+const ESCAPED_NUL = "\\u0000";
 
 /** The ASCII code of a hexadecimal digit, in lower case. */
 export function hexDigit(value: number): number {
@@ -114,9 +117,14 @@ export class AsciiBuffer {
    */
   string(text: ByteString): void {
     const { length } = text;
-    if (length >= NATIVE_LENGTH_MIN && isPlain(text)) {
+    if (length >= NATIVE_LENGTH_MIN && PLAIN_BUT_FOR_ONE_NUL.test(text)) {
+      const at = text.indexOf("\0");
       this.code(QUOTE);
-      this.ascii(text);
+      this.ascii(at < 0 ? text : text.slice(0, at));
+      if (at >= 0) {
+        this.ascii(ESCAPED_NUL);
+        this.ascii(text.slice(at + 1));
+      }
       this.code(QUOTE);
       return;
     }
