@@ -59,23 +59,25 @@ export class Outbox {
    * Adds an event.
    *
    * @param bytesMax - unread bytes above which it is dropped and counted
+   * @returns whether the client is sent it; false when it was dropped or collapsed
    */
-  addEvent(message: ByteString, options: { readonly collapsible: boolean; readonly bytesMax: number }): void {
+  addEvent(message: ByteString, options: { readonly collapsible: boolean; readonly bytesMax: number }): boolean {
     const remembered = options.collapsible && (this.hasBacklog || this.socketBytes > 0);
     if (remembered && (this.#waitingEvents.has(message) || this.#tickEvents.has(message))) {
       this.counters.collapsedEvents++;
-      return;
+      return false;
     }
     const bytes = remembered ? 2 * message.length : message.length;
     if (this.unreadBytes + bytes > options.bytesMax) {
       this.counters.droppedEvents++;
-      return;
+      return false;
     }
     if (remembered) {
       this.#tickEvents.add(flattenBytes(message));
       this.#tickEventBytes += message.length;
     }
     this.#tick += message;
+    return true;
   }
 
   /** Drops what this tick produced. */

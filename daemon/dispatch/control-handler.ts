@@ -4,7 +4,7 @@
  * Owns the table of commands; `help` is made from it. Replies are text for people, cut to fit a message. An unknown command
  * or bad parameters are EINVAL, as in C.
  */
-import { bytesFromText, textFromBytes } from "../../protocol/bytes.js";
+import { bytesFromText, flattenBytes, textFromBytes } from "../../protocol/bytes.js";
 import { parseDecimal, parseDomid } from "../../protocol/identifiers.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
 import { REQUEST_CODECS } from "../../protocol/payload.js";
@@ -112,11 +112,12 @@ function flush(call: Call): Outcome {
 /** Nothing more of the connection is dispatched until the request is answered. */
 function letWait({ state, connection, message }: Call): WaitingRequest {
   const { type, requestId, txId } = message;
+  const payload = flattenBytes(message.payload);
   connection.waiting = true;
   state.undo.push(() => {
     connection.waiting = false;
   });
-  return { connection, type, requestId, txId };
+  return { connection, type, requestId, txId, payload, asked: state.now };
 }
 
 function history({ state }: Call): Outcome {

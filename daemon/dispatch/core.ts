@@ -133,6 +133,7 @@ export class Core {
     const numbered = domid === 0 ? `socket-${String(id)}` : `domain-${String(domid)}-${String(id)}`;
     const connection = new Connection(id, name ?? numbered, domid);
     this.#state.addConnection(connection);
+    this.#state.ports.observer?.opened(connection);
     return connection;
   }
 
@@ -142,12 +143,14 @@ export class Core {
     this.#state.undo.clear();
     connection.closing = true;
     this.#state.dropConnection(connection);
+    this.#state.ports.observer?.closed(connection);
   }
 
   /** Starts a tick; all of its commits carry this time. */
   beginTick(now: Microseconds): void {
     this.#state.now = now;
     this.#tickStart = this.#state.store.mark();
+    this.#state.ports.observer?.tickBegan(now);
   }
 
   /** How long nothing of this domain should be dispatched, in microseconds; 0 when it may go on. */
@@ -188,7 +191,13 @@ export class Core {
       state.ports.log("error", connection.name, describeFailure(connection, message, error));
       outcome = fail("EIO");
     }
-    if (outcome !== DEFERRED) this.#reply(connection, message, outcome);
+    if (outcome !== DEFERRED) {
+      this.#reply(connection, message, outcome);
+      if (state.ports.observer !== undefined) {
+        const seq = state.commits.length > commitCount ? state.store.seq : undefined;
+        state.ports.observer.answered(connection, message, outcome, { seq, asked: undefined });
+      }
+    }
     if (state.deliveries.length > 0) this.#sendDeliveries();
   }
 
@@ -196,7 +205,9 @@ export class Core {
   answer(waiting: WaitingRequest, outcome: ByteString | { readonly error: ErrorName }): void {
     waiting.connection.waiting = false;
     if (waiting.connection.closing) return;
-    this.#reply(waiting.connection, { ...waiting, payload: "" }, outcome);
+    const { connection, asked } = waiting;
+    this.#reply(connection, waiting, outcome);
+    this.#state.ports.observer?.answered(connection, waiting, outcome, { seq: undefined, asked });
   }
 
   /** Undoes the tick, because its commits could not be made safe, and refuses commits from now on with this error. */
@@ -207,6 +218,7 @@ export class Core {
     for (const connection of state.dirty) connection.outbox.discardTick();
     this.#forgetTick();
     state.refusal = error;
+    state.ports.observer?.tickUndone();
   }
 
   /** Refuses commits from now on with this error; between ticks, or before the first message of one. */
@@ -226,6 +238,7 @@ export class Core {
     this.#state.store.settle();
     this.#forgetTick();
     this.#tickStart = this.#state.store.mark();
+    this.#state.ports.observer?.tickEnded();
     return { effects, dirty };
   }
 

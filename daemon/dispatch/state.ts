@@ -23,6 +23,7 @@ import type { Transaction } from "../store/transaction.js";
 import type { RequestContext } from "../store/tree-request.js";
 import { deliveriesOf, type Delivery } from "../watch/delivery.js";
 import { WatchTable, type Watch } from "../watch/watch-table.js";
+import type { RequestObserver } from "./observer.js";
 
 /** What the core asks its surroundings to do when the tick's commits are safe. */
 export type Effect =
@@ -40,6 +41,9 @@ export interface WaitingRequest {
   readonly type: number;
   readonly requestId: number;
   readonly txId: number;
+  readonly payload: ByteString;
+  /** The time of the tick in which it was asked. */
+  readonly asked: Microseconds;
 }
 
 /** Why a transaction ended in EAGAIN. */
@@ -67,6 +71,8 @@ export interface CorePorts {
   describeMemory(): string;
   /** CONTROL `log`: turns the access log on or off. */
   setAccessLog(enabled: boolean): void;
+  /** Is told of every reply and event; nobody unless given. */
+  readonly observer?: RequestObserver | undefined;
 }
 
 /** What a commit is told beside its draft. */
@@ -178,7 +184,8 @@ export class CoreState {
     const { outbox, domid } = connection;
     // The quota is the domain's: what its other connections have left unread counts too.
     const bytesMax = quota === 0 ? Infinity : quota - (this.unreadOf(domid).bytes - outbox.unreadBytes);
-    outbox.addEvent(serializeWatchEvent(path, token), { collapsible: !special, bytesMax });
+    const isSent = outbox.addEvent(serializeWatchEvent(path, token), { collapsible: !special, bytesMax });
+    if (isSent) this.ports.observer?.delivered(connection, path, token);
     this.dirty.add(connection);
   }
 

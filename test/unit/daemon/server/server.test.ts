@@ -7,6 +7,7 @@ import { serializeHeader, serializeMessage } from "../../../../protocol/message.
 import { operationNamed, type OperationName } from "../../../../protocol/operation.js";
 import type { RequestPayloads } from "../../../../protocol/payload.js";
 import { Core } from "../../../../daemon/dispatch/core.js";
+import type { RequestObserver } from "../../../../daemon/dispatch/observer.js";
 import type { JournalPosition } from "../../../../daemon/journal/journal.js";
 import type { Commit } from "../../../../daemon/store/commit.js";
 import { emptyRoot } from "../../../../daemon/store/root.js";
@@ -50,6 +51,7 @@ let compactions: {
 
 beforeEach(async () => {
   happened = [];
+  observed = [];
   journalErrors = [];
   journaled = [];
   flushes = [];
@@ -80,8 +82,23 @@ function newCore(): Core {
     },
     describeMemory: () => "",
     setAccessLog: () => {},
+    observer,
   });
 }
+
+/** What the core tells its observer, as a text each; undone ticks are left in. */
+let observed: string[];
+
+const observer: RequestObserver = {
+  opened: ({ name }) => observed.push(`${name} opened`),
+  closed: ({ name }) => observed.push(`${name} closed`),
+  tickBegan: () => observed.push("began"),
+  answered: ({ name }, { payload }, reply) =>
+    observed.push(`${name} ${payload.replaceAll("\0", "|")} ${typeof reply === "string" ? "OK" : reply.error}`),
+  delivered: ({ name }, path) => observed.push(`${name} event ${path}`),
+  tickUndone: () => observed.push("undone"),
+  tickEnded: () => observed.push("ended"),
+};
 
 function append(commits: readonly Commit[]): JournalPosition {
   const error = journalErrors.shift();
@@ -324,6 +341,29 @@ describe("Server and a client that breaks the rules", () => {
 
 describe("Server and a journal that fails", () => {
   const noSpace = () => Object.assign(new Error("no space"), { code: "ENOSPC" });
+
+  test("tells an observer that what it heard of the tick does not count, then what is answered (server invariant 2)", async () => {
+    const [client, watcher] = [listener.connect(SOCKET), listener.connect(SOCKET)];
+    watcher.send(watch("/a"));
+    await settle();
+    client.send(request("CONTROL", { command: "flush", parameters: [] }));
+    await settle();
+    observed = [];
+    journalErrors = [noSpace()];
+    watcher.send(write("/a"));
+    flushes[0]?.resolve();
+    await settle();
+    expect(observed).toEqual([
+      "began",
+      "socket-3 /a|v OK",
+      "socket-3 event /a",
+      "socket-2 flush| OK",
+      "undone",
+      "socket-2 flush| OK",
+      "socket-3 /a|v ENOSPC",
+      "ended",
+    ]);
+  });
 
   test("answers ENOSPC to what would commit, and the rest as if nothing had been committed (server invariant 2)", async () => {
     const [client, watcher] = [listener.connect(SOCKET, "client"), listener.connect(SOCKET, "watcher")];
