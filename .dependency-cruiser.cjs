@@ -33,6 +33,7 @@ const layers = [
     ["protocol", "daemon/store", "daemon/platform", "daemon/history/object", "daemon/history/repository"],
     ["isomorphic-git"],
   ],
+  ["daemon/trace", ["protocol", "daemon/connection", "daemon/dispatch", "daemon/platform"], []],
   [
     "daemon/server",
     ["protocol", "daemon/connection", "daemon/dispatch", "daemon/journal", "daemon/platform"],

@@ -20,11 +20,15 @@ import type { FileSystem } from "./platform/file-system.js";
 import type { Listener } from "./platform/listener.js";
 import { limitRate, type Logger, type RateLimitedLog } from "./platform/log.js";
 import { describeMemory } from "./platform/memory.js";
+import { packageVersion } from "./platform/package-version.js";
 import { makePrivateDirectory } from "./platform/private-directory.js";
 import type { Timers } from "./platform/timers.js";
 import { recoverState, type RecoveredState } from "./recover-state.js";
+import type { Path, Seq } from "../protocol/identifiers.js";
 import { getOperation } from "../protocol/operation.js";
 import { Server } from "./server/server.js";
+import { RequestTrace } from "./trace/request-trace.js";
+import { TraceFile } from "./trace/trace-file.js";
 import { checkSocketPath, isServed } from "./server/socket-path.js";
 
 /** Longest that a stop waits for the history. */
@@ -59,6 +63,18 @@ export interface DaemonConfig {
   readonly keepCommits?: number | undefined;
   /** How old, in seconds, a commit becomes before it leaves the history; any age unless told. */
   readonly keepSeconds?: number | undefined;
+  /** Where every request is traced; nowhere unless told. */
+  readonly trace?: TraceConfig | undefined;
+}
+
+/** Where requests are traced, and how much of them is kept. */
+export interface TraceConfig {
+  /** Absolute path; its directory must be there. */
+  readonly file: string;
+  /** Most bytes of one file. */
+  readonly bytesMax: number;
+  /** Most files, the one that is written included. */
+  readonly filesMax: number;
 }
 
 /** A running daemon. */
@@ -67,6 +83,8 @@ export interface Daemon {
   readonly socket: string;
   /** The Git repository. */
   readonly repository: string;
+  /** Goes on in a new trace file, after somebody renamed the one at hand. */
+  reopenTrace(): void;
   /** Ends it: resolves when the sockets are closed and the history is sealed, or the time for that is over. */
   stop(): Promise<void>;
 }
@@ -106,6 +124,9 @@ interface Places {
 
 async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): Promise<Daemon> {
   const { logger, clock, listener } = ports;
+  const log = limitRate(logger, clock);
+  // First, because a path that cannot be opened is a mistake on the command line.
+  const traceFile = openTraceFile(ports, config, log);
   const repository = join(config.stateDirectory, "store.git");
   createRepository(ports.fileSystem, repository);
   // The recorder's thread loads the tip while this one does. It touches no journal before the first publish, and no ref.
@@ -117,7 +138,6 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
     retention: { keepCommits: config.keepCommits, keepSeconds: config.keepSeconds },
   });
   const { journal, root, seq } = await recoverOrEnd(starting, () => recover(ports, config, repository));
-  const log = limitRate(logger, clock);
   const logTimer = setInterval(() => {
     log.flush();
   }, LOG_FLUSH_MILLISECONDS).unref();
@@ -126,11 +146,11 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
   recorder.publish(journal.position());
   const backlog = new HistoryBacklog({ recorder, journal, clock, journalBytesMax: config.journalBytesMax });
   let isAccessLogged = false;
-  const core = new Core(
-    root,
-    seq,
-    corePorts(log, backlog, (enabled) => (isAccessLogged = enabled)),
-  );
+  const trace = traceFile === undefined ? undefined : startTrace(traceFile, { config, clock, log, seq });
+  const core = new Core(root, seq, {
+    ...corePorts(log, backlog, (enabled) => (isAccessLogged = enabled)),
+    observer: trace,
+  });
   const server = new Server(
     {
       core,
@@ -158,13 +178,43 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     server.stop();
+    trace?.close();
     await closeRecorder(recorder, backlog, log);
     log.flush();
     clearInterval(logTimer);
     journal.close();
     places.lock.release();
   };
-  return { socket: places.socket, repository, stop: () => (stopping ??= stop()) };
+  return {
+    socket: places.socket,
+    repository,
+    reopenTrace: () => trace?.reopen(),
+    stop: () => (stopping ??= stop()),
+  };
+}
+
+function openTraceFile(
+  { fileSystem, clock }: DaemonPorts,
+  { trace }: DaemonConfig,
+  log: RateLimitedLog,
+): TraceFile | undefined {
+  if (trace === undefined) return undefined;
+  const { file: path, bytesMax, filesMax } = trace;
+  const daemon = packageVersion(import.meta.url);
+  return new TraceFile({ fileSystem, clock, log, path, bytesMax, filesMax, daemon });
+}
+
+interface TraceStart {
+  readonly config: DaemonConfig;
+  readonly clock: Clock;
+  readonly log: RateLimitedLog;
+  readonly seq: Seq;
+}
+
+function startTrace(file: TraceFile, { config, clock, log, seq }: TraceStart): RequestTrace {
+  const { redact = [] } = config;
+  const isSecret = redact.length === 0 ? undefined : (path: Path) => redact.some((glob) => glob.matches(path));
+  return new RequestTrace({ file, clock, log, seq, isSecret });
 }
 
 /** Recovers; when that fails, ends the recorder that is being started, whose own complaint would be the same or a lesser one. */

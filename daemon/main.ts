@@ -48,6 +48,7 @@ async function main(): Promise<void> {
   process.once("SIGINT", stop);
   process.on("SIGHUP", () => {
     logger.reopen();
+    daemon.reopenTrace();
   });
   // Last, so that whoever has read them may send a signal; and nobody needs to read them.
   process.stdout.on("error", () => undefined);

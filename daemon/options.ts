@@ -31,6 +31,15 @@ export interface DaemonOptions {
   readonly logLevel: LogLevel;
   /** Absolute path; undefined for standard error. */
   readonly logFile: string | undefined;
+  /** Where requests are traced, its path absolute; undefined for nowhere. */
+  readonly trace: TraceOptions | undefined;
+}
+
+/** As the daemon takes them. */
+export interface TraceOptions {
+  readonly file: string;
+  readonly bytesMax: number;
+  readonly filesMax: number;
 }
 
 const DURABILITIES: readonly Durability[] = ["process", "power", "none"];
@@ -42,7 +51,11 @@ const SEAL_MILLISECONDS_MAX = 60_000;
  * MiB of memory.
  */
 const JOURNAL_BYTES_MAX = "128M";
-const JOURNAL_BYTES_MAX_LEAST: number = 64 * 1024;
+const TRACE_BYTES_MAX = "64M";
+/** Of the journal and of a trace file; a request with its reply takes up to 48 KiB of the latter. */
+const SIZE_LEAST: number = 64 * 1024;
+const TRACE_FILES_MAX = 8;
+const TRACE_FILES_MOST = 1000;
 
 const AFTER_HELP = `
 Durability, what an acknowledged change survives:
@@ -57,10 +70,16 @@ anew. "*" and "?" match within a name, "**" any number of names. What was record
 History is kept for ever unless --keep-commits or --keep-age says how much of it; with both, a commit stays when either
 wants it. What is older goes, except what a tag or another branch holds on to; no commit changes its id.
 
+Trace: one line of JSON for every request with its reply, reads and failures too, and for every watch event, connection and
+disconnection; "tail -f FILE | jq". Lines wait up to 0.1 s for a write, and the last ones are lost with kill -9; when they
+cannot be written they are dropped, and clients notice nothing. What is in FILE at start stays before them. The values
+that --redact names are left out.
+
 Examples:
   xenstored-tng                                  # sockets in ./.xenstore/run
   xenstored-tng --dir /var/lib/xenstored-tng --run /run/xenstored
   xenstored-tng --redact '/vm/*/vncpasswd' --redact '/local/domain/*/backend/vfb/**/vncpasswd'
+  xenstored-tng --trace /var/log/xenstored-tng/trace.json --trace-bytes-max 256M
   XENSTORED_PATH=.xenstore/run/socket xenstore-write /hello world
   git -C .xenstore/state/store.git log -p`;
 
@@ -99,20 +118,23 @@ export function parseDaemonOptions(
     .exitOverride((error) => {
       process.exit(error.exitCode === 0 ? 0 : 2);
     });
+  for (const option of traceOptions()) program.addOption(option);
   program.parse(argv, { from: "user" });
-  const flags = program.opts<{
-    dir: string;
-    state?: string;
-    run?: string;
-    durability: Durability;
-    sealMs: number;
-    redact: readonly PathGlob[];
-    journalMax: number;
-    keepCommits?: number;
-    keepAge?: number;
-    logLevel: LogLevel;
-    logFile?: string;
-  }>();
+  const flags = program.opts<
+    TraceFlags & {
+      dir: string;
+      state?: string;
+      run?: string;
+      durability: Durability;
+      sealMs: number;
+      redact: readonly PathGlob[];
+      journalMax: number;
+      keepCommits?: number;
+      keepAge?: number;
+      logLevel: LogLevel;
+      logFile?: string;
+    }
+  >();
   const directory = resolve(flags.dir);
   const fromEnvironment = environment["XENSTORED_RUNDIR"];
   const run = flags.run ?? (fromEnvironment === "" ? undefined : fromEnvironment) ?? join(directory, "run");
@@ -127,6 +149,7 @@ export function parseDaemonOptions(
     keepSeconds: flags.keepAge,
     logLevel: flags.logLevel,
     logFile: flags.logFile === undefined ? undefined : resolve(flags.logFile),
+    trace: traceOf(flags),
   };
 }
 
@@ -136,6 +159,42 @@ function directoryOption(flag: string, purpose: string): Option {
     if (text !== "") return text;
     throw new InvalidArgumentError('It is the path of a directory and not empty; "." is the working directory.');
   });
+}
+
+interface TraceFlags {
+  readonly trace?: string;
+  readonly traceBytesMax: number;
+  readonly traceFilesMax: number;
+}
+
+function traceOptions(): readonly Option[] {
+  return [
+    fileOption("--trace <file>", "write every request and its reply to a file, reopened on SIGHUP"),
+    new Option("--trace-bytes-max <size>", "size at which a trace file is renamed to FILE.1, K, M or G")
+      .default(parseSize(TRACE_BYTES_MAX), TRACE_BYTES_MAX)
+      .argParser(parseSize),
+    new Option("--trace-files-max <number>", "most trace files, FILE included; the oldest goes")
+      .default(TRACE_FILES_MAX)
+      .argParser(parseTraceFiles),
+  ];
+}
+
+function traceOf({ trace, traceBytesMax, traceFilesMax }: TraceFlags): TraceOptions | undefined {
+  return trace === undefined ? undefined : { file: resolve(trace), bytesMax: traceBytesMax, filesMax: traceFilesMax };
+}
+
+/** An empty path is the mistake of an unset variable of a script. */
+function fileOption(flag: string, purpose: string): Option {
+  return new Option(flag, purpose).argParser((text) => {
+    if (text !== "") return text;
+    throw new InvalidArgumentError("It is the path of a file and not empty.");
+  });
+}
+
+function parseTraceFiles(text: string): number {
+  const value = /^[0-9]{1,4}$/.test(text) ? Number(text) : NaN;
+  if (value >= 1 && value <= TRACE_FILES_MOST) return value;
+  throw new InvalidArgumentError(`It is a number of files from 1 to ${String(TRACE_FILES_MOST)}.`);
 }
 
 function parseSeal(text: string): number {
@@ -170,6 +229,6 @@ function journalMaxOption(): Option {
 function parseSize(text: string): number {
   const [, digits = "", unit = ""] = /^([0-9]{1,12})([KMG]?)$/i.exec(text) ?? [];
   const bytes = digits === "" ? NaN : Number(digits) * (UNITS.get(unit.toUpperCase()) ?? NaN);
-  if (bytes >= JOURNAL_BYTES_MAX_LEAST && Number.isSafeInteger(bytes)) return bytes;
+  if (bytes >= SIZE_LEAST && Number.isSafeInteger(bytes)) return bytes;
   throw new InvalidArgumentError("It is a number of bytes, or one with K, M or G behind it; at least 64K.");
 }

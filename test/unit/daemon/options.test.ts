@@ -46,4 +46,25 @@ describe("parseDaemonOptions", () => {
     expect(code).toBe(2);
     expect(said).toMatch(new RegExp(`'${flag} <dir>' argument '' is invalid. It is the path of a directory`));
   });
+
+  it("traces nowhere unless told, and then within 512 MiB", () => {
+    expect(parseDaemonOptions([], {}, "1.2.3").trace).toBeUndefined();
+    expect(parseDaemonOptions(["--trace", "/var/trace.json"], {}, "1.2.3").trace).toEqual({
+      file: "/var/trace.json",
+      bytesMax: 64 * 1024 * 1024,
+      filesMax: 8,
+    });
+    const words = ["--trace", "/t", "--trace-bytes-max", "1g", "--trace-files-max", "1"];
+    expect(parseDaemonOptions(words, {}, "1.2.3").trace).toEqual({ file: "/t", bytesMax: 1024 ** 3, filesMax: 1 });
+  });
+
+  it.each([
+    ["--trace", "", "It is the path of a file and not empty."],
+    ["--trace-bytes-max", "63K", "It is a number of bytes, or one with K, M or G behind it; at least 64K."],
+    ["--trace-files-max", "0", "It is a number of files from 1 to 1000."],
+    ["--trace-files-max", "1001", "It is a number of files from 1 to 1000."],
+  ])("refuses %s '%s' and says what would be right", (flag, value, right) => {
+    const { code, said } = ended(flag, value);
+    expect([code, said]).toEqual([2, expect.stringContaining(right)]);
+  });
 });
