@@ -9,10 +9,11 @@
  * them, the rates say little about the daemon. So the processor time of its main thread per operation is told too: what a
  * request costs where requests wait for each other.
  */
-import { startBenchDaemon, type BenchDaemonStart } from "./daemon.js";
+import type { BenchDaemonStart } from "./daemon.js";
 import { median, type Benchmark, type Figures } from "./figures.js";
 import type { LoadOptions } from "./load-client.js";
-import { loadClientProgram, runLoadProcess } from "./load-process.js";
+import { loadClientProgram } from "./load-process.js";
+import { measureLoad, medianRatio } from "./measured-load.js";
 
 /** Ratio of `process` to `null` that is wanted. */
 const RATIO_WANTED = 0.7;
@@ -49,7 +50,7 @@ export const benchJournal: Benchmark = async ({ seconds = 2, rounds = 5 }) => {
     const costs: Record<ProgramName, number[]> = { process: [], null: [], none: [] };
     for (let round = 0; round < rounds; round++) {
       for (const name of Object.keys(PROGRAMS) as ProgramName[]) {
-        const { operationsPerSecond, mainMicroseconds, program } = await measure(PROGRAMS[name], load, seconds);
+        const { operationsPerSecond, mainMicroseconds, program } = await measureLoad(PROGRAMS[name], load, seconds);
         rates[name].push(operationsPerSecond);
         costs[name].push(mainMicroseconds);
         figures["program"] = program;
@@ -69,30 +70,3 @@ export const benchJournal: Benchmark = async ({ seconds = 2, rounds = 5 }) => {
   }
   return figures;
 };
-
-interface Measured {
-  readonly program: string;
-  readonly operationsPerSecond: number;
-  /** Processor time of the main thread per operation; the warm-up is reckoned to have had the same rate. */
-  readonly mainMicroseconds: number;
-}
-
-const WARMUP_SECONDS = 1;
-
-async function measure(start: BenchDaemonStart, load: Load, seconds: number): Promise<Measured> {
-  const daemon = await startBenchDaemon(start);
-  try {
-    const before = daemon.mainThreadSeconds();
-    const options = { ...load, socket: daemon.socket, seconds, warmupSeconds: WARMUP_SECONDS };
-    const { operationsPerSecond } = await runLoadProcess(options);
-    const used = daemon.mainThreadSeconds() - before;
-    const mainMicroseconds = (used * 1e6) / ((seconds + WARMUP_SECONDS) * operationsPerSecond);
-    return { program: daemon.program, operationsPerSecond, mainMicroseconds };
-  } finally {
-    await daemon.stop();
-  }
-}
-
-function medianRatio(numerators: readonly number[], denominators: readonly number[]): number {
-  return Number(median(numerators.map((value, round) => value / (denominators[round] ?? NaN))).toFixed(3));
-}

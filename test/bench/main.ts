@@ -16,6 +16,7 @@ import { benchRequests } from "./requests.js";
 import { benchRetention } from "./retention.js";
 import { benchStartup } from "./startup.js";
 import { benchSustained } from "./sustained.js";
+import { benchTrace } from "./trace.js";
 
 const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["memory", benchMemory],
@@ -23,6 +24,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["requests", benchRequests],
   ["history", benchHistory],
   ["journal", benchJournal],
+  ["trace", benchTrace],
   ["sustained", benchSustained],
   ["reader", benchReader],
   ["startup", benchStartup],
