@@ -1,8 +1,8 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { startDaemonProcess } from "../../../../simulator/demo/daemon-process.js";
-import { withTemporaryDirectory } from "../../../support/temporary-directory.js";
+import { startDaemonProcess } from "../../../simulator/daemon-process.js";
+import { withTemporaryDirectory } from "../../support/temporary-directory.js";
 
 describe("startDaemonProcess", () => {
   test("gives a daemon that serves, whatever XENSTORED_RUNDIR says, until it is stopped", async () => {
