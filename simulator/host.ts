@@ -24,9 +24,12 @@ import {
   type XlTimeouts,
 } from "./actors/toolstack/xl.js";
 import { Xenconsoled } from "./actors/xenconsoled.js";
+import type { FaultName } from "./faults/catalogue.js";
+import { FaultPlan } from "./faults/fault-plan.js";
 import type { VmSpec } from "./vm/vm.js";
 
 const DOM0 = 0 as Domid;
+const DISTURBANCES_MAX = 500;
 
 /** Whoever looks on. */
 export interface HostObserver {
@@ -42,6 +45,8 @@ export interface HostOptions {
   readonly observer: HostObserver;
   /** libxl's own when left out. A simulated host is slower than a host, and may need longer ones. */
   readonly timeouts?: XlTimeouts;
+  /** None when left out. */
+  readonly faults?: FaultPlan;
 }
 
 /** A machine on a host. */
@@ -59,15 +64,21 @@ export class SimulatedHost {
   readonly #hypervisor: Hypervisor;
   readonly #scripts: HotplugScripts;
   readonly #timeouts: XlTimeouts;
+  readonly #faults: FaultPlan;
   readonly #stop: () => void;
 
-  constructor({ environment, observer, timeouts }: HostOptions, hypervisor: Hypervisor, stop: () => void) {
+  constructor(
+    { environment, observer, timeouts, faults }: Required<HostOptions>,
+    hypervisor: Hypervisor,
+    stop: () => void,
+  ) {
     this.#environment = environment;
     this.#observer = observer;
-    this.#timeouts = timeouts ?? LIBXL_TIMEOUTS;
+    this.#timeouts = timeouts;
+    this.#faults = faults;
     this.#hypervisor = hypervisor;
     this.#stop = stop;
-    this.#scripts = new HotplugScripts(environment);
+    this.#scripts = new HotplugScripts(environment, faults);
   }
 
   /** `xl create`: resolves when the domain runs, and rejects with a ToolstackError when it could not be made. */
@@ -92,13 +103,16 @@ export class SimulatedHost {
       hypervisor: this.#hypervisor,
       scripts: this.#scripts,
       timeouts: this.#timeouts,
+      faults: this.#faults,
       observer: (phase) => this.#observer.phase(spec, phase),
       startGuest: (domid) => {
         let agent: Agent | undefined;
+        const strikes = (fault: FaultName): boolean => this.#faults.strikes(fault, domid);
         const guest = bootGuest(domid, spec, {
           environment,
+          strikes,
           connected: () => {
-            agent = startAgent(domid, spec, { environment, failed: failed("agent") });
+            agent = startAgent(domid, spec, { environment, strikes, failed: failed("agent") });
             isConnected();
           },
           shutDown: async () => {
@@ -128,8 +142,37 @@ export class SimulatedHost {
 
   /** `xl destroy`. */
   async destroy({ xl }: Vm): Promise<void> {
-    await xl.destroy();
+    const disturbance = this.#faults.strikes("eagain-storm", xl.domid) ? this.#disturb() : undefined;
+    try {
+      await xl.destroy();
+    } finally {
+      await disturbance?.stop();
+    }
     xl.close();
+  }
+
+  /** Somebody who changes what every destruction of a disk reads, over and over, and at last no more. */
+  #disturb(): { stop(): Promise<void> } {
+    let isOver = false;
+    const disturb = async (): Promise<void> => {
+      const store = new StoreAccess(await this.#environment.connect(DOM0, "disturber"));
+      // Each time another name: a list that is again as it was conflicts with nothing.
+      const path = (round: number): string => `/local/domain/0/backend/vbd/disturbed-${String(round)}`;
+      let round = 0;
+      while (round < DISTURBANCES_MAX && !isOver) {
+        await store.write(path(++round), "");
+        await store.remove(path(round - 1));
+      }
+      await store.remove(path(round));
+      store.close();
+    };
+    const disturbing = disturb();
+    return {
+      stop: async () => {
+        isOver = true;
+        await disturbing;
+      },
+    };
   }
 
   /** Ends dom0's actors; machines that run are left as they are. */
@@ -140,7 +183,7 @@ export class SimulatedHost {
 
 /** Starts dom0 of a host. */
 export async function startHost(options: HostOptions): Promise<SimulatedHost> {
-  const { environment, observer } = options;
+  const { environment, observer, timeouts = LIBXL_TIMEOUTS, faults = new FaultPlan() } = options;
   const failed = (actor: string) => (error: unknown) => {
     observer.trouble(actor, error);
   };
@@ -154,7 +197,7 @@ export async function startHost(options: HostOptions): Promise<SimulatedHost> {
     ["vbd", blkback],
     ["vif", netback],
   ]);
-  await new XenbusBackend(kernel, drivers).start();
+  await new XenbusBackend(kernel, drivers, faults).start();
   const consoleStore = new StoreAccess(await environment.connect(DOM0, "xenconsoled"));
   const xenconsoled = new Xenconsoled(consoleStore, hypervisor, failed("xenconsoled"));
   await xenconsoled.start();
@@ -163,5 +206,5 @@ export async function startHost(options: HostOptions): Promise<SimulatedHost> {
     kernel.halt();
     hypervisorStore.close();
   };
-  return new SimulatedHost(options, hypervisor, stop);
+  return new SimulatedHost({ environment, observer, timeouts, faults }, hypervisor, stop);
 }

@@ -7,7 +7,7 @@
 import { Command } from "commander";
 import { packageVersion } from "../daemon/platform/package-version.js";
 import { demoCommand } from "./demo/command.js";
-import { bootCommand, stormCommand } from "./storm/command.js";
+import { bootCommand, faultsCommand, stormCommand } from "./storm/command.js";
 
 const program = new Command("xs-sim")
   .description("Plays XenStore traffic of virtual machines that do not exist.")
@@ -15,8 +15,12 @@ const program = new Command("xs-sim")
   .addCommand(demoCommand())
   .addCommand(bootCommand())
   .addCommand(stormCommand())
+  .addCommand(faultsCommand())
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : 2);
   });
+
+// Whoever read the output may go at any time, and without a listener that would end the process in the middle of its work.
+process.stdout.on("error", () => undefined);
 
 await program.parseAsync();

@@ -6,6 +6,7 @@
  */
 import type { Domid } from "../../protocol/identifiers.js";
 import { backendPath, domainPath, frontendPath, type DiskSpec, type VifSpec } from "../vm/vm.js";
+import type { FaultPlan } from "../faults/fault-plan.js";
 import type { Environment } from "./environment.js";
 import { StoreAccess } from "./store-access.js";
 
@@ -19,9 +20,11 @@ export type HotplugEvent = "add" | "remove";
 /** Runs scripts of one host. Each resolves to whether the script succeeded: its exit status. */
 export class HotplugScripts {
   readonly #environment: Environment;
+  readonly #faults: FaultPlan;
 
-  constructor(environment: Environment) {
+  constructor(environment: Environment, faults: FaultPlan) {
     this.#environment = environment;
+    this.#faults = faults;
   }
 
   /** Makes a block device ready, when no other domain has it: that costs a look at every disk of the host. */
@@ -34,9 +37,13 @@ export class HotplugScripts {
     await this.#read(`${backend}/physical-device`);
     await this.#read(`${backend}/frontend-id`);
     await this.#read(`${domainPath(domid)}/vm`);
+    // It hangs for ever, and whoever started it does not wait: then it is to the others as if it had never been.
+    if (this.#faults.strikes("hotplug-script-never-ends", domid)) return true;
     const device = `${disk.major.toString(16)}:${disk.minor.toString(16)}`;
-    if (await this.#isShared(device)) {
-      await this.#write(`${backend}/hotplug-error`, `${disk.params} is in use by another domain`);
+    const isShared = await this.#isShared(device);
+    if (isShared || this.#faults.strikes("hotplug-script-fails", domid)) {
+      const reason = isShared ? "is in use by another domain" : "cannot be opened";
+      await this.#write(`${backend}/hotplug-error`, `${disk.params} ${reason}`);
       await this.#write(`${backend}/hotplug-status`, "error");
       return false;
     }
@@ -56,6 +63,7 @@ export class HotplugScripts {
     if (event === "remove") return true;
     await this.#read(`${backend}/mtu`);
     await this.#write(`${frontendPath(domid, name)}/mtu`, MTU);
+    if (this.#faults.strikes("backend-jumps", domid)) return true;
     await this.#write(`${backend}/hotplug-status`, "connected");
     return true;
   }

@@ -6,7 +6,11 @@
  */
 import { setMaxListeners } from "node:events";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { FAULT_NAMES, FAULTS, type FaultName } from "../faults/catalogue.js";
+import { FaultPlan } from "../faults/fault-plan.js";
+import { WIRE_FAULT_NAMES, WIRE_FAULTS, type WireFaultName } from "../faults/wire-faults.js";
 import { LIBXL_TIMEOUTS, type Phase, type XlTimeouts } from "../actors/toolstack/xl.js";
+import { describePublished, runPublishedOnSocket } from "../published/run-published.js";
 import { SMALLEST_VM, type VmShape, type VmType } from "../vm/vm.js";
 import type { ViewOutput } from "./live-view.js";
 import { describeReport, isClean } from "./report.js";
@@ -28,17 +32,23 @@ interface CommonFlags extends ShapeFlags {
   readonly run?: string;
   readonly runSeconds: number;
   readonly json?: boolean;
+  readonly fault?: FaultName;
+  readonly wireFault?: readonly WireFaultName[];
 }
 
 interface StormFlags extends CommonFlags {
   readonly vms: number;
   readonly alive?: number;
   readonly rate?: number;
+  readonly vm?: number;
+  readonly published?: number;
+  readonly socket?: string;
 }
 
 const AFTER_BOOT = `
 Examples:
   xs-sim boot                            # a daemon of its own, one PVH machine, its phases
+  xs-sim boot --fault hotplug-script-fails
   xs-sim boot --disks 2 --vifs 2 --vcpus 4 --type pv
   xs-sim boot --run .xenstore/run        # against a daemon that runs: xenstore-ls shows the machine meanwhile`;
 
@@ -46,9 +56,11 @@ const AFTER_STORM = `
 Examples:
   xs-sim storm --vms 100                              # a hundred machines at once
   xs-sim storm --vms 10000 --alive 1000 --rate 50     # ten thousand, fifty a second, a thousand at most alive
+  xs-sim storm --published 200 --socket /run/xenstored/socket   # the published benchmark, against any xenstored
+  xs-sim storm --vms 20 --fault ring-ref-missing --vm 7
   xs-sim storm --vms 20 --json | jq .boot`;
 
-/** The command \`boot\`. */
+/** The command `boot`. */
 export function bootCommand(): Command {
   return withCommonFlags(new Command("boot"))
     .description("Boot one machine, let it run, shut it down and destroy it.")
@@ -58,7 +70,7 @@ export function bootCommand(): Command {
     });
 }
 
-/** The command \`storm\`. */
+/** The command `storm`. */
 export function stormCommand(): Command {
   return withCommonFlags(new Command("storm"))
     .description("Boot many machines at once or at a rate, let them run, shut them down and destroy them.")
@@ -69,9 +81,45 @@ export function stormCommand(): Command {
       ),
     )
     .addOption(new Option("--rate <n>", "machines started each second; all at once when left out").argParser(positive))
+    .addOption(new Option("--vm <n>", "the machine that has the fault; 1 when left out").argParser(count(1, VMS_MAX)))
+    .addOption(
+      new Option("--published <n>", "run the published benchmark with so many machines instead")
+        .argParser(count(1, VMS_MAX))
+        .conflicts(["run", "alive", "rate", "vm", "fault"]),
+    )
+    .option(
+      "--socket <path>",
+      "with --published: a privileged socket, of any xenstored; a daemon of its own when left out",
+    )
     .addHelpText("after", AFTER_STORM)
     .action(async (flags: StormFlags) => {
-      process.exitCode = await execute(flags, patient(), false);
+      process.exitCode =
+        flags.published === undefined
+          ? await execute(flags, patient(), false)
+          : await executePublished(flags.published, flags);
+    });
+}
+
+/** The command `faults`. */
+export function faultsCommand(): Command {
+  return new Command("faults")
+    .description("List the faults that a machine can have, each with the predicate that tells it ($D is the domain).")
+    .option("--json", "print them as JSON")
+    .allowExcessArguments(false)
+    .exitOverride((error) => {
+      process.exit(error.exitCode === 0 ? 0 : 2);
+    })
+    .action(({ json }: { readonly json?: boolean }) => {
+      if (json === true) {
+        process.stdout.write(`${JSON.stringify({ faults: FAULTS, wireFaults: WIRE_FAULTS }, undefined, 2)}\n`);
+        return;
+      }
+      for (const name of FAULT_NAMES) {
+        const { description, predicate } = FAULTS[name];
+        process.stdout.write(`${name}\n  ${description}\n  ${predicate}\n`);
+      }
+      process.stdout.write("\nBad clients (--wire-fault):\n");
+      for (const name of WIRE_FAULT_NAMES) process.stdout.write(`${name}\n  ${WIRE_FAULTS[name]}\n`);
     });
 }
 
@@ -85,6 +133,12 @@ function withCommonFlags(command: Command): Command {
     )
     .addOption(new Option("--vcpus <n>", "processors of each").argParser(count(1, 512)).default(SMALLEST_VM.vcpus))
     .addOption(new Option("--run-seconds <n>", "how long each runs").argParser(notNegative).default(1))
+    .addOption(new Option("--fault <name>", "what goes wrong: see xs-sim faults").choices(FAULT_NAMES))
+    .addOption(
+      new Option("--wire-fault <names...>", "bad clients beside the machines, until they are gone").choices(
+        WIRE_FAULT_NAMES,
+      ),
+    )
     .option("--json", "print the report as JSON, and nothing else")
     .allowExcessArguments(false)
     .exitOverride((error) => {
@@ -120,14 +174,47 @@ function patient(): XlTimeouts {
   };
 }
 
+async function executePublished(vms: number, { socket, json }: StormFlags): Promise<number> {
+  try {
+    const run = await runPublishedOnSocket({
+      vms,
+      socket,
+      progress: (line) => {
+        if (json !== true) process.stderr.write(`${line}\n`);
+      },
+    });
+    process.stdout.write(json === true ? `${JSON.stringify(run, undefined, 2)}\n` : describePublished(run));
+    return 0;
+  } catch (error) {
+    process.stderr.write(`xs-sim: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
 async function execute(flags: StormFlags, timeouts: XlTimeouts, showsPhases: boolean): Promise<number> {
   const interruption = new AbortController();
+  // Whoever read the output has gone.
+  process.stdout.on("error", (error) => {
+    interruption.abort(error);
+  });
   // Every machine that runs listens.
   setMaxListeners(0, interruption.signal);
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(name, () => {
       interruption.abort(new Error(`interrupted by ${name}`));
     });
+  }
+  if (flags.vm !== undefined && flags.vm > flags.vms) {
+    process.stderr.write(`xs-sim: there is no machine ${String(flags.vm)} among ${String(flags.vms)}\n`);
+    return 2;
+  }
+  if (flags.vm !== undefined && flags.fault === undefined) {
+    process.stderr.write("xs-sim: --vm says which machine has the fault, so it needs --fault\n");
+    return 2;
+  }
+  if (flags.socket !== undefined) {
+    process.stderr.write("xs-sim: --socket goes with --published; a storm's guests need the sockets of --run\n");
+    return 2;
   }
   const shape: VmShape = { type: flags.type, disks: flags.disks, vifs: flags.vifs, vcpus: flags.vcpus };
   const options: RunStormOptions = {
@@ -141,6 +228,10 @@ async function execute(flags: StormFlags, timeouts: XlTimeouts, showsPhases: boo
       shape,
     },
     timeouts,
+    faults: new FaultPlan(
+      flags.fault === undefined ? undefined : new Map([[`vm${String(flags.vm ?? 1)}`, flags.fault]]),
+    ),
+    wireFaults: flags.wireFault ?? [],
     runDirectory: flags.run,
     view: flags.json === true || showsPhases ? undefined : viewOutput(),
     ...(showsPhases && flags.json !== true ? { phase: phaseLines() } : {}),
@@ -180,7 +271,7 @@ const PURPOSES: Readonly<Record<Phase, string>> = {
   "vif-script": "the network script joins the interface to its bridge",
   finish: "xl waits for the terminal, then lets the domain run",
   guest: "the kernel boots, disks and network connect, the agent reports",
-  destroy: "the guest has shut down; xl removes its devices and destroys it",
+  destroy: "xl removes the devices and destroys the domain",
 };
 
 /** Prints each phase with the time at which it begins, from the first on. */

@@ -16,6 +16,8 @@ export interface RunReport extends StormReport {
   readonly commits: number | undefined;
   /** Errors that an actor met and its real counterpart would not expect. */
   readonly troubles: readonly string[];
+  /** What the bad clients did meanwhile. */
+  readonly wireFaults: readonly { readonly name: string; readonly connections: number; readonly bytes: number }[];
 }
 
 /** Whether all went as it should. */
@@ -36,6 +38,10 @@ export function describeReport(report: RunReport): string {
     report.slowest === undefined
       ? undefined
       : `slowest boot: ${report.slowest.vm}, ${(report.slowest.milliseconds / 1000).toFixed(2)} s`,
+    ...report.wireFaults.map(
+      ({ name, connections, bytes }) =>
+        `meanwhile ${name}: ${String(connections)} connections, ${String(bytes)} bytes sent`,
+    ),
     ...some(
       report.failures.map(({ vm, phase, reason }) => `${vm} failed in phase ${phase}: ${reason}`),
       "more machines failed",

@@ -12,6 +12,8 @@ import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import type { Environment } from "../actors/environment.js";
 import type { Phase, XlTimeouts } from "../actors/toolstack/xl.js";
 import { startDaemonProcess } from "../daemon-process.js";
+import type { FaultPlan } from "../faults/fault-plan.js";
+import { startWireFault, type WireFaultName } from "../faults/wire-faults.js";
 import { startHost } from "../host.js";
 import type { VmSpec } from "../vm/vm.js";
 import { LiveView, type ViewOutput } from "./live-view.js";
@@ -23,6 +25,9 @@ import { TrafficMeter } from "./traffic-meter.js";
 export interface RunStormOptions {
   readonly plan: StormPlan;
   readonly timeouts: XlTimeouts;
+  readonly faults: FaultPlan;
+  /** Bad clients beside the machines. */
+  readonly wireFaults: readonly WireFaultName[];
   /** The directory of a daemon's sockets; undefined for a daemon of its own, which leaves nothing behind. */
   readonly runDirectory: string | undefined;
   /** Where the live view goes; undefined for none. */
@@ -68,6 +73,7 @@ async function runAgainst(runDirectory: string, options: RunStormOptions): Promi
     const host = await startHost({
       environment,
       timeouts: options.timeouts,
+      faults: options.faults,
       observer: {
         phase: (spec, phase) => {
           options.phase?.(spec, phase);
@@ -85,6 +91,8 @@ async function runAgainst(runDirectory: string, options: RunStormOptions): Promi
         delay: (milliseconds, signal) => machinePacing.delay(milliseconds, signal),
         signal: options.signal,
       });
+      const socket = join(runDirectory, "socket");
+      const badClients = options.wireFaults.map((name) => startWireFault(name, socket));
       const view =
         options.view === undefined
           ? undefined
@@ -97,9 +105,14 @@ async function runAgainst(runDirectory: string, options: RunStormOptions): Promi
       try {
         const report = await storm.run();
         await commits.look();
-        return { ...report, traffic: meter.traffic(), commits: commits.count, troubles };
+        const wireFaults = options.wireFaults.map((name, index) => {
+          const { connections = 0, bytes = 0 } = badClients[index]?.tally ?? {};
+          return { name, connections, bytes };
+        });
+        return { ...report, traffic: meter.traffic(), commits: commits.count, troubles, wireFaults };
       } finally {
         view?.stop();
+        await Promise.all(badClients.map((client) => client.stop()));
       }
     } finally {
       host.stop();

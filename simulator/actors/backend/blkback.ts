@@ -6,11 +6,13 @@
  */
 import { XENBUS_STATES, type XenbusState } from "../../vm/xenbus-state.js";
 import type { KernelWatch } from "../kernel.js";
-import { switchBackend, type BackendDevice, type BackendInstance } from "./backend-driver.js";
+import { failBackend, switchBackend, type BackendDevice, type BackendInstance } from "./backend-driver.js";
 
 /** Of a disk of 8 GiB. */
 const SECTORS = 16_777_216;
 const SECTOR_BYTES = 512;
+/** Linux's number of it. */
+const EINVAL = 22;
 
 /** Serves a disk. */
 export function blkback(device: BackendDevice): BackendInstance {
@@ -40,7 +42,10 @@ class Blkback implements BackendInstance {
     const { kernel, path } = this.#device;
     if (state === XENBUS_STATES.initialised) {
       if (this.#device.state === XENBUS_STATES.connected) return;
-      await this.#readRing();
+      if (!(await this.#readRing())) {
+        await failBackend(this.#device, EINVAL, "reading ring-ref");
+        return;
+      }
       this.#hasRing = true;
       await this.#connect();
     } else if (state === XENBUS_STATES.connected) {
@@ -69,8 +74,10 @@ class Blkback implements BackendInstance {
     await this.#connect();
   }
 
-  async #readRing(): Promise<void> {
+  /** Reads where the ring is; returns whether that is told. */
+  async #readRing(): Promise<boolean> {
     const { kernel, frontend } = this.#device;
+    let ring: string | undefined;
     for (const key of [
       "protocol",
       "feature-persistent",
@@ -79,8 +86,9 @@ class Blkback implements BackendInstance {
       "ring-page-order",
       "ring-ref",
     ]) {
-      await kernel.store.read(`${frontend}/${key}`);
+      ring = await kernel.store.read(`${frontend}/${key}`);
     }
+    return ring !== undefined;
   }
 
   async #connect(): Promise<void> {

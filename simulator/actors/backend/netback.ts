@@ -99,6 +99,10 @@ class Netback implements BackendInstance {
       await store.read(`${frontend}/request-multicast-control`);
     });
     for (const key of WANTED) await store.read(`${frontend}/${key}`);
+    if (this.#device.faults.strikes("backend-jumps", this.#device.domid)) {
+      await switchBackend(this.#device, XENBUS_STATES.connected);
+      return;
+    }
     this.#hotplugWatch = await kernel.watch(`${path}/hotplug-status`, () => this.#hotplugStatusChanged());
   }
 

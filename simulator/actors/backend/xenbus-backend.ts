@@ -5,6 +5,8 @@
  * Owns the devices. Every write below `backend`, its own drivers' too, comes here as an event and costs a DIRECTORY: that is
  * how Linux asks whether a node exists.
  */
+import type { Domid } from "../../../protocol/identifiers.js";
+import type { FaultPlan } from "../../faults/fault-plan.js";
 import { XENBUS_STATES } from "../../vm/xenbus-state.js";
 import { hasSlashes, pathStart, type Kernel } from "../kernel.js";
 import type { BackendDevice, BackendDriver, BackendInstance } from "./backend-driver.js";
@@ -26,11 +28,13 @@ interface Served {
 export class XenbusBackend {
   readonly #kernel: Kernel;
   readonly #drivers: ReadonlyMap<string, BackendDriver>;
+  readonly #faults: FaultPlan;
   readonly #served = new Map<string, Served>();
 
   /** @param drivers - by the kind of device, such as `vbd` */
-  constructor(kernel: Kernel, drivers: ReadonlyMap<string, BackendDriver>) {
+  constructor(kernel: Kernel, drivers: ReadonlyMap<string, BackendDriver>, faults: FaultPlan) {
     this.#kernel = kernel;
+    this.#faults = faults;
     this.#drivers = drivers;
   }
 
@@ -70,16 +74,20 @@ export class XenbusBackend {
   async #probe(path: string): Promise<void> {
     // A device in another state is not new: it is going away.
     if ((await this.#kernel.readState(path)) !== XENBUS_STATES.initialising) return;
+    const [, kind = "", guest] = path.split("/");
+    const domid = Number(guest) as Domid;
+    if (kind === "vbd" && this.#faults.strikes("backend-never-probes", domid)) return;
     const frontend = await this.#readFrontend(path);
     if (frontend === undefined) return;
     const device: BackendDevice = {
       path,
+      domid,
+      faults: this.#faults,
       frontend,
       kernel: this.#kernel,
       frontendWatch: undefined,
       state: XENBUS_STATES.initialising,
     };
-    const kind = path.split("/")[1] ?? "";
     const instance = this.#drivers.get(kind)?.(device);
     const served: Served = { device, instance };
     this.#served.set(path, served);

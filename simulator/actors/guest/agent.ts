@@ -5,24 +5,31 @@
  * is refused it does without.
  */
 import { isXenstoreError } from "../../../clients/xenstore/errors.js";
+import type { FaultName } from "../../faults/catalogue.js";
 import type { Domid } from "../../../protocol/identifiers.js";
 import type { VmSpec } from "../../vm/vm.js";
 import type { Environment } from "../environment.js";
 import { StoreAccess } from "../store-access.js";
 
 const ROUND_MILLISECONDS = 60_000;
+/** More than any daemon's quota, unless that is unlimited. */
+const FILL_NODES_MAX = 10_000;
 
 /** A running agent. */
 export interface Agent {
   halt(): void;
 }
 
+/** What an agent works with. */
+export interface AgentPorts {
+  readonly environment: Environment;
+  /** Whether this goes wrong for the guest. */
+  readonly strikes: (fault: FaultName) => boolean;
+  readonly failed: (error: unknown) => void;
+}
+
 /** Starts the agent of a guest that is connected. */
-export function startAgent(
-  domid: Domid,
-  spec: VmSpec,
-  { environment, failed }: { readonly environment: Environment; readonly failed: (error: unknown) => void },
-): Agent {
+export function startAgent(domid: Domid, spec: VmSpec, { environment, strikes, failed }: AgentPorts): Agent {
   const stop = new AbortController();
   let store: StoreAccess | undefined;
   const run = async (): Promise<void> => {
@@ -31,6 +38,7 @@ export function startAgent(
       store.close();
       return;
     }
+    if (strikes("node-quota-hit")) await fillQuota(store);
     await reportSystem(store, spec);
     await reportMemory(store, spec, environment);
     for (const disk of spec.disks) {
@@ -89,6 +97,15 @@ async function reportMemory(store: StoreAccess, spec: VmSpec, environment: Envir
   await tell(store, "data/meminfo_total", String(spec.memoryKibibytes));
   await tell(store, "data/meminfo_free", String(Math.floor(spec.memoryKibibytes * environment.random())));
   await tell(store, "data/updated", new Date(environment.nowMilliseconds()).toUTCString());
+}
+
+/** Writes nodes until the guest may have no more. */
+async function fillQuota(store: StoreAccess): Promise<void> {
+  try {
+    for (let number = 0; number < FILL_NODES_MAX; number++) await store.write(`data/fill/${String(number)}`, "");
+  } catch (error) {
+    if (!isXenstoreError(error, "ENOSPC")) throw error;
+  }
 }
 
 async function tell(store: StoreAccess, path: string, value: string): Promise<void> {

@@ -34,7 +34,7 @@ export function blkfront(device: FrontendDevice): FrontendInstance {
     const ring = device.nextNumber();
     const channel = device.nextNumber();
     await store.transaction(async (transaction) => {
-      await transaction.write(`${path}/ring-ref`, String(ring));
+      if (!device.strikes("ring-ref-missing")) await transaction.write(`${path}/ring-ref`, String(ring));
       await transaction.write(`${path}/event-channel`, String(channel));
       await transaction.write(`${path}/protocol`, "x86_64-abi");
       await transaction.write(`${path}/feature-persistent`, "1");

@@ -3,8 +3,9 @@
  *
  * Owns what a device is to a frontend driver, and what a driver is to xenbus.
  */
+import type { FaultName } from "../../faults/catalogue.js";
 import type { Kernel, KernelWatch } from "../kernel.js";
-import type { XenbusState } from "../../vm/xenbus-state.js";
+import { XENBUS_STATES, type XenbusState } from "../../vm/xenbus-state.js";
 
 /** A device that a driver drives. */
 export interface FrontendDevice {
@@ -15,6 +16,8 @@ export interface FrontendDevice {
   readonly kernel: Kernel;
   /** Hands out grant references and event channels, which are numbers of the guest. */
   readonly nextNumber: () => number;
+  /** Whether this goes wrong for the guest. */
+  readonly strikes: (fault: FaultName) => boolean;
   /** The watch for the backend's state. */
   backendWatch: KernelWatch | undefined;
   /** The last state that the driver has set. */
@@ -33,6 +36,12 @@ export interface FrontendInstance {
 
 /** Makes instances of a driver. */
 export type FrontendDriver = (device: FrontendDevice) => FrontendInstance;
+
+/** Gives a device up: says why where people look, and closes (Linux, `xenbus_dev_fatal`). */
+export async function failFrontend(device: FrontendDevice, errno: number, reason: string): Promise<void> {
+  await device.kernel.store.write(`error/${device.path}/error`, `${String(errno)} ${reason}`);
+  await switchFrontend(device, XENBUS_STATES.closing);
+}
 
 /** Changes a frontend's state. */
 export async function switchFrontend(device: FrontendDevice, state: XenbusState): Promise<void> {

@@ -8,14 +8,22 @@
  * A guest that has shut down does not run any more: events for it are delivered and never handled, as they stay in the ring
  * of a domain whose processors stand still.
  */
+import { isXenstoreError } from "../../../clients/xenstore/errors.js";
 import type { Domid } from "../../../protocol/identifiers.js";
 import { XENBUS_STATES } from "../../vm/xenbus-state.js";
+import type { FaultName } from "../../faults/catalogue.js";
 import type { VmSpec } from "../../vm/vm.js";
 import type { Environment } from "../environment.js";
 import { hasSlashes, Kernel, pathStart } from "../kernel.js";
 import { StoreAccess } from "../store-access.js";
 import { blkfront } from "./blkfront.js";
-import { switchFrontend, type FrontendDevice, type FrontendDriver, type FrontendInstance } from "./frontend-driver.js";
+import {
+  failFrontend,
+  switchFrontend,
+  type FrontendDevice,
+  type FrontendDriver,
+  type FrontendInstance,
+} from "./frontend-driver.js";
 import { netfront } from "./netfront.js";
 
 const DRIVERS: ReadonlyMap<string, FrontendDriver> = new Map([
@@ -26,6 +34,8 @@ const ROOT = "device";
 /** Slashes in the path of what may be a device or more: `device/KIND/DEVICE`. */
 const DEVICE_SLASHES = 2;
 const DEVICE_COMPONENTS = 3;
+/** Linux's number of it. */
+const EACCES = 13;
 /** The first numbers are the console's and the store's. */
 const FIRST_NUMBER = 8;
 
@@ -41,6 +51,8 @@ export interface GuestPorts {
   connected(): void;
   /** The guest's last hypercall. */
   shutDown(): Promise<void>;
+  /** Whether this goes wrong for the guest. */
+  readonly strikes: (fault: FaultName) => boolean;
   /** Told of an error that no kernel expects. */
   failed(error: unknown): void;
 }
@@ -130,6 +142,7 @@ export class GuestKernel {
       backend,
       kernel: this.#kernel,
       nextNumber: () => this.#numbers++,
+      strikes: this.#ports.strikes,
       backendWatch: undefined,
       state: XENBUS_STATES.initialising,
       backendState: XENBUS_STATES.unknown,
@@ -143,7 +156,12 @@ export class GuestKernel {
   async #backendChanged({ device, instance }: Driven): Promise<void> {
     const state = await this.#kernel.readState(device.backend);
     device.backendState = state;
-    await instance.backendChanged(state);
+    try {
+      await instance.backendChanged(state);
+    } catch (error) {
+      if (!isXenstoreError(error, "EACCES")) throw error;
+      await failFrontend(device, EACCES, `writing ${device.path}`);
+    }
     this.#noteConnection();
     this.#deviceChanged?.();
   }
@@ -174,7 +192,7 @@ export class GuestKernel {
 
   async #shutdownChanged(): Promise<void> {
     // The guest's own acknowledgement comes here too.
-    if (this.#isEnding) return;
+    if (this.#isEnding || this.#ports.strikes("shutdown-unacknowledged")) return;
     const command = await this.#takeShutdown();
     if (command === "" || command === undefined) return;
     this.#isEnding = true;
@@ -194,9 +212,10 @@ export class GuestKernel {
     });
   }
 
-  /** Closes the devices one after the other, then the guest stops. */
+  /** Closes the devices one after the other, but for those that are not connected, then the guest stops. */
   async #end(): Promise<void> {
     for (const { device } of this.#devices.values()) {
+      if (device.state !== XENBUS_STATES.connected) continue;
       await switchFrontend(device, XENBUS_STATES.closing);
       await this.#untilClosed(device);
     }

@@ -5,8 +5,10 @@
  * guest's end, 6 when the backend agrees.
  */
 import { XENBUS_STATES, type XenbusState } from "../../vm/xenbus-state.js";
-import { switchFrontend, type FrontendDevice, type FrontendInstance } from "./frontend-driver.js";
+import { failFrontend, switchFrontend, type FrontendDevice, type FrontendInstance } from "./frontend-driver.js";
 
+/** Linux's number of it. */
+const ENOSPC = 28;
 const OFFLOADS: readonly string[] = [
   "feature-sg",
   "feature-ipv6-csum-offload",
@@ -27,6 +29,10 @@ export function netfront(device: FrontendDevice): FrontendInstance {
     await store.read(`${path}/mac`);
     await store.read(`${backend}/feature-xdp-headroom`);
     await store.write(`${path}/xdp-headroom`, "0");
+    if (device.strikes("event-channel-refused")) {
+      await failFrontend(device, ENOSPC, "allocating event channel");
+      return;
+    }
     const [transmitRing, receiveRing, transmitChannel, receiveChannel] = [
       device.nextNumber(),
       device.nextNumber(),

@@ -18,12 +18,15 @@ import {
   frontendPath,
   type VmSpec,
 } from "../../vm/vm.js";
+import type { FaultName } from "../../faults/catalogue.js";
+import type { FaultPlan } from "../../faults/fault-plan.js";
 import type { Environment } from "../environment.js";
 import type { HotplugEvent, HotplugScripts } from "../hotplug-scripts.js";
 import type { Hypervisor, StartGuest } from "../hypervisor.js";
 import { removeIfPresent, StoreAccess } from "../store-access.js";
 import { cleanUpPath } from "./clean-up-path.js";
 import { consoleNodes, diskNodes, vifNodes, writeDeviceNodes, type DeviceNodes } from "./device-nodes.js";
+import { writeDomainNodes } from "./domain-nodes.js";
 import { PathWait } from "./path-wait.js";
 
 /** How long the toolstack waits for others. */
@@ -72,6 +75,7 @@ export interface XlPorts {
   readonly startGuest: StartGuest;
   readonly observer: PhaseObserver;
   readonly timeouts: XlTimeouts;
+  readonly faults: FaultPlan;
 }
 
 /** The `xl` process of one machine. Made by `startXl`. */
@@ -110,6 +114,7 @@ export class Xl {
     await this.#enter("make");
     const domid = this.#ports.hypervisor.createDomain(this.#ports.startGuest);
     this.#domid = domid;
+    this.#ports.faults.bind(domid, this.spec.name);
     await this.#make(domid);
     await this.#enter("build");
     await this.#build(domid);
@@ -141,6 +146,9 @@ export class Xl {
     await store.remove(domainPath(domid));
     await store.remove(libxlPath(domid));
     await store.remove(`${domainPath(domid)}/hvmloader`);
+    if (this.#strikes("tree-resurrected")) {
+      await store.write(`${domainPath(domid)}/memory/target`, String(this.spec.memoryKibibytes));
+    }
     await this.#ports.hypervisor.destroy(domid);
   }
 
@@ -154,6 +162,10 @@ export class Xl {
     await this.#ports.observer(phase);
   }
 
+  #strikes(fault: FaultName): boolean {
+    return this.#ports.faults.strikes(fault, this.domid);
+  }
+
   #nextToken(): string {
     return `3/${String(this.#watches++)}`;
   }
@@ -161,70 +173,34 @@ export class Xl {
   async #make(domid: Domid): Promise<void> {
     const { spec } = this;
     const store = this.#store;
-    const guest = `n${String(domid)}`;
-    const shared = `n0 r${String(domid)}`;
-    const domain = await store.getDomainPath(domid);
-    const own = libxlPath(domid);
-    const vm = vmPath(spec.uuid);
-    await store.transaction(async (transaction) => {
-      for (const [path, perms] of [
-        [domain, shared],
-        [vm, shared],
-        [own, "n0"],
-      ] as const) {
-        await removeIfPresent(transaction, path);
-        await transaction.write(path, "");
-        await transaction.setPerms(path, perms);
-      }
-      await transaction.write(`${own}/device`, "");
-      await transaction.setPerms(`${own}/device`, "n0");
-      await transaction.write(`${domain}/vm`, vm);
-      await this.#checkName(domid);
-      await transaction.write(`${domain}/name`, spec.name);
-      await transaction.write(`${vm}/name`, spec.name);
-      for (const key of ["cpu", "memory", "device"]) {
-        await transaction.write(`${domain}/${key}`, "");
-        await transaction.setPerms(`${domain}/${key}`, shared);
-      }
-      await transaction.write(`${domain}/device/suspend/event-channel`, "");
-      await transaction.setPerms(`${domain}/device/suspend/event-channel`, guest);
-      await transaction.write(`${domain}/control`, "");
-      await transaction.setPerms(`${domain}/control`, shared);
-      for (const key of [
-        "control/shutdown",
-        "control/feature-poweroff",
-        "control/feature-reboot",
-        "control/feature-suspend",
-        "control/sysrq",
-        "data",
-        "drivers",
-        "feature",
-        "attr",
-        "error",
-      ]) {
-        await transaction.write(`${domain}/${key}`, "");
-        await transaction.setPerms(`${domain}/${key}`, guest);
-      }
-      await transaction.write(`${vm}/uuid`, spec.uuid);
-      await transaction.write(`${vm}/name`, spec.name);
-      await transaction.write(`${domain}/control/platform-feature-multiprocessor-suspend`, "1");
-      await transaction.write(`${domain}/control/platform-feature-xs_reset_watches`, "1");
-      await transaction.write(`${own}/type`, spec.type);
-    });
-    await store.write(`${own}/dm-version`, "qemu_xen");
+    await store.getDomainPath(domid);
+    await store.transaction((transaction) =>
+      writeDomainNodes(transaction, {
+        domid,
+        spec,
+        chooseName: () => this.#chooseName(domid),
+        isForgotten: (node) => node === "control/sysrq" && this.#strikes("node-not-guest-owned"),
+      }),
+    );
+    await store.write(`${libxlPath(domid)}/dm-version`, "qemu_xen");
   }
 
-  /** Looks whether another domain has the name, outside the transaction that is open meanwhile: the cost grows with the host. */
-  async #checkName(domid: Domid): Promise<void> {
+  /**
+   * The machine's name, when no other domain has it. The toolstack looks outside the transaction that is open meanwhile, and
+   * at every domain, so the cost grows with the host.
+   */
+  async #chooseName(domid: Domid): Promise<string> {
     const store = this.#store;
     await store.getDomainPath(domid);
     await store.getDomainPath(domid);
     await store.read(`${domainPath(domid)}/image/device-model-domid`);
     for (const other of this.#ports.hypervisor.listDomains()) {
       const name = await store.read(`${domainPath(other)}/name`);
+      if (other !== domid && other !== 0 && name !== undefined && this.#strikes("duplicate-name")) return name;
       if (other === domid || name !== this.spec.name) continue;
       throw new ToolstackError("make", `domain ${String(other)} has the name ${this.spec.name} already`);
     }
+    return this.spec.name;
   }
 
   async #build(domid: Domid): Promise<void> {
@@ -265,6 +241,9 @@ export class Xl {
     await store.read("/local/domain/0/domid");
     await store.getDomainPath(0 as Domid);
     await store.read(`${backendPath(domid, nodes.name)}/script`);
+    if (this.#strikes("duplicate-device")) {
+      await store.write(`${libxlDevicePath(domid, nodes.name)}/params`, "/dev/vg/another");
+    }
     await this.#enter("vbd-script");
     await this.#runScript((event) => this.#ports.scripts.block(event, domid, disk), "add", nodes.name);
   }
@@ -289,6 +268,9 @@ export class Xl {
       await this.#store.getDomainPath(domid);
       await this.#store.getDomainPath(0 as Domid);
       await writeDeviceNodes(transaction, domid, nodes);
+      if (nodes.name.kind === "vif" && this.#strikes("frontend-perms-wrong")) {
+        await transaction.setPerms(frontendPath(domid, nodes.name), `n0 r${String(domid)}`);
+      }
     });
   }
 
@@ -358,6 +340,8 @@ export class Xl {
       throw new ToolstackError("finish", `xenconsoled named no terminal within ${within}`);
     }
     this.#releases = await PathWait.start(store, "@releaseDomain", this.#nextToken());
+    if (this.#strikes("rename-half-done"))
+      await store.write(`${vmPath(this.spec.uuid)}/name`, `${this.spec.name}-renamed`);
   }
 
   async #removeDevices(domid: Domid): Promise<void> {
@@ -437,6 +421,7 @@ export class Xl {
       if (name.kind === "console") await cleanUpPath(transaction, frontend);
       else await removeIfPresent(transaction, frontend);
       await cleanUpPath(transaction, libxlDevicePath(domid, name));
+      if (name.kind === "vif" && this.#strikes("stale-backend")) return;
       await cleanUpPath(transaction, backendPath(domid, name));
     });
   }

@@ -1,0 +1,113 @@
+/**
+ * Storms through the sockets of a real daemon: with bad clients beside the machines, and with a daemon that is killed and
+ * started again in the middle.
+ */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { startDaemonProcess } from "../../simulator/daemon-process.js";
+import { LIBXL_TIMEOUTS, type XlTimeouts } from "../../simulator/actors/toolstack/xl.js";
+import { FaultPlan } from "../../simulator/faults/fault-plan.js";
+import { WIRE_FAULT_NAMES } from "../../simulator/faults/wire-faults.js";
+import { runStorm, type RunStormOptions } from "../../simulator/storm/run-storm.js";
+import { SMALLEST_VM } from "../../simulator/vm/vm.js";
+import { withTemporaryDirectory } from "../support/temporary-directory.js";
+
+const TIMEOUTS: XlTimeouts = { ...LIBXL_TIMEOUTS, deviceMilliseconds: 60_000 };
+const TEST_MILLISECONDS = 120_000;
+
+function options(vms: number): RunStormOptions {
+  return {
+    plan: {
+      vms,
+      aliveMax: vms,
+      startsPerSecond: Infinity,
+      runMilliseconds: 100,
+      connectMillisecondsMax: 60_000,
+      shape: SMALLEST_VM,
+    },
+    timeouts: TIMEOUTS,
+    faults: new FaultPlan(),
+    wireFaults: [],
+    runDirectory: undefined,
+    view: undefined,
+    signal: new AbortController().signal,
+  };
+}
+
+describe("A storm on a real daemon", () => {
+  test("twice in a row leaves the store as it was", { timeout: TEST_MILLISECONDS }, async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const daemon = await startDaemonProcess(directory);
+      try {
+        for (let times = 0; times < 2; times++) {
+          const report = await runStorm({ ...options(20), runDirectory: daemon.runDirectory });
+          expect([report.connected, report.failures, report.leaks, report.troubles]).toEqual([20, [], [], []]);
+          // A life has 840 requests, and three more for each machine that is there before it.
+          expect(report.traffic.requests).toBeGreaterThan(20 * 830);
+          expect(report.commits).toBeGreaterThan(20 * 50);
+        }
+      } finally {
+        await daemon.stop();
+      }
+    });
+  });
+
+  test.each(WIRE_FAULT_NAMES)("is not disturbed by %s", { timeout: TEST_MILLISECONDS }, async (name) => {
+    const report = await runStorm({ ...options(3), wireFaults: [name] });
+    expect([report.connected, report.failures, report.leaks, report.troubles]).toEqual([3, [], [], []]);
+    expect(report.wireFaults[0]?.bytes).toBeGreaterThan(100);
+  });
+
+  test("goes on when the daemon is killed and started again", { timeout: TEST_MILLISECONDS }, async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const first = await startDaemonProcess(directory);
+      const steps = { made: 0 };
+      let reachMiddle: () => void = () => undefined;
+      const middle = new Promise<void>((resolve) => {
+        reachMiddle = resolve;
+      });
+      const running = runStorm({
+        ...options(6),
+        runDirectory: first.runDirectory,
+        phase: () => {
+          // Six machines have ten phases each.
+          if (++steps.made === 25) reachMiddle();
+        },
+      });
+      await middle;
+      process.kill(first.pid, "SIGKILL");
+      await first.stop();
+      const second = await startDaemonProcess(directory);
+      try {
+        const report = await running;
+        expect([report.connected, report.failures, report.leaks, report.troubles]).toEqual([6, [], [], []]);
+        expect(steps.made).toBeGreaterThan(25);
+      } finally {
+        await second.stop();
+      }
+    });
+  });
+});
+
+describe("xs-sim", () => {
+  const run = promisify(execFile);
+  const main = new URL("../../simulator/main.ts", import.meta.url).pathname;
+
+  test.each([
+    [["boot", "--fault", "nonsense"], "Allowed choices are node-not-guest-owned"],
+    [["storm", "--vms", "0"], "it is an integer from 1 to 32000"],
+    [["storm", "--vms", "3", "--fault", "backend-jumps", "--vm", "7"], "there is no machine 7 among 3"],
+    [["storm", "--vm", "1"], "--vm says which machine has the fault, so it needs --fault"],
+    [["storm", "--socket", "/nowhere"], "--socket goes with --published"],
+  ])("refuses %j with code 2, and says what would be right", async (arguments_, message) => {
+    const ended = run(process.execPath, ["--import", "tsx", main, ...arguments_]);
+    await expect(ended).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining(message) as string });
+  });
+
+  test("faults lists the catalogue", async () => {
+    const { stdout } = await run(process.execPath, ["--import", "tsx", main, "faults", "--json"]);
+    const { faults, wireFaults } = JSON.parse(stdout) as { faults: object; wireFaults: object };
+    expect([Object.keys(faults).length, Object.keys(wireFaults).length]).toEqual([16, 4]);
+  });
+});
