@@ -65,6 +65,8 @@ export class SimulatedHost {
   readonly #scripts: HotplugScripts;
   readonly #timeouts: XlTimeouts;
   readonly #faults: FaultPlan;
+  /** Of machines that were made and are not gone. */
+  readonly #processes = new Set<Xl>();
   readonly #stop: () => void;
 
   constructor(
@@ -129,6 +131,7 @@ export class SimulatedHost {
         };
       },
     });
+    this.#processes.add(xl);
     return { spec, xl, connected };
   }
 
@@ -148,6 +151,7 @@ export class SimulatedHost {
     } finally {
       await disturbance?.stop();
     }
+    this.#processes.delete(xl);
     xl.close();
   }
 
@@ -175,8 +179,9 @@ export class SimulatedHost {
     };
   }
 
-  /** Ends dom0's actors; machines that run are left as they are. */
+  /** The host loses its power: all that runs on it is gone at once, and what it wrote stays. */
   stop(): void {
+    for (const xl of this.#processes) xl.close();
     this.#stop();
   }
 }
@@ -204,7 +209,7 @@ export async function startHost(options: HostOptions): Promise<SimulatedHost> {
   const stop = (): void => {
     xenconsoled.stop();
     kernel.halt();
-    hypervisorStore.close();
+    hypervisor.halt();
   };
   return new SimulatedHost({ environment, observer, timeouts, faults }, hypervisor, stop);
 }

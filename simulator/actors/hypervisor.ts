@@ -95,9 +95,11 @@ export class Hypervisor {
     }
   }
 
-  /** Whether the daemon tells shutdowns on: else nobody hears of one. */
-  get tellsShutdowns(): boolean {
-    return this.#hasDomainControl !== false;
+  /** The host loses its power: nothing runs any more, and nobody is told. */
+  halt(): void {
+    for (const { guest } of this.#domains.values()) guest?.halt();
+    this.#domains.clear();
+    this.#store.close();
   }
 
   /** Tells the daemon; returns false when it has no such command. */

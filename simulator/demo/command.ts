@@ -11,27 +11,27 @@ import { runDemo } from "./run-demo.js";
 
 const AFTER_HELP = `
 Examples:
-  npm run demo                 # a daemon boots a guest; on a terminal it then serves until Enter
-  npm run demo -- --life       # … and destroys it again
+  npm run demo                 # twenty machines boot, one fails, its commit is found; on a terminal it serves until Enter
   npm run demo -- --keep       # the Git repository stays for you to look at`;
 
 /** The command \`demo\`. */
 export function demoCommand(): Command {
   return new Command("demo")
-    .description("Start a daemon in a temporary directory, play the boot of a PVH guest, and show the history of it.")
-    .option("--life", "shut the guest down and destroy it after its boot")
+    .description(
+      "Start a daemon in a temporary directory, boot 20 machines, one of them faulty, and find the commit that broke it.",
+    )
     .option("--keep", "keep the directory, and say where it is")
     .addHelpText("after", AFTER_HELP)
     .allowExcessArguments(false)
     .exitOverride((error) => {
       process.exit(error.exitCode === 0 ? 0 : 2);
     })
-    .action(async (flags: { life?: boolean; keep?: boolean }) => {
-      process.exitCode = await execute(flags.life === true, flags.keep === true);
+    .action(async (flags: { keep?: boolean }) => {
+      process.exitCode = await execute(flags.keep === true);
     });
 }
 
-async function execute(life: boolean, keep: boolean): Promise<number> {
+async function execute(keep: boolean): Promise<number> {
   const output = process.stdout;
   const interruption = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -47,7 +47,6 @@ async function execute(life: boolean, keep: boolean): Promise<number> {
   const isTerminal = process.stdin.isTTY && output.isTTY;
   try {
     const asExpected = await runDemo({
-      life,
       keep,
       output,
       isTerminal,

@@ -1,37 +1,41 @@
 /**
- * The demo: a daemon of its own, one guest's boot played through its sockets, and the history that came of it.
+ * The demo: a daemon of its own, twenty machines that boot through its sockets, one of which fails, and the commit that broke
+ * it, found in the history.
  *
  * Owns the course of it and what is left behind: nothing, unless the directory is to be kept. The daemon is ended by its
  * pid in every case, also after an interruption.
  */
-import { execFile } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { DOM0 } from "../../protocol/identifiers.js";
-import { REQUEST_CODECS } from "../../protocol/payload.js";
-import { connectThrough } from "../trace/connect.js";
-import { readFixture } from "../trace/fixture.js";
-import { TracePlayer, type Connect } from "../trace/player.js";
-import type { Phase } from "../trace/trace.js";
+import { machinePacing } from "../../clients/xenstore/backoff.js";
+import { connectXenstore, type XenstoreClient } from "../../clients/xenstore/client.js";
+import { socketTransport } from "../../clients/xenstore/socket-transport.js";
+import { evaluate } from "../../protocol/predicate/evaluate.js";
+import { parsePredicate } from "../../protocol/predicate/parse-predicate.js";
+import { serializePredicate } from "../../protocol/predicate/serialize-predicate.js";
+import { LIBXL_TIMEOUTS } from "../actors/toolstack/xl.js";
 import { startDaemonProcess, type DaemonProcess } from "../daemon-process.js";
-import { Progress, type Output } from "./progress.js";
-import { describeLooking, describeTally, isAsExpected } from "./report.js";
+import { FAULTS, type FaultName } from "../faults/catalogue.js";
+import { FaultPlan } from "../faults/fault-plan.js";
+import { startHost, type SimulatedHost, type Vm } from "../host.js";
+import { TrafficMeter } from "../storm/traffic-meter.js";
+import { vmSpec } from "../vm/vm.js";
+import { BootBoard, type Output } from "./boot-board.js";
+import { findBreakingCommit } from "./find-breaking-commit.js";
+import { GitHistory } from "./git-history.js";
 
-const TRACE = "pvh-boot-and-destroy.trace";
-/** The last phase of the boot; what follows is the end of the domain. */
-const LAST_BOOT_PHASE = "agent";
-/** An event takes a millisecond; a machine that is busy with something else takes longer. */
-const EVENT_MILLISECONDS_MAX = 5000;
-const LOG_LINES = 20;
+const VMS = 20;
+const FAULT: FaultName = "hotplug-script-fails";
+/** One process plays twenty machines, so each takes longer than on a host. */
+const PATIENCE = 10;
+const CONNECT_MILLISECONDS_MAX = 120_000;
 /** Bytes of `sun_path` less its NUL (unix(7)). */
 const SOCKET_PATH_BYTES_MAX = 107;
 
 /** How the demo is to run. */
 export interface DemoOptions {
-  /** Whether the domain is shut down and destroyed after its boot. */
-  readonly life: boolean;
   /** Whether the directory stays. */
   readonly keep: boolean;
   readonly output: Output;
@@ -44,15 +48,14 @@ export interface DemoOptions {
 
 /** Runs the demo; resolves to whether all went as expected, and rejects when it could not be run. */
 export async function runDemo(options: DemoOptions): Promise<boolean> {
-  await checkGit();
+  checkGit();
   checkTemporaryDirectory();
-  const trace = readFixture(TRACE);
   const directory = await mkdtemp(join(tmpdir(), "xenstore-demo-"));
   let daemon: DaemonProcess | undefined;
   try {
     // Not in the race: a daemon whose start is not awaited could not be ended.
     daemon = await startDaemonProcess(directory);
-    return await Promise.race([show(options, { directory, daemon, phases: trace.phases }), aborted(options.signal)]);
+    return await Promise.race([show(options, daemon), aborted(options.signal)]);
   } finally {
     await daemon?.stop();
     if (options.keep) options.output.write(`\nThe directory stays: ${directory}\n`);
@@ -71,78 +74,140 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-interface Stage {
-  readonly directory: string;
-  readonly daemon: DaemonProcess;
-  readonly phases: readonly Phase[];
-}
-
-async function show(options: DemoOptions, { directory, daemon, phases }: Stage): Promise<boolean> {
-  const { output, isTerminal, life, keep } = options;
+async function show(options: DemoOptions, daemon: DaemonProcess): Promise<boolean> {
+  const { isTerminal, signal } = options;
+  // What still happens after an interruption is nobody's to see.
+  const output: Output = {
+    write: (text) => {
+      if (!signal.aborted) options.output.write(text);
+    },
+  };
   const { runDirectory, repository } = daemon;
-  output.write(`A daemon serves ${join(runDirectory, "socket")} (process ${String(daemon.pid)}).\n\n`);
-  const connect = connectThrough(runDirectory);
-  const progress = new Progress(output, isTerminal);
-  const player = new TracePlayer({
-    connect,
-    eventMillisecondsMax: EVENT_MILLISECONDS_MAX,
-    onStep: () => {
-      progress.step();
+  output.write(`A daemon serves ${join(runDirectory, "socket")} (process ${String(daemon.pid)}).\n`);
+  output.write(`${String(VMS)} machines boot at once; in one of them ${FAULTS[FAULT].description}.\n\n`);
+  const meter = new TrafficMeter();
+  const transport = (domid: number): ReturnType<typeof socketTransport> =>
+    socketTransport(join(runDirectory, domid === 0 ? "socket" : `domains/${String(domid)}`));
+  const faulty = `vm${String(1 + Math.floor(Math.random() * VMS))}`;
+  const names = Array.from({ length: VMS }, (_, index) => vmSpec(index + 1).name);
+  const board = new BootBoard(output, isTerminal, names, () => performance.now());
+  const troubles: string[] = [];
+  const host = await startHost({
+    environment: {
+      // When the daemon ends, so does the demo: nobody waits for it.
+      connect: (domid) => connectXenstore(meter.through(transport(domid)), { reconnect: false }),
+      delay: (milliseconds, ended) =>
+        machinePacing.delay(milliseconds, ended === undefined ? signal : AbortSignal.any([ended, signal])),
+      random: () => machinePacing.random(),
+      nowMilliseconds: () => Date.now(),
+    },
+    faults: new FaultPlan(new Map([[faulty, FAULT]])),
+    timeouts: { ...LIBXL_TIMEOUTS, deviceMilliseconds: LIBXL_TIMEOUTS.deviceMilliseconds * PATIENCE },
+    observer: {
+      phase: (spec, phase) => {
+        board.phase(spec.name, phase);
+      },
+      trouble: (actor, error) => troubles.push(`${actor}: ${String(error)}`),
     },
   });
-  let booted = "";
-  let milliseconds = 0;
-  try {
-    for (const phase of phases) {
-      milliseconds += await playPhase(player, progress, phase);
-      if (phase.name !== LAST_BOOT_PHASE) continue;
-      booted = await sealedTip(connect, repository);
-      if (!life) break;
-    }
-    await player.finish();
-  } catch (error) {
-    progress.breakOff();
-    throw error;
-  } finally {
-    player.close();
-  }
-  const tally = player.tally();
-  output.write(`\n${describeTally(tally, milliseconds)}\n`);
+  signal.addEventListener("abort", () => {
+    host.stop();
+  });
+  if (signal.aborted) host.stop();
+  const start = performance.now();
+  const boots = await Promise.all(names.map((_, index) => boot(host, index + 1, board)));
+  board.finish();
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  const { requests, events, connections, conflicts } = meter.traffic();
+  output.write(
+    `\n${String(requests)} requests, ${String(events)} watch events and ${String(conflicts)} EAGAIN over ${String(connections)} connections in ${seconds} s.\n`,
+  );
 
-  await sealedTip(connect, repository);
-  const commits = (await git(repository, ["rev-list", "--count", "main"])).trim();
-  const log = await git(repository, ["log", "--oneline", `-${String(LOG_LINES)}`, "main"]);
-  output.write(`Git has ${commits} commits in ${repository}, the last ${String(LOG_LINES)} of them:\n\n${log}\n`);
-  const where = { directory, repository, runDirectory, booted, destroyed: life, serving: isTerminal, kept: keep };
-  output.write(describeLooking(where));
+  const client = await connectXenstore(transport(0));
+  const found = await findFailure(boots, { client, repository, output });
+  client.close();
+  host.stop();
+  for (const trouble of troubles) output.write(`unexpected: ${trouble}\n`);
   if (isTerminal) {
     output.write("\nThe daemon serves until you press Enter. ");
     await options.waitForUser();
   }
-  return isAsExpected(tally);
+  return found === faulty && troubles.length === 0;
 }
 
-/** Plays a phase and shows its progress; returns how many milliseconds it took. */
-async function playPhase(player: TracePlayer, progress: Progress, phase: Phase): Promise<number> {
-  const before = player.tally();
-  progress.start({ name: phase.name, purpose: phase.purpose, steps: phase.steps.length });
+interface Boot {
+  readonly vm: Vm;
+  /** Why it failed; undefined for a machine that is connected. */
+  readonly failure: string | undefined;
+}
+
+async function boot(host: SimulatedHost, number: number, board: BootBoard): Promise<Boot> {
   const start = performance.now();
-  await player.play(phase);
-  const milliseconds = performance.now() - start;
-  const after = player.tally();
-  progress.end({ requests: after.requests - before.requests, events: after.events - before.events });
-  return milliseconds;
+  const vm = await host.prepare(vmSpec(number));
+  try {
+    await vm.xl.create();
+    await within(CONNECT_MILLISECONDS_MAX, vm.connected);
+    board.connected(vm.spec.name, performance.now() - start);
+    return { vm, failure: undefined };
+  } catch (error) {
+    const failure = error instanceof Error ? error.message : String(error);
+    board.failed(vm.spec.name, failure);
+    return { vm, failure };
+  }
 }
 
-/** Waits until all that was committed is in Git; returns the abbreviated commit at the tip. */
-async function sealedTip(connect: Connect, repository: string): Promise<string> {
-  const connection = await connect(DOM0, () => undefined);
-  const payload = REQUEST_CODECS.CONTROL.serialize({ command: "flush", parameters: [] });
-  const reply = await connection.request("CONTROL", 0, payload);
-  connection.close();
-  if ("error" in reply)
-    throw new Error(`the daemon could not write its history: CONTROL flush answered ${reply.error}`);
-  return (await git(repository, ["rev-parse", "--short", "main"])).trim();
+async function within(milliseconds: number, promise: Promise<void>): Promise<void> {
+  const timer = new AbortController();
+  const late = machinePacing.delay(milliseconds, timer.signal).then(() => {
+    throw new Error(`it was not connected within ${String(milliseconds / 1000)} seconds`);
+  });
+  late.catch(() => undefined);
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    timer.abort();
+  }
+}
+
+interface Search {
+  readonly client: XenstoreClient;
+  readonly repository: string;
+  readonly output: Output;
+}
+
+/** Finds what broke the machine that failed, and shows it; returns that machine's name. */
+async function findFailure(
+  boots: readonly Boot[],
+  { client, repository, output }: Search,
+): Promise<string | undefined> {
+  const failed = boots.filter(({ failure }) => failure !== undefined);
+  output.write(`${String(boots.length - failed.length)} machines are connected.\n`);
+  const [first, ...others] = failed;
+  for (const { vm, failure } of failed) {
+    const domain = `domain ${String(vm.xl.domid)}`;
+    output.write(`${vm.spec.name} (${domain}) failed in the phase ${vm.xl.phase}: ${failure ?? ""}.\n`);
+  }
+  if (first === undefined || others.length > 0) return undefined;
+
+  await client.control("flush");
+  const history = new GitHistory(repository);
+  const { predicate } = FAULTS[FAULT];
+  const domid = String(first.vm.xl.domid);
+  const parsed = parsePredicate(predicate, new Map([["D", domid]]));
+  const isBad = (seq: number): boolean =>
+    evaluate(parsed, (commitsBack) => (seq > commitsBack ? history.view(seq - commitsBack) : undefined));
+  output.write(
+    `\nWhich of ${String(history.tip)} commits broke it? The one from which on this holds:\n  ${serializePredicate(parsed)}\n`,
+  );
+  if (!isBad(history.tip)) return undefined;
+  const { seq, steps } = findBreakingCommit({ good: 0, bad: history.tip }, isBad);
+  const looked = steps.map((step) => `${String(step.seq)} ${step.isBad ? "bad" : "good"}`).join(", ");
+  output.write(`  ${looked}\n\nIt is commit ${String(seq)}:\n\n`);
+  output.write(`${history.run(["show", "--no-color", history.oid(seq)])}\n`);
+  output.write(`With Git alone you find it, and what came before it, with\n`);
+  const path = `local/domain/0/backend/vbd/${domid}`;
+  output.write(`  git -C ${repository} log -p main -- ${path}\n`);
+  return first.vm.spec.name;
 }
 
 /** The daemon would refuse too, but it cannot say what to do about it here. */
@@ -152,21 +217,10 @@ function checkTemporaryDirectory(): void {
   throw new Error(`${tmpdir()} is too long a path for sockets: set TMPDIR to a shorter one, such as /tmp`);
 }
 
-async function checkGit(): Promise<void> {
+function checkGit(): void {
   try {
-    await run("git", ["--version"]);
+    execFileSync("git", ["--version"], { stdio: "ignore" });
   } catch (error) {
-    throw new Error("the demo shows its history with git, which is not installed here", { cause: error });
+    throw new Error("the demo finds the commit with git, which is not installed here", { cause: error });
   }
-}
-
-const run = promisify(execFile);
-
-async function git(repository: string, args: readonly string[]): Promise<string> {
-  // What a caller's GIT_DIR and the like name is not this repository.
-  const environment = Object.entries(process.env).filter(([name]) => !name.startsWith("GIT_"));
-  const { stdout } = await run("git", ["-C", repository, "--no-pager", ...args], {
-    env: Object.fromEntries(environment),
-  });
-  return stdout;
 }
