@@ -2,12 +2,13 @@
 /**
  * The process entry of `xs-sim`, the simulator: traffic of virtual machines that do not exist.
  *
- * Owns the list of commands. Exit codes: 0, 1 when something went wrong, 2 for a bad command line.
+ * Owns the list of commands. Exit codes: 0, 1 when something went wrong or differs, 2 for a bad command line.
  */
 import { Command } from "commander";
 import { packageVersion } from "../daemon/platform/package-version.js";
 import { demoCommand } from "./demo/command.js";
 import { bootCommand, faultsCommand, stormCommand } from "./storm/command.js";
+import { replayCommand } from "./replay/command.js";
 
 const program = new Command("xs-sim")
   .description("Plays XenStore traffic of virtual machines that do not exist.")
@@ -16,6 +17,7 @@ const program = new Command("xs-sim")
   .addCommand(bootCommand())
   .addCommand(stormCommand())
   .addCommand(faultsCommand())
+  .addCommand(replayCommand())
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : 2);
   });
