@@ -43,7 +43,14 @@ const layers = [
   ["clients/cli", ["protocol", "clients/xenstore", "daemon/history/query", "daemon/platform"], ["commander"]],
   [
     "simulator",
-    ["protocol", "clients/xenstore", "daemon/daemon.ts", "daemon/memory-daemon.ts", "daemon/platform"],
+    [
+      "protocol",
+      "clients/xenstore",
+      "daemon/daemon.ts",
+      "daemon/memory-daemon.ts",
+      "daemon/history-writer.ts",
+      "daemon/platform",
+    ],
     ["commander"],
   ],
   // The files that stand directly in daemon/ put the daemon together: the process entry, its options, the wiring.

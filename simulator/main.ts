@@ -8,6 +8,7 @@ import { Command } from "commander";
 import { packageVersion } from "../daemon/platform/package-version.js";
 import { demoCommand } from "./demo/command.js";
 import { bootCommand, faultsCommand, stormCommand } from "./storm/command.js";
+import { importCommand } from "./import/command.js";
 import { replayCommand } from "./replay/command.js";
 
 const program = new Command("xs-sim")
@@ -18,6 +19,7 @@ const program = new Command("xs-sim")
   .addCommand(stormCommand())
   .addCommand(faultsCommand())
   .addCommand(replayCommand())
+  .addCommand(importCommand())
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : 2);
   });

@@ -50,6 +50,11 @@ export class RawSession {
     this.#onEvent = onEvent;
   }
 
+  /** Whether nothing can be sent any more. */
+  get isEnded(): boolean {
+    return this.#ended !== undefined;
+  }
+
   /** Takes the connection that the transport opened. */
   attach(connection: TransportConnection): void {
     this.#connection = connection;

@@ -1,0 +1,133 @@
+/**
+ * An import from a file into a new state directory.
+ *
+ * Owns reading the file, telling the formats apart, and what is left of DIR when nothing could be read: nothing.
+ */
+import { readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { createHistory } from "../../daemon/history-writer.js";
+import { importLog, type ImportOutcome } from "./import-log.js";
+import { parseCLog } from "./c-log.js";
+import { LOG_FORMATS, type LogFormat, type ParsedLog, type SkippedLine } from "./log-entry.js";
+import { parseOxenstoredLog } from "./oxenstored-log.js";
+
+const PARSERS: Readonly<Record<LogFormat, (lines: readonly string[]) => ParsedLog>> = {
+  oxenstored: parseOxenstoredLog,
+  c: parseCLog,
+};
+/** The progress is told after so many entries. */
+const PROGRESS_ENTRIES = 5000;
+
+/** What to import, and whereto. */
+export interface RunImportOptions {
+  readonly file: string;
+  /** As a daemon's `--dir`: the history is in `state/store.git`. */
+  readonly directory: string;
+  /** Told apart by the lines when undefined. */
+  readonly format: LogFormat | undefined;
+  readonly progress: ((done: number, of: number) => void) | undefined;
+}
+
+/** What `--json` prints. */
+export interface ImportReport extends ImportOutcome {
+  readonly file: string;
+  readonly format: LogFormat;
+  readonly repository: string;
+  readonly lines: number;
+  readonly conflicts: number;
+  readonly abandoned: number;
+  readonly skipped: readonly SkippedLine[];
+  readonly notes: readonly string[];
+}
+
+/** It cannot be imported; the message is for people. */
+export class ImportError extends Error {
+  override readonly name = "ImportError";
+}
+
+/** Runs it; rejects with an ImportError where nothing can be read, and with what the disk says. */
+export async function runImport({ file, directory, format, progress }: RunImportOptions): Promise<ImportReport> {
+  const lines = readLines(file);
+  const { log, format: found } = parse(file, lines, format);
+  const stateDirectory = join(resolve(directory), "state");
+  let writer;
+  try {
+    writer = createHistory({ stateDirectory, hostName: hostname() });
+  } catch (error) {
+    throw new ImportError(messageOf(error), { cause: error });
+  }
+  let isComplete = false;
+  try {
+    const outcome = await importLog({
+      log,
+      source: `import of ${basename(file)}`,
+      committed: writer.record.bind(writer),
+      progress: (done) => {
+        if (done % PROGRESS_ENTRIES === 0) progress?.(done, log.entries.length);
+      },
+    });
+    writer.finish();
+    isComplete = true;
+    const { skipped, conflicts, abandoned, notes } = log;
+    return {
+      file,
+      format: found,
+      repository: writer.repository,
+      lines: lines.length,
+      conflicts,
+      abandoned,
+      skipped,
+      notes: [
+        ...notes,
+        "nodes that were made before the log begins are in the history from the first time that it tells of them",
+      ],
+      ...outcome,
+    };
+  } finally {
+    if (!isComplete) await rm(stateDirectory, { recursive: true, force: true });
+  }
+}
+
+function readLines(file: string): readonly string[] {
+  let text: string;
+  try {
+    text = readFileSync(file, "latin1");
+  } catch (error) {
+    throw new ImportError(`${file} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
+}
+
+interface Parsed {
+  readonly log: ParsedLog;
+  readonly format: LogFormat;
+}
+
+function parse(file: string, lines: readonly string[], format: LogFormat | undefined): Parsed {
+  const formats = format === undefined ? (Object.keys(PARSERS) as readonly LogFormat[]) : [format];
+  const parsed = formats.map((each): Parsed => ({ format: each, log: PARSERS[each](lines) }));
+  const [best] = [...parsed].sort((left, right) => right.log.understood - left.log.understood);
+  if (best === undefined || best.log.understood === 0) {
+    const wanted = formats.map((each) => LOG_FORMATS[each]).join(" nor ");
+    const [first] = best?.log.skipped ?? [];
+    const where =
+      first === undefined ? "it has no lines" : `its first line that is no comment is ${String(first.line)}`;
+    throw new ImportError(
+      `${file} is ${formats.length > 1 ? "neither " : "not "}${wanted}: no line of it can be read (${where})`,
+    );
+  }
+  if (best.log.entries.every(({ action }) => action.kind === "closed")) {
+    throw new ImportError(
+      `${file}, ${LOG_FORMATS[best.format]} of ${String(lines.length)} lines, tells of no change of the store: there is nothing to import`,
+    );
+  }
+  return best;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,154 @@
+/**
+ * `xs-sim import`: logs of other daemons become histories that Git reads and a daemon opens.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import { runImport, type ImportReport } from "../../simulator/import/run-import.js";
+import { startDaemon } from "../support/daemon-process.js";
+import { withTemporaryDirectory } from "../support/temporary-directory.js";
+
+const project = resolve(import.meta.dirname, "..", "..");
+
+const OXENSTORED = `# a comment
+[20200918T15:15:18.045Z]  A41354.7     t start${"   "}
+[20200918T15:15:18.046Z]  A41354.7     write     /local/domain/5/name vm5
+[20200918T15:15:18.046Z]  A41354.7     mkdir     /local/domain/5/data${" "}
+[20200918T15:15:18.046Z]  A41354.7     setperms  /local/domain/5/data n5 r0${" "}
+[20200918T15:15:18.047Z]  A41248       w event   /local/domain/5 token
+[20200918T15:15:18.050Z]  A41354.7     commit${"    "}
+[20200918T15:15:19.000Z]  D5           write     data/state 1
+[20200918T15:15:20.000Z]  D5           write     /local/domain/5/foreign ${"v".repeat(200).slice(0, 154)}..
+[20200918T15:15:21.000Z]  A41355.3     write     /never 1
+[20200918T15:15:21.000Z]  A41355.3     conflict${"  "}
+[20200918T15:15:22.000Z]  A41355       rm        /missing/node${" "}
+what is this?
+[20200918T15:15:23.000Z]  A41355       write     /local/domain/5/name renamed
+`;
+
+const C = `IN 0xa1 20230120 17:40:53 INTRODUCE (3 1 1 )
+CREATE connection 0xb2
+OUT 0xa1 20230120 17:40:53 INTRODUCE (OK )
+IN 0xa1 20230120 17:40:54 TRANSACTION_START ( )
+OUT 0xa1 20230120 17:40:54 TRANSACTION_START (9 )
+IN 0xa1 20230120 17:40:54 WRITE (/local/domain/3/device/state 1)
+OUT 0xa1 20230120 17:40:54 WRITE (OK )
+IN 0xa1 20230120 17:40:54 SET_PERMS (/local/domain/3/device/state n3 r0 )
+OUT 0xa1 20230120 17:40:54 SET_PERMS (OK )
+IN 0xa1 20230120 17:40:55 TRANSACTION_END (T )
+OUT 0xa1 20230120 17:40:55 TRANSACTION_END (OK )
+IN 0xb2 20230120 17:40:56 WRITE (device/state two
+lines)
+OUT 0xb2 20230120 17:40:56 WRITE (OK )
+IN 0xa1 20230120 17:40:57 RELEASE (3 )
+DESTROY connection 0xb2
+orphaned node /local/domain/3/device/state deleted
+OUT 0xa1 20230120 17:40:57 RELEASE (OK )
+`;
+
+function git(repository: string, ...parameters: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync("git", ["-C", repository, ...parameters], { encoding: "latin1" });
+  if (status !== 0) throw new Error(`git ${parameters.join(" ")}: ${stderr}`);
+  return stdout.trimEnd();
+}
+
+const FORMAT =
+  "%an %at %s | %(trailers:key=Connection,valueonly,separator=) %(trailers:key=Transaction,valueonly,separator=)";
+
+async function imported(directory: string, text: string): Promise<ImportReport> {
+  const file = join(directory, "old.log");
+  writeFileSync(file, text, "latin1");
+  const report = await runImport({ file, directory, format: undefined, progress: undefined });
+  git(report.repository, "fsck", "--strict");
+  return report;
+}
+
+const seconds = (time: string): string => String(Date.parse(time) / 1000);
+
+describe("xs-sim import", () => {
+  it("makes of oxenstored's log a history with its authors, times and transactions, which a daemon opens", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const report = await imported(directory, OXENSTORED);
+      expect(report).toMatchObject({
+        format: "oxenstored",
+        requests: 6,
+        transactions: 1,
+        conflicts: 1,
+        cutValues: 1,
+        standIns: 1,
+        skipped: [{ line: 13, reason: "no line of an access log" }],
+        refused: [{ line: 12, reason: "RM /missing/node: ENOENT" }],
+      });
+      const log = git(report.repository, "log", "--reverse", `--format=${FORMAT}`).split("\n");
+      expect(log.map((line) => line.trimEnd())).toEqual([
+        `dom0 ${seconds("2020-09-18T15:15:18Z")} dom0: MKDIR /tool/xenstored | import of old.log`,
+        `dom0 ${seconds("2020-09-18T15:15:18Z")} dom0: 5 changes under /local | A41354 7`,
+        `dom0 ${seconds("2020-09-18T15:15:19Z")} dom0: INTRODUCE 5 | import`,
+        `dom5 ${seconds("2020-09-18T15:15:19Z")} dom5: WRITE /local/domain/5/data/state | D5`,
+        `dom5 ${seconds("2020-09-18T15:15:20Z")} dom5: WRITE /local/domain/5/foreign | D5`,
+        `dom0 ${seconds("2020-09-18T15:15:23Z")} dom0: WRITE /local/domain/5/name | A41355`,
+      ]);
+      expect(git(report.repository, "show", "main:local/domain/5/foreign")).toMatch(/^v+\.\.$/);
+      expect(git(report.repository, "log", "--format=%s", "--", "local/domain/5/data")).toContain("dom5: WRITE");
+      const daemon = await startDaemon({ directory });
+      const client = await daemon.connect();
+      expect(await client.must("READ", ["/local/domain/5/name"])).toBe("renamed");
+      expect(await client.must("GET_PERMS", ["/local/domain/5/data/state"])).toBe("n5\0r0");
+      await client.must("WRITE", ["/new", "v"]);
+      await daemon.stop();
+      expect(git(report.repository, "log", "-1", "--format=%s")).toBe("dom0: WRITE /new");
+    });
+  }, 60_000);
+
+  it("makes of a C trace a history: guests by their connections, their nodes gone with them", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const report = await imported(directory, C);
+      expect(report).toMatchObject({
+        format: "c",
+        requests: 5,
+        transactions: 1,
+        skipped: [],
+        refused: [],
+        standIns: 0,
+      });
+      const log = git(report.repository, "log", "--reverse", `--format=${FORMAT}`).split("\n");
+      expect(log.slice(1).map((line) => line.trimEnd())).toEqual([
+        `dom0 ${seconds("2023-01-20T17:40:53Z")} dom0: INTRODUCE 3 | 0xa1`,
+        expect.stringMatching(/^dom0 \d+ dom0: \d changes under \/local\S* \| 0xa1 9$/),
+        `dom3 ${seconds("2023-01-20T17:40:56Z")} dom3: WRITE /local/domain/3/device/state | 0xb2`,
+        expect.stringMatching(/^dom0 \d+ dom0: .* \| 0xa1$/),
+      ]);
+      expect(git(report.repository, "show", "main~1:local/domain/3/device/state")).toBe("two\nlines");
+      expect(() => git(report.repository, "show", "main:local/domain/3/device/state")).toThrow();
+    });
+  }, 60_000);
+
+  it("refuses what it cannot read with 2, leaves nothing behind and touches no state that is there", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const run = (...parameters: readonly string[]) =>
+        spawnSync(process.execPath, ["--import", "tsx", join(project, "simulator/main.ts"), "import", ...parameters], {
+          cwd: project,
+          encoding: "utf8",
+        });
+      const [readme, into] = [join(project, "README.md"), join(directory, "new")];
+      expect(run(readme, "--into", into)).toMatchObject({
+        status: 2,
+        stdout: "",
+        stderr: expect.stringContaining(
+          "is neither an access log of oxenstored nor a trace of C xenstored: no line of it can be read",
+        ) as string,
+      });
+      expect(existsSync(into)).toBe(false);
+      const log = join(directory, "log");
+      writeFileSync(log, C);
+      mkdirSync(join(directory, "state"));
+      writeFileSync(join(directory, "state", "mine"), "");
+      expect(run(log, "--into", directory)).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining("holds something already: name a directory for the new history") as string,
+      });
+      expect(run(log)).toMatchObject({ status: 2, stderr: expect.stringContaining("--into <dir>") as string });
+    });
+  }, 60_000);
+});
