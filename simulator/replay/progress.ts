@@ -20,7 +20,8 @@ export class ReplayProgress {
     const { isTerminal } = output;
     this.#timer = setInterval(
       () => {
-        const percent = requests === 0 ? 100 : Math.floor((100 * tally.requests) / requests);
+        // Transactions that are run again are more than was planned.
+        const percent = requests === 0 ? 100 : Math.min(100, Math.floor((100 * tally.requests) / requests));
         const text = `${String(tally.requests)} of ${String(requests)} requests (${String(percent)}%), ${String(tally.differenceCount)} differences`;
         output.write(isTerminal ? `\r\u001b[K${text.slice(0, Math.max(20, output.columns - 1))}` : `${text}\n`);
       },

@@ -94,21 +94,22 @@ class CopyPlayer {
     const { plan, speed } = this.#options;
     const { signal } = this.#ports;
     const start = this.#ports.monotonicMilliseconds();
-    const interrupted = new Promise<never>((_resolve, reject) => {
-      const abort = (): void => {
-        reject(signal.reason as Error);
-      };
-      if (signal.aborted) abort();
-      else signal.addEventListener("abort", abort, { once: true });
-    });
-    interrupted.catch(() => undefined);
-    for (const moment of plan.moments) {
-      const due = start + (speed === Infinity ? 0 : moment.microseconds / 1000 / speed);
-      const wait = due - this.#ports.monotonicMilliseconds();
-      if (wait > 0) await this.#ports.delay(wait, signal);
-      await Promise.race([this.#playMoment(moment), interrupted]);
+    const interrupt = (): void => {
+      // What is under way is lost with its connection, so the moment ends.
+      this.close();
+    };
+    signal.addEventListener("abort", interrupt, { once: true });
+    try {
+      for (const moment of plan.moments) {
+        const due = start + (speed === Infinity ? 0 : moment.microseconds / 1000 / speed);
+        const wait = due - this.#ports.monotonicMilliseconds();
+        if (wait > 0) await this.#ports.delay(wait, signal);
+        await this.#playMoment(moment);
+        signal.throwIfAborted();
+      }
+    } finally {
+      signal.removeEventListener("abort", interrupt);
     }
-    await Promise.race([Promise.all(this.#underWay.values()), interrupted]);
   }
 
   close(): void {

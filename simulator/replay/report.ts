@@ -136,7 +136,7 @@ export function describeReport(report: ReplayReport): string {
     ),
     report.differences.total === 0
       ? "no differences"
-      : `${String(report.differences.total)} differences from the trace:`,
+      : `${report.differences.total === 1 ? "one difference" : `${String(report.differences.total)} differences`} from the trace:`,
     ...DIFFERENCE_KINDS.flatMap((kind) => describeKind(report, kind)),
   ];
   return `${lines.filter((line) => line !== "").join("\n")}\n`;

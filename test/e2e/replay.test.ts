@@ -84,7 +84,7 @@ describe("xs-sim replay", () => {
       writeFileSync(changed, lines.join("\n"), "latin1");
       const { code, stdout } = await simulate("replay", changed, "--speed", "max");
       expect(code).toBe(1);
-      expect(stdout).toContain("1 differences from the trace:\nother data: 1\n");
+      expect(stdout).toContain("one difference from the trace:\nother data: 1\n");
       expect(stdout).toMatch(new RegExp(`${changed}, line ${String(at + 1)}: .*: "6" in the trace, "4" now`));
     });
   }, 90_000);

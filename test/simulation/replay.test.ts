@@ -44,6 +44,7 @@ const LIFE: readonly TraceLine[] = [
 const UNKNOWN_TYPE = "99 what?: EINVAL ENOSYS";
 
 interface Outcome {
+  readonly seconds: number;
   readonly tally: ReplayTally;
   readonly found: readonly string[];
 }
@@ -53,10 +54,12 @@ async function play(
   {
     worldSeed = seed(),
     copies = 1,
+    speed = 1,
     through = (transport) => transport,
   }: {
     readonly worldSeed?: number;
     readonly copies?: number;
+    readonly speed?: number;
     readonly through?: (transport: Transport) => Transport;
   } = {},
 ): Promise<Outcome> {
@@ -73,7 +76,7 @@ async function play(
   };
   const running = Array.from({ length: copies }, (_, copy) => {
     const renaming = renamingOf(identities, copy);
-    return replay({ plan, identities, renaming, copy, copies, speed: 1, isPrivileged: false, tally }, ports);
+    return replay({ plan, identities, renaming, copy, copies, speed, isPrivileged: false, tally }, ports);
   });
   await world.runUntil(Promise.all(running));
   expect(world.errors).toEqual([]);
@@ -83,7 +86,7 @@ async function play(
     );
     return `${String(step.request.operation)} ${step.payload}: ${String(left)} ${String(right)}`.replaceAll("\0", "|");
   });
-  return { tally, found };
+  return { tally, found, seconds: world.scheduler.monotonicMilliseconds() / 1000 };
 }
 
 describe("replay", () => {
@@ -139,6 +142,18 @@ describe("replay", () => {
       "READ /local/domain/5/name|: vm5 vmX",
       "READ /local/domain/5/name|: vm5 vmX-copy-1",
     ]);
+  });
+
+  it("waits as long as the trace did, a part of that, or not at all", async () => {
+    const lines = [
+      header(),
+      requestLine("socket-1", "WRITE", "/a|1", "OK|", { time: 1 }),
+      requestLine("socket-1", "READ", "/a|", "1", { time: 20_000_001 }),
+    ];
+    const seconds = async (speed: number) => (await play(lines, { speed })).seconds;
+    expect(await seconds(1)).toBeCloseTo(20, 2);
+    expect(await seconds(10)).toBeCloseTo(2, 2);
+    expect(await seconds(Infinity)).toBeCloseTo(0, 2);
   });
 
   it("loses what is asked of a connection that cannot be opened, and goes on", async () => {
