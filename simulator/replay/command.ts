@@ -4,8 +4,8 @@
  * Owns its flags, what they mean when left out, and the exit codes: 0 when every answer was that of the trace, 1 when not,
  * 2 when it could not be played (a trace that cannot be read or is damaged, no daemon, a bad command line), 130 interrupted.
  */
-import { setMaxListeners } from "node:events";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { count, interruptionSignal, notNegative, viewOutput } from "../command-line.js";
 import { describeReport } from "./report.js";
 import { runReplay, type ReplayTarget, type RunReplayOptions } from "./run-replay.js";
 
@@ -70,20 +70,6 @@ export function replayCommand(): Command {
     });
 }
 
-function count(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`it is an integer from ${String(least)} to ${String(most)}.`);
-  };
-}
-
-function notNegative(text: string): number {
-  const value = Number(text);
-  if (text !== "" && Number.isFinite(value) && value >= 0) return value;
-  throw new InvalidArgumentError("it is a number of at least 0.");
-}
-
 function speed(text: string): number {
   if (text === "max") return Infinity;
   const value = Number(text);
@@ -92,14 +78,7 @@ function speed(text: string): number {
 }
 
 async function execute(file: string, flags: ReplayFlags): Promise<number> {
-  const interruption = new AbortController();
-  // Every copy listens.
-  setMaxListeners(0, interruption.signal);
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(name, () => {
-      interruption.abort(new Error(`interrupted by ${name}`));
-    });
-  }
+  const signal = interruptionSignal();
   const options: RunReplayOptions = {
     file,
     life: flags.life,
@@ -107,20 +86,11 @@ async function execute(file: string, flags: ReplayFlags): Promise<number> {
     speed: flags.speed,
     copies: flags.vms,
     staggerMilliseconds: flags.stagger * 1000,
-    view:
-      flags.json === true
-        ? undefined
-        : {
-            write: (text) => {
-              process.stderr.write(text);
-            },
-            isTerminal: process.stderr.isTTY,
-            columns: process.stderr.columns,
-          },
+    view: flags.json === true ? undefined : viewOutput(),
     note: (text) => {
       if (flags.json !== true) process.stderr.write(`note: ${text}\n`);
     },
-    signal: interruption.signal,
+    signal,
   };
   try {
     const report = await runReplay(options);
@@ -128,7 +98,7 @@ async function execute(file: string, flags: ReplayFlags): Promise<number> {
     return report.differences.total === 0 ? 0 : 1;
   } catch (error) {
     process.stderr.write(`xs-sim: ${error instanceof Error ? error.message : String(error)}\n`);
-    return interruption.signal.aborted ? 130 : 2;
+    return signal.aborted ? 130 : 2;
   }
 }
 

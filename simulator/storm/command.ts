@@ -4,15 +4,14 @@
  * Owns their flags, what they mean when left out, and the exit codes: 0 when every machine lived its life and nothing was
  * left behind, 1 when not, 2 for a bad command line, 130 interrupted.
  */
-import { setMaxListeners } from "node:events";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
+import { count, interruptionSignal, notNegative, positive, viewOutput } from "../command-line.js";
 import { FAULT_NAMES, FAULTS, type FaultName } from "../faults/catalogue.js";
 import { FaultPlan } from "../faults/fault-plan.js";
 import { WIRE_FAULT_NAMES, WIRE_FAULTS, type WireFaultName } from "../faults/wire-faults.js";
 import { LIBXL_TIMEOUTS, type Phase, type XlTimeouts } from "../actors/toolstack/xl.js";
 import { describePublished, runPublishedOnSocket } from "../published/run-published.js";
 import { SMALLEST_VM, type VmShape, type VmType } from "../vm/vm.js";
-import type { ViewOutput } from "./live-view.js";
 import { describeReport, isClean } from "./report.js";
 import { runStorm, type RunStormOptions } from "./run-storm.js";
 
@@ -146,26 +145,6 @@ function withCommonFlags(command: Command): Command {
     });
 }
 
-function count(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`it is an integer from ${String(least)} to ${String(most)}.`);
-  };
-}
-
-function notNegative(text: string): number {
-  const value = Number(text);
-  if (text !== "" && Number.isFinite(value) && value >= 0) return value;
-  throw new InvalidArgumentError("it is a number of at least 0.");
-}
-
-function positive(text: string): number {
-  const value = notNegative(text);
-  if (value > 0) return value;
-  throw new InvalidArgumentError("it is a number above 0.");
-}
-
 function patient(): XlTimeouts {
   return {
     deviceMilliseconds: LIBXL_TIMEOUTS.deviceMilliseconds * PATIENCE,
@@ -192,18 +171,7 @@ async function executePublished(vms: number, { socket, json }: StormFlags): Prom
 }
 
 async function execute(flags: StormFlags, timeouts: XlTimeouts, showsPhases: boolean): Promise<number> {
-  const interruption = new AbortController();
-  // Whoever read the output has gone.
-  process.stdout.on("error", (error) => {
-    interruption.abort(error);
-  });
-  // Every machine that runs listens.
-  setMaxListeners(0, interruption.signal);
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(name, () => {
-      interruption.abort(new Error(`interrupted by ${name}`));
-    });
-  }
+  const signal = interruptionSignal();
   if (flags.vm !== undefined && flags.vm > flags.vms) {
     process.stderr.write(`xs-sim: there is no machine ${String(flags.vm)} among ${String(flags.vms)}\n`);
     return 2;
@@ -235,30 +203,17 @@ async function execute(flags: StormFlags, timeouts: XlTimeouts, showsPhases: boo
     runDirectory: flags.run,
     view: flags.json === true || showsPhases ? undefined : viewOutput(),
     ...(showsPhases && flags.json !== true ? { phase: phaseLines() } : {}),
-    signal: interruption.signal,
+    signal,
   };
   try {
     const report = await runStorm(options);
     process.stdout.write(flags.json === true ? `${JSON.stringify(report, undefined, 2)}\n` : describeReport(report));
-    if (interruption.signal.aborted) return 130;
+    if (signal.aborted) return 130;
     return isClean(report) ? 0 : 1;
   } catch (error) {
     process.stderr.write(`xs-sim: ${error instanceof Error ? error.message : String(error)}\n`);
-    return interruption.signal.aborted ? 130 : 1;
+    return signal.aborted ? 130 : 1;
   }
-}
-
-function viewOutput(): ViewOutput {
-  const { stderr } = process;
-  return {
-    write: (text) => {
-      stderr.write(text);
-    },
-    isTerminal: stderr.isTTY,
-    get columns() {
-      return stderr.columns;
-    },
-  };
 }
 
 const PURPOSES: Readonly<Record<Phase, string>> = {
