@@ -63,8 +63,25 @@ export class StoreAccess {
   }
 
   /** Runs `body` in transactions until one is applied. */
-  async transaction<T>(body: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#again(() => this.#client.transaction(body));
+  async transaction(body: (transaction: Transaction) => Promise<void>): Promise<void> {
+    await this.#again(() => this.#client.transaction(body));
+  }
+
+  /**
+   * Runs `body` in transactions until one is applied, and in none once one was: what others have made of it since must not be
+   * undone. When the connection is lost before the last reply came, whether it was is not known, and is looked up.
+   *
+   * @param wasApplied - whether what the transaction makes is there
+   */
+  async transactionOnce(
+    body: (transaction: Transaction) => Promise<void>,
+    wasApplied: () => Promise<boolean>,
+  ): Promise<void> {
+    let attempts = 0;
+    await this.#again(async () => {
+      if (attempts++ > 0 && (await wasApplied())) return;
+      await this.#client.transaction(body);
+    });
   }
 
   /** Runs `body` in transactions until it has one given up or one is applied. */

@@ -140,6 +140,7 @@ const EARLY_WATCH =
   "the toolstack waits while the driver is still at work, and looks once more for each change; in the trace nobody is slow";
 const STANDS_STILL =
   "the model lets a guest answer the events of its own destruction; the processors of one that has shut down stand still";
+const GONE = "the domain is destroyed right after its nodes are removed, and may not live to be told";
 const NEVER_REMOVED = "made before the first machine, so that the last one leaves the store as the first one found it";
 
 const EXPLAINED = new Map<string, Explained>([
@@ -161,6 +162,9 @@ const EXPLAINED = new Map<string, Explained>([
     "destroy guest TRANSACTION_END F",
     "destroy guest READ memory/target",
   ].map((line) => [line, { least: -1, most: -1, reason: STANDS_STILL }] as const),
+  ...["control/shutdown", "control/sysrq", "cpu", "device", "memory/target"].map(
+    (path) => [`destroy guest < ${path}`, { least: -1, most: 0, reason: GONE }] as const,
+  ),
   ["destroy xl < @releaseDomain", { least: -1, most: 0, reason: "the process ends, and may not live to be told" }],
   ...["/libxl", "/vm"].map(
     (path) => [`setup init-dom0 MKDIR ${path}`, { least: 1, most: 1, reason: NEVER_REMOVED }] as const,

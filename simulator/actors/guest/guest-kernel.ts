@@ -204,12 +204,16 @@ export class GuestKernel {
 
   /** Takes the command and acknowledges it, in one transaction; one without a command is given up. */
   async #takeShutdown(): Promise<string | undefined> {
-    return this.#kernel.store.transactionIf(async (transaction) => {
-      const command = await transaction.readIfPresent("control/shutdown");
-      if (command === undefined || command === "") return { apply: false, result: command };
+    let taken: string | undefined;
+    const command = await this.#kernel.store.transactionIf(async (transaction) => {
+      const found = await transaction.readIfPresent("control/shutdown");
+      if (found === undefined || found === "") return { apply: false, result: found };
+      taken = found;
       await transaction.write("control/shutdown", "");
-      return { apply: true, result: command };
+      return { apply: true, result: found };
     });
+    // When the reply to the acknowledgement was lost, it is found acknowledged.
+    return command === "" ? taken : command;
   }
 
   /** Closes the devices one after the other, but for those that are not connected, then the guest stops. */

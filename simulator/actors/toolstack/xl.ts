@@ -4,6 +4,7 @@
  * Owns one virtual machine's course from outside, and the connection of the process that `xl create` leaves behind. A step
  * that takes too long fails as it does in libxl: a device after 10 seconds, a hotplug script after 40.
  */
+import type { Transaction } from "../../../clients/xenstore/transaction.js";
 import type { Domid } from "../../../protocol/identifiers.js";
 import { XENBUS_STATES } from "../../vm/xenbus-state.js";
 import {
@@ -263,7 +264,7 @@ export class Xl {
   }
 
   async #addDevice(domid: Domid, nodes: DeviceNodes): Promise<void> {
-    await this.#store.transaction(async (transaction) => {
+    await this.#writeOnce(domid, nodes.name, async (transaction) => {
       await transaction.readIfPresent(libxlDevicePath(domid, nodes.name));
       await this.#store.getDomainPath(domid);
       await this.#store.getDomainPath(0 as Domid);
@@ -274,13 +275,23 @@ export class Xl {
     });
   }
 
+  /**
+   * Writes a new device's nodes. Once they are there its drivers are at work, so they are not written again when it is not
+   * known whether they were.
+   */
+  async #writeOnce(domid: Domid, name: DeviceName, write: (transaction: Transaction) => Promise<void>): Promise<void> {
+    const record = `${libxlDevicePath(domid, name)}/backend`;
+    await this.#store.transactionOnce(write, async () => (await this.#store.read(record)) !== undefined);
+  }
+
   async #addConsole(domid: Domid): Promise<void> {
     const store = this.#store;
     await store.read("/local/domain/0/domid");
-    await store.transaction(async (transaction) => {
+    const nodes = consoleNodes(domid);
+    await this.#writeOnce(domid, nodes.name, async (transaction) => {
       await store.getDomainPath(domid);
       await store.getDomainPath(0 as Domid);
-      await writeDeviceNodes(transaction, domid, consoleNodes(domid));
+      await writeDeviceNodes(transaction, domid, nodes);
     });
     await store.read("/local/domain/0/domid");
   }
