@@ -6,6 +6,7 @@
  */
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { TraceConfig } from "./daemon.js";
 import type { Durability } from "./journal/journal.js";
 import { parsePathGlob, type PathGlob } from "./journal/path-glob.js";
 import { messageOf } from "./platform/error-message.js";
@@ -32,14 +33,7 @@ export interface DaemonOptions {
   /** Absolute path; undefined for standard error. */
   readonly logFile: string | undefined;
   /** Where requests are traced, its path absolute; undefined for nowhere. */
-  readonly trace: TraceOptions | undefined;
-}
-
-/** As the daemon takes them. */
-export interface TraceOptions {
-  readonly file: string;
-  readonly bytesMax: number;
-  readonly filesMax: number;
+  readonly trace: TraceConfig | undefined;
 }
 
 const DURABILITIES: readonly Durability[] = ["process", "power", "none"];
@@ -179,7 +173,7 @@ function traceOptions(): readonly Option[] {
   ];
 }
 
-function traceOf({ trace, traceBytesMax, traceFilesMax }: TraceFlags): TraceOptions | undefined {
+function traceOf({ trace, traceBytesMax, traceFilesMax }: TraceFlags): TraceConfig | undefined {
   return trace === undefined ? undefined : { file: resolve(trace), bytesMax: traceBytesMax, filesMax: traceFilesMax };
 }
 

@@ -6,6 +6,8 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -61,6 +63,25 @@ export async function startDaemonProcess(directory: string): Promise<DaemonProce
     throw new Error(`the daemon did not start: ${reason}${errors === "" ? "" : `\n${errors.trimEnd()}`}`, {
       cause: error,
     });
+  }
+}
+
+/**
+ * Runs something against a daemon of its own in a temporary directory, of which nothing is left.
+ *
+ * @param purpose - a part of the directory's name
+ */
+export async function withOwnDaemon<T>(purpose: string, use: (daemon: DaemonProcess) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), `xenstore-${purpose}-`));
+  try {
+    const daemon = await startDaemonProcess(directory);
+    try {
+      return await use(daemon);
+    } finally {
+      await daemon.stop();
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 

@@ -3,12 +3,10 @@
  *
  * Owns the connection, and the lines of progress.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectXenstore } from "../../clients/xenstore/client.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
-import { startDaemonProcess } from "../daemon-process.js";
+import { withOwnDaemon } from "../daemon-process.js";
 import { TrafficMeter, type Traffic } from "../storm/traffic-meter.js";
 import { runPublished, type PublishedReport } from "./published.js";
 
@@ -31,17 +29,7 @@ const PROGRESS_MILLISECONDS = 5000;
 /** Runs it; rejects when the daemon cannot be reached or started. */
 export async function runPublishedOnSocket(options: RunPublishedOptions): Promise<PublishedRun> {
   if (options.socket !== undefined) return runOn(options.socket, options);
-  const directory = await mkdtemp(join(tmpdir(), "xenstore-published-"));
-  try {
-    const daemon = await startDaemonProcess(directory);
-    try {
-      return await runOn(join(daemon.runDirectory, "socket"), options);
-    } finally {
-      await daemon.stop();
-    }
-  } finally {
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
-  }
+  return withOwnDaemon("published", ({ runDirectory }) => runOn(join(runDirectory, "socket"), options));
 }
 
 async function runOn(socket: string, { vms, progress }: RunPublishedOptions): Promise<PublishedRun> {

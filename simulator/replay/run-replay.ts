@@ -3,12 +3,10 @@
  *
  * Owns what is started for it, where connections lead, and when each copy starts.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { machinePacing } from "../../clients/xenstore/backoff.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
-import { startDaemonProcess } from "../daemon-process.js";
+import { withOwnDaemon } from "../daemon-process.js";
 import type { ViewOutput } from "../storm/live-view.js";
 import { copiesMax, findIdentities, renamingOf, type TraceIdentities } from "./identities.js";
 import { loadTrace, type LoadedTrace } from "./load-trace.js";
@@ -63,18 +61,9 @@ export async function runReplay(options: RunReplayOptions): Promise<ReplayReport
   for (const note of trace.notes) options.note(note);
   const { target } = options;
   if (target.kind !== "own") return runAgainst(target, { trace, identities }, options);
-  const directory = await mkdtemp(join(tmpdir(), "xenstore-replay-"));
-  try {
-    const daemon = await startDaemonProcess(directory);
-    try {
-      const own = { kind: "run", directory: daemon.runDirectory } as const;
-      return await runAgainst(own, { trace, identities }, options);
-    } finally {
-      await daemon.stop();
-    }
-  } finally {
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
-  }
+  return withOwnDaemon("replay", ({ runDirectory }) =>
+    runAgainst({ kind: "run", directory: runDirectory }, { trace, identities }, options),
+  );
 }
 
 interface Loaded {

@@ -3,15 +3,13 @@
  *
  * Owns what is started for it and the connections' sockets. Guests connect to the sockets of their domains.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { machinePacing } from "../../clients/xenstore/backoff.js";
 import { connectXenstore, type XenstoreClient } from "../../clients/xenstore/client.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import type { Environment } from "../actors/environment.js";
 import type { Phase, XlTimeouts } from "../actors/toolstack/xl.js";
-import { startDaemonProcess } from "../daemon-process.js";
+import { withOwnDaemon } from "../daemon-process.js";
 import type { FaultPlan } from "../faults/fault-plan.js";
 import { startWireFault, type WireFaultName } from "../faults/wire-faults.js";
 import { startHost } from "../host.js";
@@ -42,17 +40,7 @@ const COMMITS_MILLISECONDS = 1000;
 /** Runs it; rejects when the daemon cannot be reached or started. */
 export async function runStorm(options: RunStormOptions): Promise<RunReport> {
   if (options.runDirectory !== undefined) return runAgainst(options.runDirectory, options);
-  const directory = await mkdtemp(join(tmpdir(), "xenstore-storm-"));
-  try {
-    const daemon = await startDaemonProcess(directory);
-    try {
-      return await runAgainst(daemon.runDirectory, options);
-    } finally {
-      await daemon.stop();
-    }
-  } finally {
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
-  }
+  return withOwnDaemon("storm", ({ runDirectory }) => runAgainst(runDirectory, options));
 }
 
 async function runAgainst(runDirectory: string, options: RunStormOptions): Promise<RunReport> {
