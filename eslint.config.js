@@ -66,6 +66,13 @@ export default tseslint.config(
     },
   },
   {
+    // A model may have a `default` here too.
+    files: ["simulator/checker/model/*.ts"],
+    rules: {
+      "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
+    },
+  },
+  {
     // The tool reads the default export.
     files: ["vitest.config.ts"],
     rules: { "no-restricted-syntax": "off" },

@@ -8,7 +8,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runArbitrary, type Command } from "../support/model/command.js";
 import { Comparison } from "../support/model/comparison.js";
-import { MUTATIONS, type Mutation } from "../support/model/state.js";
+import { MUTATIONS, type Mutation } from "../../simulator/checker/model/state.js";
 import { propertyParameters, seed } from "../support/seed.js";
 
 const RUNS = 1300;

@@ -11,13 +11,18 @@ import type { RequestPayloads } from "../../../protocol/payload.js";
 import { parsePerms } from "../../../protocol/perms.js";
 import type { Connection } from "../../../daemon/connection/connection.js";
 import { applyChanges, sameRoot } from "../../../daemon/store/diff.js";
-import type { Node } from "../../../daemon/store/node.js";
 import type { Core } from "../../../daemon/dispatch/core.js";
 import { CoreHarness, domainId, payloadOf, type Received } from "../core-harness.js";
+import { compareCommit, compareStates } from "../../../simulator/checker/commit-comparison.js";
 import { actOf, CLIENT_DOMIDS, type Act, type Command } from "./command.js";
-import { Model, type Expected, type ExpectedEvent, type ModelConnection } from "./model.js";
-import { isWithin, samePermsLists, UNKNOWN_DOMAIN, type Mutation } from "./state.js";
-import type { ModelReply } from "./tree-request.js";
+import {
+  Model,
+  type Expected,
+  type ExpectedEvent,
+  type ModelConnection,
+} from "../../../simulator/checker/model/model.js";
+import { isWithin, type Mutation } from "../../../simulator/checker/model/state.js";
+import type { ModelReply } from "../../../simulator/checker/model/tree-request.js";
 
 interface Client {
   readonly name: string;
@@ -87,7 +92,14 @@ export class Comparison {
     this.#compareStates();
     const { core } = this.harness;
     let root = this.#rootBefore;
-    for (const commit of commits) {
+    const modelled = this.model.takeCommits();
+    if (modelled.length !== commits.length) {
+      this.#fail(`${String(commits.length)} commits are made, must be ${String(modelled.length)}`);
+    }
+    for (const [index, commit] of commits.entries()) {
+      const must = modelled[index];
+      const problem = must === undefined ? undefined : compareCommit(must, commit);
+      if (problem !== undefined) this.#fail(`commit ${String(commit.seq)}: ${problem}`);
       if (commit.seq !== ++this.#seqBefore) this.#fail(`commit ${String(commit.seq)} is out of order`);
       root = applyChanges(root, commit.changes, commit.seq);
     }
@@ -229,46 +241,9 @@ export class Comparison {
   }
 
   #compareStates(): void {
-    const { root } = this.harness.core;
-    const { tree, special, quotas, domains } = this.model.state;
-    const pending: { readonly path: string; readonly node: Node }[] = [{ path: "/", node: root.node }];
-    let count = 0;
-    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      const { path, node } = next;
-      count++;
-      const twin = tree.get(path);
-      if (twin === undefined) this.#fail(`${path} must not be there`);
-      if (twin.value !== node.value) this.#fail(`${path} is ${show(node.value)}, must be ${show(twin.value)}`);
-      if (!samePermsLists(twin.perms, node.perms)) {
-        this.#fail(`perms of ${path} are ${JSON.stringify(node.perms)}, must be ${JSON.stringify(twin.perms)}`);
-      }
-      node.children.forEach((child, index) => {
-        pending.push({ path: `${path === "/" ? "" : path}/${String(node.names[index])}`, node: child });
-      });
-    }
-    if (count !== tree.size)
-      this.#fail(`${String(count)} nodes are there, must be ${[...tree.keys()].sort().join(" ")}`);
-    for (const [path, perms] of root.special) {
-      if (!samePermsLists(perms, special.get(path))) this.#fail(`perms of ${path} are ${JSON.stringify(perms)}`);
-    }
-    for (const [name, value] of quotas) {
-      if (root.quotas.get(name as never) !== value) this.#fail(`quota ${name} must be ${String(value)}`);
-    }
-    for (const domid of new Set([...domains.keys(), ...root.domains.keys()])) {
-      const twin = domains.get(domid) ?? UNKNOWN_DOMAIN;
-      const record = root.domains.get(domainId(domid));
-      const core = [
-        record?.introduction !== undefined,
-        record?.target,
-        record?.features,
-        record?.shutdown ?? false,
-        [...(record?.quotas ?? [])].sort().join(),
-      ];
-      const must = [twin.introduced, twin.target, twin.features, twin.shutDown, [...twin.quotas].sort().join()];
-      if (JSON.stringify(core) !== JSON.stringify(must)) {
-        this.#fail(`domain ${String(domid)} is ${JSON.stringify(core)}, must be ${JSON.stringify(must)}`);
-      }
-    }
+    const { root, seq } = this.harness.core;
+    const problem = compareStates(this.model.state, { root, seq });
+    if (problem !== undefined) this.#fail(problem);
   }
 
   #fail(problem: string): never {

@@ -1,19 +1,21 @@
 /**
  * The naive model: connections, transactions, domains, and one reply to each message.
  *
- * Owns the order of checks (type, privilege, transaction, arguments) and the meaning of all operations that are not on the
- * tree. A transaction is a full copy of the state; its end runs its requests again on the state of then.
+ * Owns the order of checks (type, privilege, transaction, arguments), the meaning of all operations that are not on the
+ * tree, and what each commit must be. A transaction is a full copy of the state; its end runs its requests again on the
+ * state of then.
  */
 import { ROOT_PATH, parsePath, parseWatchPath } from "../../../protocol/path.js";
 import { parseDomid, type Domid } from "../../../protocol/identifiers.js";
 import { getOperation, type TableOperation } from "../../../protocol/operation.js";
 import { REQUEST_CODECS } from "../../../protocol/payload.js";
 import type { Permission, Perms } from "../../../protocol/perms.js";
+import type { ModelNode } from "./model-tree.js";
 import {
+  beginChange,
   copyState,
   initialState,
   isOverQuota,
-  isWithin,
   makePerms,
   MODEL_QUOTAS,
   ownerOf,
@@ -22,12 +24,13 @@ import {
   samePermsLists,
   textWithoutTree,
   UNKNOWN_DOMAIN,
+  type ModelBefore,
   type ModelDomain,
   type ModelState,
   type Mutation,
   type Who,
 } from "./state.js";
-import { runRequest, type ModelEvent, type ModelReply, type ModelRequest } from "./tree-request.js";
+import { deleteWithin, runRequest, type ModelEvent, type ModelReply, type ModelRequest } from "./tree-request.js";
 import { tell, toldPath, type ModelDeliveries, type ModelWatch } from "./watch-events.js";
 
 /** What a client must get next. */
@@ -52,8 +55,26 @@ export interface ExpectedEvent {
   readonly path: string;
 }
 
+/** A commit as it must be. */
+export interface ModelCommit {
+  readonly seq: number;
+  readonly connection: ModelConnection;
+  readonly transaction: number | undefined;
+  /** Seq of the state that it is based on. */
+  readonly base: number;
+  /** What each node that it set or deleted was before and is after; both may be equal. */
+  readonly nodes: ReadonlyMap<
+    string,
+    { readonly before: ModelNode | undefined; readonly after: ModelNode | undefined }
+  >;
+  /** Everything but the nodes. */
+  readonly before: ModelBefore;
+  readonly after: ModelBefore;
+}
+
 interface ModelTransaction {
   readonly id: number;
+  readonly baseSeq: number;
   readonly base: ModelState;
   readonly state: ModelState;
   readonly events: ModelEvent[];
@@ -90,6 +111,8 @@ const FIRST_RESERVED = 0x7ff0;
 /** The model. */
 export class Model {
   readonly state = initialState();
+  /** How many commits there were. */
+  seq = 0;
   /** Why nothing is committed any more, or undefined while commits are accepted. */
   refusal: string | undefined;
   readonly #mutation: Mutation | undefined;
@@ -97,6 +120,7 @@ export class Model {
   /** Those that came since the last `save`. */
   #opened: ModelConnection[] = [];
   #watches: readonly ModelWatch<ModelConnection>[] = [];
+  #commits: ModelCommit[] = [];
   /** What the message at hand caused, by connection, behind the reply. */
   #caused: { readonly connection: ModelConnection; readonly expected: Expected }[] = [];
 
@@ -126,10 +150,18 @@ export class Model {
     return domid === 0 || this.state.domains.get(domid)?.introduced === true;
   }
 
+  /** Takes the commits that were made since the last call. */
+  takeCommits(): ModelCommit[] {
+    const commits = this.#commits;
+    this.#commits = [];
+    return commits;
+  }
+
   /** Remembers this moment; the result returns to it. What is expected of the clients is forgotten then. */
   save(): () => void {
     const state = copyState(this.state);
     const watches = this.#watches;
+    const { seq } = this;
     this.#opened = [];
     const connections = [...this.#connections].map((connection) => ({
       connection,
@@ -137,8 +169,10 @@ export class Model {
       transactions: [...connection.transactions.values()].map(copyTransaction),
     }));
     return () => {
-      replaceState(this.state, state);
+      replaceState(this.state, copyState(state));
       this.#watches = watches;
+      this.#commits = [];
+      this.seq = seq;
       const opened = this.#opened.map((connection) => ({ connection, lastTxId: 0, transactions: [] }));
       for (const { connection, lastTxId, transactions } of [...connections, ...opened]) {
         this.#connections.add(connection);
@@ -224,14 +258,14 @@ export class Model {
   #aboutDomains(connection: ModelConnection, operation: TableOperation, payload: string): ModelReply {
     switch (operation.name) {
       case "INTRODUCE":
-        return this.#introduce(payload);
+        return this.#introduce(connection, payload);
       case "RELEASE":
       case "RESUME": {
         const domid = REQUEST_CODECS.RELEASE.parse(payload)?.domid;
         if (domid === undefined || domid === 0) return failed("EINVAL");
         if (!this.isIntroduced(domid)) return failed("ENOENT");
-        if (operation.name === "RELEASE") return this.#removeDomain(domid);
-        return this.#change(() => this.#setDomain(domid, { shutDown: false }));
+        if (operation.name === "RELEASE") return this.#removeDomain(connection, domid);
+        return this.#change(connection, () => this.#setDomain(domid, { shutDown: false }));
       }
       case "IS_DOMAIN_INTRODUCED": {
         const domid = REQUEST_CODECS.IS_DOMAIN_INTRODUCED.parse(payload)?.domid;
@@ -242,7 +276,7 @@ export class Model {
         const request = REQUEST_CODECS.SET_TARGET.parse(payload);
         if (request === undefined || request.domid === 0) return failed("EINVAL");
         if (!this.isIntroduced(request.domid) || !this.isIntroduced(request.target)) return failed("ENOENT");
-        return this.#change(() => this.#setDomain(request.domid, { target: request.target }));
+        return this.#change(connection, () => this.#setDomain(request.domid, { target: request.target }));
       }
       case "GET_FEATURE": {
         const request: { readonly domid?: Domid | undefined } | undefined = REQUEST_CODECS.GET_FEATURE.parse(payload);
@@ -255,14 +289,14 @@ export class Model {
         if (request === undefined) return failed("EINVAL");
         if (this.isIntroduced(request.domid)) return failed("EBUSY");
         if (request.features !== 0 && request.features !== WATCHDEPTH) return failed("EINVAL");
-        return this.#change(() => this.#setDomain(request.domid, { features: request.features }));
+        return this.#change(connection, () => this.#setDomain(request.domid, { features: request.features }));
       }
       case "GET_QUOTA":
         return this.#getQuota(payload);
       case "SET_QUOTA":
-        return this.#setQuota(payload);
+        return this.#setQuota(connection, payload);
       case "CONTROL":
-        return this.#control(payload);
+        return this.#control(connection, payload);
       default:
         throw new Error(`${operation.name} has no model`);
     }
@@ -275,22 +309,39 @@ export class Model {
   }
 
   #alone(connection: ModelConnection, request: ModelRequest): ModelReply {
-    return this.#change((events) =>
-      runRequest({ state: this.state, events, who: this.#who(connection), mutation: this.#mutation }, request),
-    );
+    const scene = { state: this.state, who: this.#who(connection), mutation: this.#mutation };
+    if (isRead(request)) return runRequest({ ...scene, events: [] }, request);
+    return this.#change(connection, (events) => runRequest({ ...scene, events }, request));
   }
 
-  /** Changes the state and fires what happened; refused as a whole where commits are refused. */
-  #change(act: (events: ModelEvent[]) => ModelReply): ModelReply {
-    const before = copyState(this.state);
+  /** Changes the state, commits and fires what happened; refused as a whole where commits are refused. */
+  #change(
+    connection: ModelConnection,
+    act: (events: ModelEvent[]) => ModelReply,
+    transaction?: ModelTransaction,
+  ): ModelReply {
+    const { refusal } = this;
+    const untouched = refusal === undefined ? undefined : copyState(this.state);
+    const before = beginChange(this.state);
     const events: ModelEvent[] = [];
     const reply = act(events);
-    const { refusal } = this;
-    if (refusal !== undefined && (events.length > 0 || textWithoutTree(before) !== textWithoutTree(this.state))) {
-      replaceState(this.state, before);
+    const { tree, special, quotas, domains } = this.state;
+    if (events.length === 0 && textWithoutTree(before) === textWithoutTree(this.state)) return reply;
+    if (refusal !== undefined && untouched !== undefined) {
+      replaceState(this.state, untouched);
       return failed(refusal);
     }
-    this.#fire(events, before);
+    const nodes = new Map([...tree.changes].map(([path, node]) => [path, { before: node, after: tree.get(path) }]));
+    this.#commits.push({
+      connection,
+      transaction: transaction?.id,
+      base: transaction?.baseSeq ?? this.seq,
+      seq: ++this.seq,
+      nodes,
+      before,
+      after: { special: new Map(special), quotas: new Map(quotas), domains: new Map(domains) },
+    });
+    this.#fire(events);
     return reply;
   }
 
@@ -320,6 +371,7 @@ export class Model {
     const id = ++connection.lastTxId;
     connection.transactions.set(id, {
       id,
+      baseSeq: this.seq,
       base: copyState(this.state),
       state: copyState(this.state),
       events: [],
@@ -336,8 +388,7 @@ export class Model {
     if (payload !== "T\0" && payload !== "F\0") return failed("EINVAL");
     connection.transactions.delete(transaction.id);
     if (payload === "F\0") {
-      if (this.#mutation === "an aborted transaction fires its events")
-        this.#fire(transaction.events, transaction.base);
+      if (this.#mutation === "an aborted transaction fires its events") this.#fire(transaction.events);
       return OK;
     }
     return this.#commit(connection, transaction);
@@ -355,11 +406,12 @@ export class Model {
       if (!sameReplies(reply, now) && this.#mutation !== "no transaction ever conflicts") return failed("EAGAIN");
     }
     // The requests may have nothing left to do.
-    return this.#change((happened) => {
+    const adopt = (happened: ModelEvent[]): ModelReply => {
       replaceState(this.state, result);
       happened.push(...events);
       return OK;
-    });
+    };
+    return this.#change(connection, adopt, transaction);
   }
 
   #watch(connection: ModelConnection, payload: string): ModelReply {
@@ -400,13 +452,13 @@ export class Model {
     connection.transactions.clear();
   }
 
-  #introduce(payload: string): ModelReply {
+  #introduce(connection: ModelConnection, payload: string): ModelReply {
     const request = REQUEST_CODECS.INTRODUCE.parse(payload);
     if (request === undefined || request.port <= 0) return failed("EINVAL");
     const { domid, gfn, port } = request;
     if (domid === 0 || domid >= FIRST_RESERVED) return failed("EINVAL");
     const isRepeated = this.isIntroduced(domid);
-    const reply = this.#change((events) => {
+    const reply = this.#change(connection, (events) => {
       this.#setDomain(domid, { introduced: true, place: `${String(gfn)} ${String(port)}` });
       if (!isRepeated) events.push({ kind: "special", path: "@introduceDomain", domid });
       return OK;
@@ -417,36 +469,36 @@ export class Model {
   }
 
   /** Rules 7 and 8: others are told of each removed node and what was below it, and then `@releaseDomain`. */
-  #removeDomain(domid: number): ModelReply {
+  #removeDomain(connection: ModelConnection, domid: number): ModelReply {
     if (this.refusal !== undefined) return failed(this.refusal);
     for (const guest of [...this.#connections]) if (guest.domid === domid) this.disconnect(guest);
-    const { state } = this;
-    const before = copyState(state);
-    const owned = [...state.tree].filter(([path, { perms }]) => path !== ROOT_PATH && ownerOf(perms) === domid);
-    const events: ModelEvent[] = [];
-    for (const top of owned.map(([path]) => path).sort()) {
+    return this.#change(connection, (events) => {
+      const { tree, special, domains } = this.state;
+      const owned = tree.nodes().filter(([path, { perms }]) => path !== ROOT_PATH && ownerOf(perms) === domid);
       const whole = this.#mutation !== "a release forgets the domain's subtrees";
-      if (state.tree.has(top)) {
-        const existed = new Set([...state.tree.keys()].filter((path) => path === top || isWithin(path, top)));
+      for (const top of owned.map(([path]) => path).sort()) {
+        if (!tree.has(top)) continue;
+        const existed = new Set(tree.pathsWithin(top));
+        if (whole) deleteWithin(tree, top);
+        else tree.delete(top);
         events.push({ kind: "removed", path: top, existed });
       }
-      for (const path of [...state.tree.keys()])
-        if (path === top || (whole && isWithin(path, top))) state.tree.delete(path);
-    }
-    if (this.#mutation !== "entries for a released domain stay") {
-      for (const [path, node] of state.tree)
-        state.tree.set(path, { value: node.value, perms: without(node.perms, domid) });
-    }
-    for (const [path, perms] of state.special) state.special.set(path, without(perms, domid));
-    for (const [other, domain] of state.domains) {
-      if (domain.target === domid) state.domains.set(other, { ...domain, target: undefined });
-    }
-    state.domains.delete(domid);
-    this.#fire([...events, { kind: "special", path: "@releaseDomain", domid }], before);
-    return OK;
+      if (this.#mutation !== "entries for a released domain stay") {
+        for (const [path, { value, perms }] of tree.nodes()) {
+          if (perms.some((entry) => entry.domid === domid)) tree.set(path, { value, perms: without(perms, domid) });
+        }
+      }
+      for (const [path, perms] of special) special.set(path, without(perms, domid));
+      for (const [other, domain] of domains) {
+        if (domain.target === domid) domains.set(other, { ...domain, target: undefined });
+      }
+      domains.delete(domid);
+      events.push({ kind: "special", path: "@releaseDomain", domid });
+      return OK;
+    });
   }
 
-  #control(payload: string): ModelReply {
+  #control(connection: ModelConnection, payload: string): ModelReply {
     const request = REQUEST_CODECS.CONTROL.parse(payload);
     if (request === undefined) return failed("EINVAL");
     const { command, parameters } = request;
@@ -456,8 +508,8 @@ export class Model {
     if (command !== "domain" || domid === undefined || parameters.length !== 2) return failed("EINVAL");
     if (act !== "shutdown" && act !== "destroy") return failed("EINVAL");
     if (domid === 0 || !this.isIntroduced(domid)) return failed("ENOENT");
-    if (act === "destroy") return this.#removeDomain(domid);
-    return this.#change((events) => {
+    if (act === "destroy") return this.#removeDomain(connection, domid);
+    return this.#change(connection, (events) => {
       if (this.state.domains.get(domid)?.shutDown !== true) {
         events.push({ kind: "special", path: "@releaseDomain", domid });
       }
@@ -474,19 +526,19 @@ export class Model {
     return `${String(quotaFor(this.state, request.domid ?? -1, request.quota))}\0`;
   }
 
-  #setQuota(payload: string): ModelReply {
+  #setQuota(connection: ModelConnection, payload: string): ModelReply {
     const request = REQUEST_CODECS.SET_QUOTA.parse(payload);
     if (request === undefined || !MODEL_QUOTAS.has(request.quota)) return failed("EINVAL");
     const { domid, quota, value } = request;
     if (domid === undefined) {
-      return this.#change(() => {
+      return this.#change(connection, () => {
         if (quotaFor(this.state, -1, quota) !== value) this.state.quotas.set(quota, value);
         return OK;
       });
     }
     if (domid === 0 || domid >= FIRST_RESERVED) return failed("EINVAL");
     const { quotas } = this.state.domains.get(domid) ?? UNKNOWN_DOMAIN;
-    return this.#change(() => this.#setDomain(domid, { quotas: new Map([...quotas, [quota, value]]) }));
+    return this.#change(connection, () => this.#setDomain(domid, { quotas: new Map([...quotas, [quota, value]]) }));
   }
 
   #featuresOf(domid: number): number {
@@ -498,16 +550,19 @@ export class Model {
     return OK;
   }
 
-  #fire(events: readonly ModelEvent[], before: ModelState): void {
-    const transition = { before, after: this.state };
+  #fire(events: readonly ModelEvent[]): void {
     const whoOf = (connection: ModelConnection): Who => this.#who(connection);
-    for (const group of tell(events, this.#watches, transition, { whoOf, mutation: this.#mutation })) {
+    for (const group of tell(events, this.#watches, this.state, { whoOf, mutation: this.#mutation })) {
       for (const [connection, told] of byOwner(group)) {
         const kind = group.order === "as listed" ? "events" : "removals";
         this.#caused.push({ connection, expected: { kind, events: told } });
       }
     }
   }
+}
+
+function isRead({ operation }: ModelRequest): boolean {
+  return operation !== "WRITE" && operation !== "MKDIR" && operation !== "RM" && operation !== "SET_PERMS";
 }
 
 function copyTransaction(transaction: ModelTransaction): ModelTransaction {

@@ -2,15 +2,11 @@
  * The naive model: what there is.
  *
  * Owns the model's state: plain maps that are copied as a whole, and the rules of permissions and quotas, told as the
- * page on semantics tells them. The model must share no code with the daemon, and be too simple to be wrong.
+ * page on semantics tells them. The model must share no code with the daemon's store, watches and dispatch, and be too
+ * simple to be wrong; the property tests compare it with the core over random traffic.
  */
 import type { Perms, Permission } from "../../../protocol/perms.js";
-
-/** A node: its children are the paths below it. */
-export interface ModelNode {
-  readonly value: string;
-  readonly perms: Perms;
-}
+import { ModelTree } from "./model-tree.js";
 
 /** A domain other than dom0. */
 export interface ModelDomain {
@@ -25,11 +21,14 @@ export interface ModelDomain {
 
 /** Everything that commits change. Values in the maps are never modified. */
 export interface ModelState {
-  readonly tree: Map<string, ModelNode>;
-  readonly special: Map<string, Perms>;
-  readonly quotas: Map<string, number>;
-  readonly domains: Map<number, ModelDomain>;
+  tree: ModelTree;
+  special: Map<string, Perms>;
+  quotas: Map<string, number>;
+  domains: Map<number, ModelDomain>;
 }
+
+/** What a change began with, as far as watches and commits must know it; the tree remembers that of itself. */
+export type ModelBefore = Readonly<Omit<ModelState, "tree">>;
 
 /** On whose behalf a request runs. */
 export interface Who {
@@ -105,7 +104,7 @@ export function makePerms(owner: Permission, others: readonly Permission[]): Per
 export function initialState(): ModelState {
   const domain0 = (access: number): Perms => [{ access, domid: 0 as Permission["domid"] }];
   return {
-    tree: new Map([["/", { value: "", perms: domain0(NONE) }]]),
+    tree: new ModelTree({ value: "", perms: domain0(NONE) }),
     special: new Map([
       ["@introduceDomain", domain0(NONE)],
       ["@releaseDomain", domain0(READ)],
@@ -115,30 +114,32 @@ export function initialState(): ModelState {
   };
 }
 
-/** A full copy. */
+/** A full copy, whose tree has no changes. */
 export function copyState(state: ModelState): ModelState {
   return {
-    tree: new Map(state.tree),
+    tree: state.tree.copy(),
     special: new Map(state.special),
     quotas: new Map(state.quotas),
     domains: new Map(state.domains),
   };
 }
 
-/** Puts a copy of `source` in the place of `target`'s contents. */
+/** Puts `source`, which nobody uses any more, in the place of `target`'s contents; the changes of its tree stay known. */
 export function replaceState(target: ModelState, source: ModelState): void {
-  const replace = <K, V>(to: Map<K, V>, from: ReadonlyMap<K, V>): void => {
-    to.clear();
-    for (const [key, value] of from) to.set(key, value);
-  };
-  replace(target.tree, source.tree);
-  replace(target.special, source.special);
-  replace(target.quotas, source.quotas);
-  replace(target.domains, source.domains);
+  target.tree = source.tree;
+  target.special = source.special;
+  target.quotas = source.quotas;
+  target.domains = source.domains;
+}
+
+/** Forgets the changes of the tree so far; returns what else there is now. */
+export function beginChange(state: ModelState): ModelBefore {
+  state.tree.beginChange();
+  return { special: new Map(state.special), quotas: new Map(state.quotas), domains: new Map(state.domains) };
 }
 
 /** Everything in a state but the tree, as text: two states are alike in that if the texts are equal. */
-export function textWithoutTree(state: ModelState): string {
+export function textWithoutTree(state: ModelBefore): string {
   const domains = [...state.domains].map(([domid, domain]) => [
     domid,
     { ...domain, quotas: [...domain.quotas].sort() },
@@ -171,18 +172,6 @@ export function isOverQuota(state: ModelState, domid: number, name: string, used
   return quota !== 0 && used > quota;
 }
 
-/** The names that are children of a path, sorted. */
-export function childrenOf(state: ModelState, path: string): string[] {
-  const prefix = path === "/" ? "/" : `${path}/`;
-  const names: string[] = [];
-  for (const other of state.tree.keys()) {
-    if (other.length > prefix.length && other.startsWith(prefix) && !other.slice(prefix.length).includes("/")) {
-      names.push(other.slice(prefix.length));
-    }
-  }
-  return names.sort();
-}
-
 /** Whether `path` is `top` or lies below it. */
 export function isWithin(path: string, top: string): boolean {
   return top === "/" ? path.startsWith("/") : path === top || path.startsWith(`${top}/`);
@@ -208,7 +197,7 @@ export function sizeOf(value: string, perms: Perms, names: readonly string[]): n
 /** How many nodes a domain owns. */
 export function nodesOwnedBy(state: ModelState, domid: number): number {
   let count = 0;
-  for (const { perms } of state.tree.values()) if (ownerOf(perms) === domid) count++;
+  for (const [, { perms }] of state.tree.nodes()) if (ownerOf(perms) === domid) count++;
   return count;
 }
 

@@ -5,19 +5,17 @@
  * "Permissions", "Quotas" and "Watches"; where they are silent, a comment says what is taken for right.
  */
 import type { Perms } from "../../../protocol/perms.js";
+import type { ModelNode, ModelTree } from "./model-tree.js";
 import {
   above,
   ACCESS,
   accessTo,
   canRead,
-  childrenOf,
   isOverQuota,
-  isWithin,
   makePerms,
   nodesOwnedBy,
   ownerOf,
   sizeOf,
-  type ModelNode,
   type ModelState,
   type Mutation,
   type Who,
@@ -67,14 +65,15 @@ export function runRequest(scene: Scene, request: ModelRequest): ModelReply {
     case "DIRECTORY": {
       const node = lookUp(scene, request.path, ACCESS.READ);
       if ("error" in node) return node;
-      return childrenOf(state, request.path)
+      return state.tree
+        .namesBelow(request.path)
         .map((name) => `${name}\0`)
         .join("");
     }
     case "DIRECTORY_PART": {
       const node = lookUp(scene, request.path, ACCESS.READ);
       if ("error" in node) return node;
-      const all = childrenOf(state, request.path).map((name) => `${name}\0`);
+      const all = state.tree.namesBelow(request.path).map((name) => `${name}\0`);
       return `*\0${all.join("").slice(request.offset)}\0`;
     }
     case "GET_PERMS": {
@@ -120,7 +119,7 @@ function write(scene: Scene, path: string, value: string): ModelReply {
   const { state, events, who, mutation } = scene;
   const node = lookUp(scene, path, ACCESS.WRITE);
   if ("error" in node) return node.error === "ENOENT" ? create(scene, path, value) : node;
-  if (isOverQuota(state, who.domid, "node-size", sizeOf(value, node.perms, childrenOf(state, path)))) {
+  if (isOverQuota(state, who.domid, "node-size", sizeOf(value, node.perms, state.tree.namesBelow(path)))) {
     return failed("ENOSPC");
   }
   state.tree.set(path, { value, perms: node.perms });
@@ -146,21 +145,32 @@ function create(scene: Scene, path: string, value: string): ModelReply {
     ? makePerms({ access: owner.access, domid: who.domid as typeof owner.domid }, others)
     : parent.perms;
   const added = new Map(missing.map((each) => [each, { value: each === path ? value : "", perms }]));
-  const less = mutation === "nodes: one less than the quota is allowed" ? 1 : 0;
-  const nodes = nodesOwnedBy(state, who.domid) + missing.length + less;
-  if (isOverQuota(state, who.domid, "nodes", nodes)) return failed("ENOSPC");
-  if (isOverQuota(state, who.domid, "permissions", perms.length)) return failed("ENOSPC");
-  // Every node that is new or gets a new child must keep within the size.
-  const after: ModelState = { ...state, tree: new Map([...state.tree, ...added]) };
-  for (const each of [ancestor, ...missing]) {
-    const node = after.tree.get(each);
-    if (node === undefined) throw new Error("not created");
-    const size = sizeOf(node.value, node.perms, childrenOf(after, each));
-    if (isOverQuota(state, who.domid, "node-size", size)) return failed("ENOSPC");
-  }
+  if (who.domid !== 0 && isTooMuch(scene, { ancestor, added, perms })) return failed("ENOSPC");
   for (const [each, node] of added) state.tree.set(each, node);
   events.push({ kind: "touched", path });
   return OK;
+}
+
+/** Whether a guest's quotas forbid that these nodes are added below this one. */
+function isTooMuch(
+  { state, who, mutation }: Scene,
+  what: { readonly ancestor: string; readonly added: ReadonlyMap<string, ModelNode>; readonly perms: Perms },
+): boolean {
+  const { ancestor, added, perms } = what;
+  const less = mutation === "nodes: one less than the quota is allowed" ? 1 : 0;
+  const nodes = nodesOwnedBy(state, who.domid) + added.size + less;
+  if (isOverQuota(state, who.domid, "nodes", nodes)) return true;
+  if (isOverQuota(state, who.domid, "permissions", perms.length)) return true;
+  // Every node that is new or gets a new child must keep within the size.
+  const paths = [ancestor, ...added.keys()];
+  return paths.some((each, index) => {
+    const node = added.get(each) ?? state.tree.get(each);
+    if (node === undefined) throw new Error("not created");
+    const below = paths[index + 1];
+    const names = state.tree.namesBelow(each);
+    if (below !== undefined) names.push(below.slice(below.lastIndexOf("/") + 1));
+    return isOverQuota(state, who.domid, "node-size", sizeOf(node.value, node.perms, names));
+  });
 }
 
 /** The rights on the top node alone count. A refusal precedes the EINVAL for `/`, as in C. */
@@ -172,8 +182,7 @@ function remove(scene: Scene, path: string): ModelReply {
     return state.tree.has(above(path) ?? "/") ? OK : node;
   }
   if (path === "/") return failed("EINVAL");
-  const existed = new Set([...state.tree.keys()].filter((each) => isWithin(each, path)));
-  for (const each of existed) state.tree.delete(each);
+  const existed = new Set(deleteWithin(state.tree, path));
   events.push({ kind: "removed", path, existed });
   return OK;
 }
@@ -196,10 +205,17 @@ function setPerms(scene: Scene, path: string, asked: Perms): ModelReply {
     state.special.set(path, perms);
     return OK;
   }
-  if (isOverQuota(state, who.domid, "node-size", sizeOf(node.value, perms, childrenOf(state, path)))) {
+  if (isOverQuota(state, who.domid, "node-size", sizeOf(node.value, perms, state.tree.namesBelow(path)))) {
     return failed("ENOSPC");
   }
   state.tree.set(path, { value: node.value, perms });
   events.push({ kind: "touched", path });
   return OK;
+}
+
+/** Deletes a path and all below it; returns what went. */
+export function deleteWithin(tree: ModelTree, path: string): string[] {
+  const paths = tree.pathsWithin(path);
+  for (const each of paths.toReversed()) tree.delete(each);
+  return paths;
 }

@@ -30,22 +30,20 @@ export interface ModelDeliveries<Owner> {
   readonly deliveries: readonly ModelDelivery<Owner>[];
 }
 
-/** What was before and what is after the commit. */
-export interface ModelTransition {
-  readonly before: ModelState;
-  readonly after: ModelState;
-}
-
 /** What a watch's owner reads. */
 export function toldPath(watch: ModelWatch<unknown>, path: string): string {
   return watch.base !== "" && path.startsWith(watch.base) ? path.slice(watch.base.length) : path;
 }
 
-/** Lists what the events of one commit tell the watches, which stand in the order of their registration. */
+/**
+ * Lists what the events of one commit tell the watches, which stand in the order of their registration.
+ *
+ * @param state - after the commit, with a tree that remembers what it was before
+ */
 export function tell<Owner>(
   events: readonly ModelEvent[],
   watches: readonly ModelWatch<Owner>[],
-  transition: ModelTransition,
+  state: ModelState,
   options: { readonly whoOf: (owner: Owner) => Who; readonly mutation: Mutation | undefined },
 ): ModelDeliveries<Owner>[] {
   const { whoOf, mutation } = options;
@@ -54,7 +52,7 @@ export function tell<Owner>(
   const add = (order: "as listed" | "children first", candidates: readonly ModelDelivery<Owner>[]): void => {
     const deliveries = candidates.filter(({ watch, path }) => {
       const readers = mutation === "events reach those who may not read";
-      if (!readers && !mayKnow(path, whoOf(watch.owner), transition)) return false;
+      if (!readers && !mayKnow(path, whoOf(watch.owner), state)) return false;
       const paths = told.get(watch) ?? new Set();
       if (paths.has(path) && mutation !== "one transaction tells a path twice") return false;
       told.set(watch, paths.add(path));
@@ -64,7 +62,7 @@ export function tell<Owner>(
   };
   for (const event of events) {
     if (event.kind === "special") {
-      groups.push({ order: "as listed", deliveries: tellSpecial(event, watches, transition.after, whoOf) });
+      groups.push({ order: "as listed", deliveries: tellSpecial(event, watches, state, whoOf) });
       continue;
     }
     const { path } = event;
@@ -109,14 +107,14 @@ function tellSpecial<Owner>(
  * Rule 9: it may read the node, its parent, or could read the old node. The parent of a node that went is the one that it
  * went from; the parent of a node that is there is the one that is there now.
  */
-function mayKnow(path: string, who: Who, { before, after }: ModelTransition): boolean {
+function mayKnow(path: string, who: Who, { tree }: ModelState): boolean {
   if (who.domid === 0) return true;
-  const old = before.tree.get(path);
-  const now = after.tree.get(path);
+  const old = tree.getBefore(path);
+  const now = tree.get(path);
   if (canRead(old?.perms, who) || canRead(now?.perms, who)) return true;
   const parent = above(path);
   if (parent === undefined) return false;
   const went = old !== undefined && now === undefined;
-  const seenIn = went ? before : after;
-  return canRead((seenIn.tree.get(parent) ?? before.tree.get(parent))?.perms, who);
+  const seen = went ? tree.getBefore(parent) : (tree.get(parent) ?? tree.getBefore(parent));
+  return canRead(seen?.perms, who);
 }
