@@ -7,6 +7,7 @@
  */
 import type { Seq } from "../protocol/identifiers.js";
 import { Core } from "./dispatch/core.js";
+import type { RequestObserver } from "./dispatch/observer.js";
 import type { Clock } from "./platform/clock.js";
 import type { Listener } from "./platform/listener.js";
 import type { RateLimitedLog } from "./platform/log.js";
@@ -15,6 +16,21 @@ import { Server, type ServerPaths } from "./server/server.js";
 import { WriteGate } from "./server/write-gate.js";
 import type { Commit } from "./store/commit.js";
 import { emptyRoot, type Root } from "./store/root.js";
+
+/**
+ * Told in which order a daemon takes up connections and requests. Connections are named as commits name them; the requests
+ * of one connection are answered in the order in which they arrived.
+ */
+export interface Witness {
+  /** It takes up a connection, while the listener hands it over. */
+  opened(connection: string): void;
+  /** It has carried out the connection's next request. */
+  answered(connection: string): void;
+  /** It has dropped a connection with its watches and transactions. */
+  closed(connection: string): void;
+  /** It takes back all that it has answered since the last commits were handed over, and carries it out again. */
+  undone(): void;
+}
 
 export type { Commit } from "./store/commit.js";
 
@@ -33,6 +49,8 @@ export interface MemoryDaemonPorts {
   readonly committed: (commits: readonly Commit[]) => void;
   /** Takes what the real daemon would log. */
   readonly log: RateLimitedLog["log"];
+  /** Nobody unless given. */
+  readonly witness?: Witness | undefined;
 }
 
 /** A running daemon in memory. */
@@ -54,12 +72,13 @@ export async function startMemoryDaemon(
   paths: ServerPaths,
   state: StoreState = emptyState(),
 ): Promise<MemoryDaemon> {
-  const { listener, clock, timers, committed, log } = ports;
+  const { listener, clock, timers, committed, log, witness } = ports;
   const core = new Core(state.root, state.seq, {
     log,
     describeHistory: () => "this daemon has no history\n",
     describeMemory: () => "",
     setAccessLog: () => undefined,
+    observer: witness === undefined ? undefined : observerFor(witness),
   });
   const server = new Server(
     {
@@ -91,5 +110,25 @@ export async function startMemoryDaemon(
     stop: () => {
       server.stop();
     },
+  };
+}
+
+function observerFor(witness: Witness): RequestObserver {
+  return {
+    opened: ({ name }) => {
+      witness.opened(name);
+    },
+    closed: ({ name }) => {
+      witness.closed(name);
+    },
+    answered: ({ name }) => {
+      witness.answered(name);
+    },
+    tickUndone: () => {
+      witness.undone();
+    },
+    tickBegan: () => undefined,
+    delivered: () => undefined,
+    tickEnded: () => undefined,
   };
 }

@@ -7,17 +7,27 @@
  */
 import type { Transport, TransportConnection, TransportHandler } from "../../clients/xenstore/transport.js";
 import type { Listener, ListeningSocket, Stream, StreamHandler } from "../../daemon/platform/listener.js";
+import type { Random } from "./random.js";
 import { Lane, type Scheduler } from "./scheduler.js";
 
-/** Told what went over a connection. */
+/**
+ * Told what goes over the connections of one client, of which there is one at a time: opened → (sent | received)… → closed
+ * → opened → ….
+ */
 export interface Tap {
+  /** The daemon has taken up a connection. */
+  opened?(): void;
   /** Bytes that a client sent have reached the daemon. */
   sent(chunk: string): void;
   /** Bytes that the daemon sent have reached the client. */
   received(chunk: string): void;
+  /** One end has closed it: nothing more reaches either. */
+  closed?(): void;
 }
 
 type Accept = (stream: Stream) => StreamHandler;
+/** The chunks in which something arrives. */
+type Cut = (bytes: string) => readonly string[];
 
 interface Socket {
   readonly accept: Accept;
@@ -27,10 +37,13 @@ interface Socket {
 /** The sockets of one world. */
 export class MemoryNetwork implements Listener {
   readonly #scheduler: Scheduler;
+  readonly #cut: Cut;
   readonly #sockets = new Map<string, Socket>();
 
-  constructor(scheduler: Scheduler) {
+  /** @param random - where to cut what is sent into chunks; it arrives as it was sent when left out */
+  constructor(scheduler: Scheduler, random?: Random) {
     this.#scheduler = scheduler;
+    this.#cut = random === undefined ? (bytes) => [bytes] : (bytes) => cutAtRandom(bytes, random);
   }
 
   listen(path: string, accept: Accept): ListeningSocket {
@@ -53,11 +66,26 @@ export class MemoryNetwork implements Listener {
         const socket = this.#sockets.get(path);
         if (socket === undefined) return Promise.reject(new Error(`nobody listens at ${path}`));
         return Promise.resolve(
-          new Connection(this.#scheduler, socket.connections, { accept: socket.accept, handler, tap }),
+          new Connection(this.#scheduler, socket.connections, { accept: socket.accept, handler, tap, cut: this.#cut }),
         );
       },
     };
   }
+}
+
+/** Most chunks that something sent at once arrives in. */
+const CHUNKS_MAX = 3;
+
+function cutAtRandom(bytes: string, random: Random): string[] {
+  const chunks: string[] = [];
+  let rest = bytes;
+  for (let cuts = random.below(CHUNKS_MAX); cuts > 0 && rest.length > 1; cuts--) {
+    const at = 1 + random.below(rest.length - 1);
+    chunks.push(rest.slice(0, at));
+    rest = rest.slice(at);
+  }
+  chunks.push(rest);
+  return chunks;
 }
 
 /** One connection: what the client holds is the object itself. */
@@ -69,6 +97,7 @@ class Connection implements TransportConnection {
   readonly #handler: TransportHandler;
   readonly #stream: StreamHandler;
   readonly #tap: Tap | undefined;
+  readonly #cut: Cut;
   #isOpen = true;
   #isPaused = false;
   /** What arrived while the daemon did not read. */
@@ -77,20 +106,28 @@ class Connection implements TransportConnection {
   constructor(
     scheduler: Scheduler,
     among: Set<Connection>,
-    ends: { readonly accept: Accept; readonly handler: TransportHandler; readonly tap: Tap | undefined },
+    ends: {
+      readonly accept: Accept;
+      readonly handler: TransportHandler;
+      readonly tap: Tap | undefined;
+      readonly cut: Cut;
+    },
   ) {
     this.#scheduler = scheduler;
     this.#among = among;
     this.#handler = ends.handler;
     this.#tap = ends.tap;
+    this.#cut = ends.cut;
     among.add(this);
     this.#stream = ends.accept({
       write: (data) => {
-        this.#scheduler.add(this.#toClient, () => {
-          if (!this.#isOpen) return;
-          this.#tap?.received(data);
-          this.#handler.received(data);
-        });
+        for (const chunk of this.#cut(data)) {
+          this.#scheduler.add(this.#toClient, () => {
+            if (!this.#isOpen) return;
+            this.#tap?.received(chunk);
+            this.#handler.received(chunk);
+          });
+        }
         return true;
       },
       pendingBytes: () => 0,
@@ -113,14 +150,18 @@ class Connection implements TransportConnection {
         this.close();
       },
     });
+    // A daemon may refuse it at once.
+    if (this.#isOpen) this.#tap?.opened?.();
   }
 
   send(bytes: string): void {
     if (!this.#isOpen) return;
-    this.#scheduler.add(this.#toDaemon, () => {
-      this.#unread.push(bytes);
-      this.#read();
-    });
+    for (const chunk of this.#cut(bytes)) {
+      this.#scheduler.add(this.#toDaemon, () => {
+        this.#unread.push(chunk);
+        this.#read();
+      });
+    }
   }
 
   /** Ends it for both; each end is told in its own time. */
@@ -128,6 +169,7 @@ class Connection implements TransportConnection {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#among.delete(this);
+    this.#tap?.closed?.();
     this.#scheduler.clear(this.#toDaemon);
     this.#scheduler.clear(this.#toClient);
     this.#scheduler.add(this.#toDaemon, () => {

@@ -4,13 +4,16 @@
  * Owns the wiring. The same seed gives the same commits, times and all; another one another order of what may happen in any.
  */
 import { connectXenstore } from "../../clients/xenstore/client.js";
+import type { Transport } from "../../clients/xenstore/transport.js";
 import {
   emptyState,
   startMemoryDaemon,
   type Commit,
   type MemoryDaemon,
   type StoreState,
+  type Witness,
 } from "../../daemon/memory-daemon.js";
+import type { Listener } from "../../daemon/platform/listener.js";
 import type { Environment } from "../actors/environment.js";
 import { MemoryNetwork, type Tap } from "./memory-network.js";
 import { createRandom } from "./random.js";
@@ -25,6 +28,26 @@ export interface WorldObserver {
   readonly connected?: (domid: number, actor: string) => Tap;
   /** The daemon has committed. */
   readonly committed?: (commits: readonly Commit[]) => void;
+  /** A daemon starts; what is returned is told in which order it takes up what. */
+  readonly daemonStarts?: () => Witness;
+  /** The daemon has ended. */
+  readonly daemonStopped?: () => void;
+}
+
+/** How a world is to be. */
+export interface WorldOptions {
+  readonly observer?: WorldObserver;
+  /** Whether what is sent arrives in chunks that are cut at random places. */
+  readonly cutsChunks?: boolean;
+  readonly mistakes?: Mistakes;
+}
+
+/** Mistakes that are made on purpose in the daemon's name, to see whether they are found. */
+export interface Mistakes {
+  /** Comes between the daemon and its sockets. */
+  readonly listener?: (listener: Listener) => Listener;
+  /** Comes between the daemon and whoever takes its commits. */
+  readonly commits?: (commits: readonly Commit[]) => readonly Commit[];
 }
 
 /** A world. Made by `createWorld`. */
@@ -35,14 +58,16 @@ export class World {
   /** What the daemon has logged as errors. */
   readonly errors: string[] = [];
   readonly #observer: WorldObserver;
+  readonly #mistakes: Mistakes;
   #daemon: MemoryDaemon | undefined;
   #state: StoreState = emptyState();
 
-  constructor(seed: number, observer: WorldObserver = {}) {
+  constructor(seed: number, { observer = {}, cutsChunks = false, mistakes = {} }: WorldOptions = {}) {
     this.#observer = observer;
     const random = createRandom(seed, 1);
     this.scheduler = new Scheduler(createRandom(seed));
-    this.network = new MemoryNetwork(this.scheduler);
+    this.network = new MemoryNetwork(this.scheduler, cutsChunks ? createRandom(seed, 2) : undefined);
+    this.#mistakes = mistakes;
     const { scheduler } = this;
     const pacing = {
       delay: (milliseconds: number, signal?: AbortSignal) => scheduler.delay(milliseconds, signal),
@@ -51,11 +76,14 @@ export class World {
     this.environment = {
       ...pacing,
       nowMilliseconds: () => Math.floor(scheduler.nowMicroseconds() / 1000),
-      connect: async (domid, actor) => {
-        const path = domid === 0 ? SOCKET : `${DOMAINS}/${String(domid)}`;
-        return connectXenstore(this.network.transport(path, observer.connected?.(domid, actor)), { pacing });
-      },
+      connect: (domid, actor) => connectXenstore(this.transport(domid, actor), { pacing }),
     };
+  }
+
+  /** A way to the daemon as a domain. */
+  transport(domid: number, actor: string): Transport {
+    const path = domid === 0 ? SOCKET : `${DOMAINS}/${String(domid)}`;
+    return this.network.transport(path, this.#observer.connected?.(domid, actor));
   }
 
   /** The state of the store. */
@@ -67,15 +95,16 @@ export class World {
   async startDaemon(): Promise<void> {
     this.#daemon = await startMemoryDaemon(
       {
-        listener: this.network,
+        listener: this.#mistakes.listener?.(this.network) ?? this.network,
         clock: this.scheduler,
         timers: this.scheduler,
         committed: (commits) => {
-          this.#observer.committed?.(commits);
+          this.#observer.committed?.(this.#mistakes.commits?.(commits) ?? commits);
         },
         log: (level, _key, message) => {
           if (level === "error") this.errors.push(message);
         },
+        witness: this.#observer.daemonStarts?.(),
       },
       { socket: SOCKET, domains: DOMAINS },
       this.#state,
@@ -88,6 +117,7 @@ export class World {
     this.#state = this.#daemon.state;
     this.#daemon.stop();
     this.#daemon = undefined;
+    this.#observer.daemonStopped?.();
   }
 
   /**

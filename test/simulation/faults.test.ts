@@ -34,7 +34,7 @@ interface Lives {
 /** Four machines live on one host; the second has the fault. What fails, fails: the history is looked at afterwards. */
 async function live(worldSeed: number, fault?: FaultName): Promise<Lives> {
   const commits: Commit[] = [];
-  const world = new World(worldSeed, { committed: (made) => commits.push(...made) });
+  const world = new World(worldSeed, { observer: { committed: (made) => commits.push(...made) } });
   await world.startDaemon();
   const faults = new FaultPlan(new Map(fault === undefined ? [] : [["vm2", fault]]));
   const host = await world.runUntil(

@@ -47,24 +47,26 @@ async function playLife(worldSeed: number): Promise<Tally> {
   const tally: Tally = new Map();
   let phase = "setup";
   const world = new World(worldSeed, {
-    connected: (_domid, actor) => {
-      const [toDaemon, toClient] = [new MessageParser(), new MessageParser()];
-      const phaseOf = (): string => (actor === "agent" ? "agent" : phase);
-      return {
-        sent: (chunk) => {
-          toDaemon.push(chunk);
-          for (let message = toDaemon.next(); message !== undefined; message = toDaemon.next()) {
-            count(tally, requestLine(phaseOf(), actor, message.type, message.payload));
-          }
-        },
-        received: (chunk) => {
-          toClient.push(chunk);
-          for (let message = toClient.next(); message !== undefined; message = toClient.next()) {
-            if (message.type !== WATCH_EVENT) continue;
-            count(tally, eventLine(phaseOf(), actor, message.payload.split("\0")[0] ?? ""));
-          }
-        },
-      };
+    observer: {
+      connected: (_domid, actor) => {
+        const [toDaemon, toClient] = [new MessageParser(), new MessageParser()];
+        const phaseOf = (): string => (actor === "agent" ? "agent" : phase);
+        return {
+          sent: (chunk) => {
+            toDaemon.push(chunk);
+            for (let message = toDaemon.next(); message !== undefined; message = toDaemon.next()) {
+              count(tally, requestLine(phaseOf(), actor, message.type, message.payload));
+            }
+          },
+          received: (chunk) => {
+            toClient.push(chunk);
+            for (let message = toClient.next(); message !== undefined; message = toClient.next()) {
+              if (message.type !== WATCH_EVENT) continue;
+              count(tally, eventLine(phaseOf(), actor, message.payload.split("\0")[0] ?? ""));
+            }
+          },
+        };
+      },
     },
   });
   /** Who waits for the rest before it goes on. */

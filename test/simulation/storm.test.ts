@@ -39,7 +39,7 @@ interface Stage {
 async function setUp(worldSeed: number): Promise<Stage> {
   const commits: Commit[] = [];
   const troubles: string[] = [];
-  const world = new World(worldSeed, { committed: (made) => commits.push(...made) });
+  const world = new World(worldSeed, { observer: { committed: (made) => commits.push(...made) } });
   await world.startDaemon();
   const host = await world.runUntil(
     startHost({
