@@ -38,6 +38,9 @@ try {
     first,
     seeds,
     vms,
+    setback: (line) => {
+      console.log(line);
+    },
     report: (sum) => {
       if (performance.now() - reported < PROGRESS_MILLISECONDS) return;
       reported = performance.now();

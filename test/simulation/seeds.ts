@@ -13,6 +13,8 @@ export interface SeedsPlan {
   readonly vms: number;
   /** Told after each run, with what there is in all so far. */
   readonly report?: (total: Readonly<SeedsTotal>) => void;
+  /** Told what a restart kept from going well, a line each. */
+  readonly setback?: (line: string) => void;
 }
 
 /** What was run, and what the checker looked at. */
@@ -33,7 +35,7 @@ export interface SeedsTotal {
  *
  * @throws Error when one fails, with the seed and what was found
  */
-export async function runSeeds({ first, seeds, vms, report }: SeedsPlan): Promise<SeedsTotal> {
+export async function runSeeds({ first, seeds, vms, report, setback }: SeedsPlan): Promise<SeedsTotal> {
   const total = { seeds: 0, requests: 0, replies: 0, events: 0, commits: 0, conflicts: 0, restarts: 0, setbacks: 0 };
   for (let seed = first; seed < first + seeds; seed++) {
     const run = await runChecked({ seed, vms });
@@ -51,6 +53,7 @@ export async function runSeeds({ first, seeds, vms, report }: SeedsPlan): Promis
     total.conflicts += conflicts;
     total.restarts += daemons - 1;
     if (run.setbacks.length > 0) total.setbacks++;
+    for (const line of run.setbacks) setback?.(`seed ${String(seed)}, after a restart: ${line}`);
     report?.(total);
   }
   return total;
