@@ -192,7 +192,7 @@ export async function startHost(options: HostOptions): Promise<SimulatedHost> {
   const failed = (actor: string) => (error: unknown) => {
     observer.trouble(actor, error);
   };
-  const initializer = await environment.connect(DOM0, "init-dom0");
+  const initializer = new StoreAccess(await environment.connect(DOM0, "init-dom0"));
   await initializeDom0(initializer);
   initializer.close();
   const hypervisorStore = new StoreAccess(await environment.connect(DOM0, "hypervisor"));

@@ -10,6 +10,7 @@ import { ConnectionLostError, isXenstoreError } from "../../clients/xenstore/err
 import type { Transaction } from "../../clients/xenstore/transaction.js";
 import type { Watch, WatchEvent } from "../../clients/xenstore/watch.js";
 import type { Domid } from "../../protocol/identifiers.js";
+import type { Perms } from "../../protocol/perms.js";
 
 /** How often one request is asked again. The client library waits for the daemon each time. */
 const LOSSES_MAX = 10;
@@ -31,6 +32,16 @@ export class StoreAccess {
   /** The names of a node's children; undefined when there is no node, or none that may be seen. */
   async directory(path: string): Promise<readonly string[] | undefined> {
     return this.#again(() => ifVisible(this.#client.directory(path)));
+  }
+
+  /** The perms of a node; undefined when there is no node, or none that may be seen. */
+  async getPerms(path: string): Promise<Perms | undefined> {
+    return this.#again(() => ifVisible(this.#client.getPerms(path)));
+  }
+
+  /** Makes a node; nothing when it is there. */
+  async mkdir(path: string): Promise<void> {
+    await this.#again(() => this.#client.mkdir(path));
   }
 
   async write(path: string, value: string): Promise<void> {

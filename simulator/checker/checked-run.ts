@@ -6,6 +6,7 @@
  * half of them what is sent arrives in pieces.
  */
 import type { Domid } from "../../protocol/identifiers.js";
+import { StoreAccess } from "../actors/store-access.js";
 import { startHost } from "../host.js";
 import { Storm } from "../storm/storm.js";
 import { SMALLEST_VM } from "../vm/vm.js";
@@ -104,7 +105,7 @@ async function live(world: World, checker: Checker, { seed, vms, random, trouble
   const visitors = [DOM0, DOM0, 1, 2, 3].map((domid) => new Visitor(world, random, domid));
   const life = (async () => {
     const host = await startHost({ environment, observer });
-    const client = await environment.connect(DOM0, "onlooker");
+    const store = new StoreAccess(await environment.connect(DOM0, "onlooker"));
     const storm = new Storm(
       {
         vms,
@@ -116,7 +117,7 @@ async function live(world: World, checker: Checker, { seed, vms, random, trouble
       },
       {
         host,
-        client,
+        store,
         monotonicMilliseconds: () => scheduler.monotonicMilliseconds(),
         delay: (milliseconds, signal) => scheduler.delay(milliseconds, signal),
         signal: new AbortController().signal,

@@ -8,6 +8,7 @@ import { machinePacing } from "../../clients/xenstore/backoff.js";
 import { connectXenstore, type XenstoreClient } from "../../clients/xenstore/client.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import type { Environment } from "../actors/environment.js";
+import { StoreAccess } from "../actors/store-access.js";
 import type { Phase, XlTimeouts } from "../actors/toolstack/xl.js";
 import { withOwnDaemon } from "../daemon-process.js";
 import type { FaultPlan } from "../faults/fault-plan.js";
@@ -74,7 +75,7 @@ async function runAgainst(runDirectory: string, options: RunStormOptions): Promi
     try {
       const storm = new Storm(options.plan, {
         host,
-        client,
+        store: new StoreAccess(client),
         monotonicMilliseconds: () => performance.now(),
         delay: (milliseconds, signal) => machinePacing.delay(milliseconds, signal),
         signal: options.signal,

@@ -3,29 +3,21 @@
  *
  * Owns the walk and the comparison: a node is its value and its perms.
  */
-import type { XenstoreClient } from "../../clients/xenstore/client.js";
-import { isXenstoreError } from "../../clients/xenstore/errors.js";
 import { serializePerms } from "../../protocol/perms.js";
+import type { StoreAccess } from "../actors/store-access.js";
 
 /** Each node's value and perms, by path. */
 export type StoreSnapshot = ReadonlyMap<string, string>;
 
 /** Reads every node. What is removed meanwhile is left out. */
-export async function takeSnapshot(client: XenstoreClient): Promise<StoreSnapshot> {
+export async function takeSnapshot(store: StoreAccess): Promise<StoreSnapshot> {
   const snapshot = new Map<string, string>();
   const paths = ["/"];
   for (let path = paths.pop(); path !== undefined; path = paths.pop()) {
-    try {
-      const [value, perms, names] = await Promise.all([
-        client.read(path),
-        client.getPerms(path),
-        client.directory(path),
-      ]);
-      snapshot.set(path, `${JSON.stringify(value)} ${serializePerms(perms)}`);
-      for (const name of names) paths.push(path === "/" ? `/${name}` : `${path}/${name}`);
-    } catch (error) {
-      if (!isXenstoreError(error, "ENOENT")) throw error;
-    }
+    const [value, perms, names] = await Promise.all([store.read(path), store.getPerms(path), store.directory(path)]);
+    if (value === undefined || perms === undefined || names === undefined) continue;
+    snapshot.set(path, `${JSON.stringify(value)} ${serializePerms(perms)}`);
+    for (const name of names) paths.push(path === "/" ? `/${name}` : `${path}/${name}`);
   }
   return snapshot;
 }

@@ -4,8 +4,8 @@
  * Owns the course of the run and its report. Each machine lives its life for itself; one that fails is destroyed, told of in
  * the report, and holds up no other. When all are gone, the store must be as it was before the first came.
  */
-import type { XenstoreClient } from "../../clients/xenstore/client.js";
 import type { SimulatedHost, Vm } from "../host.js";
+import type { StoreAccess } from "../actors/store-access.js";
 import type { Phase } from "../actors/toolstack/xl.js";
 import { vmSpec, type VmShape, type VmSpec } from "../vm/vm.js";
 import { compareSnapshots, takeSnapshot } from "./store-snapshot.js";
@@ -62,7 +62,7 @@ export interface StormReport {
 export interface StormPorts {
   readonly host: SimulatedHost;
   /** For looking at the store before and after. */
-  readonly client: XenstoreClient;
+  readonly store: StoreAccess;
   readonly monotonicMilliseconds: () => number;
   readonly delay: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   /** Ends the storm: machines that run are destroyed, and no more come. */
@@ -115,8 +115,8 @@ export class Storm {
 
   /** Runs it to its end; rejects when the host fails, not when a machine does. */
   async run(): Promise<StormReport> {
-    const { client, monotonicMilliseconds, signal } = this.#ports;
-    const before = await takeSnapshot(client);
+    const { store, monotonicMilliseconds, signal } = this.#ports;
+    const before = await takeSnapshot(store);
     const start = monotonicMilliseconds();
     const lives: Promise<void>[] = [];
     for (let number = 1; number <= this.plan.vms; number++) {
@@ -126,7 +126,7 @@ export class Storm {
     }
     await Promise.all(lives);
     const seconds = (monotonicMilliseconds() - start) / 1000;
-    const leaks = compareSnapshots(before, await takeSnapshot(client));
+    const leaks = compareSnapshots(before, await takeSnapshot(store));
     return {
       vms: this.plan.vms,
       connected: this.#connected,

@@ -6,6 +6,7 @@ import type { XenstoreClient } from "../../clients/xenstore/client.js";
 import { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
 import { createRepository, MAIN_REF } from "../../daemon/history/repository/layout.js";
 import type { Commit } from "../../daemon/store/commit.js";
+import { StoreAccess } from "../../simulator/actors/store-access.js";
 import { startHost, type SimulatedHost } from "../../simulator/host.js";
 import { Storm, type StormPlan, type StormReport } from "../../simulator/storm/storm.js";
 import { SMALLEST_VM, vmSpec } from "../../simulator/vm/vm.js";
@@ -58,7 +59,7 @@ async function setUp(worldSeed: number): Promise<Stage> {
 async function startStorm({ world, host, client }: Stage, plan: StormPlan): Promise<StormReport> {
   const storm = new Storm(plan, {
     host,
-    client,
+    store: new StoreAccess(client),
     monotonicMilliseconds: () => world.scheduler.monotonicMilliseconds(),
     delay: (milliseconds, signal) => world.scheduler.delay(milliseconds, signal),
     signal: new AbortController().signal,
