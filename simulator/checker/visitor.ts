@@ -34,7 +34,12 @@ const OTHERS_PATHS = [
 
 const OWN_NAMES = ["", "/a", "/a/b", "/a/b/c", "/d", "/d/e"] as const;
 const PERMS = ["n0", "b0", "n0\0r1", "r1\0b2", "n1\0r1\0r2\0r3\0r4\0r5", "n2\0w3\0r1", "x"] as const;
+const KEPT_PERMS = "n0\0r1\0r2\0b3";
 const REQUESTS_MAX = 8;
+/** More than the quota of a guest's node; dom0 may write it. */
+const LONG_VALUE = "long ".repeat(500);
+/** A write in so many is of a long value. */
+const WRITES_PER_LONG = 6;
 /** A visit in so many ends with the visitor's connection, whatever is under way. */
 const VISITS_PER_CLOSE = 12;
 
@@ -56,7 +61,8 @@ export class Visitor {
 
   /** Comes, unless nobody listens for its domain, and sends a few requests. */
   async visit(): Promise<void> {
-    const connection = this.#connection ?? (await this.#open());
+    const known = this.#connection;
+    const connection = known ?? (await this.#open());
     if (connection === undefined) return;
     const own = this.#domid === 0 ? VISITOR_PATH : "data/visitor";
     // Each request is sent for itself, so that those of other clients come between.
@@ -65,6 +71,11 @@ export class Visitor {
         serializeMessage({ type: operationNamed(name).number, requestId: ++this.#requests, txId, payload }),
       );
     };
+    if (known === undefined) {
+      // Has entries for guests that will be gone before it is.
+      add("WRITE", `${own}/kept\0`);
+      add("SET_PERMS", `${own}/kept\0${KEPT_PERMS}\0`);
+    }
     const isTransaction = this.#random.below(2) === 0;
     const txId = isTransaction ? ++this.#transactions : 0;
     if (isTransaction) {
@@ -117,9 +128,11 @@ export class Visitor {
         break;
       case 4:
       case 5:
-      case 6:
-        add("WRITE", `${owned}\0${String(this.#random.below(3))}`, txId);
+      case 6: {
+        const isLong = this.#random.below(WRITES_PER_LONG) === 0;
+        add("WRITE", `${owned}\0${isLong ? LONG_VALUE : String(this.#random.below(3))}`, txId);
         break;
+      }
       case 7:
         add("MKDIR", `${owned}\0`, txId);
         break;

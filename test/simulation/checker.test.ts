@@ -23,7 +23,7 @@ import { seed } from "../support/seed.js";
 import { problemsOf } from "./seeds.js";
 import { mistakenListener, type WireMistake } from "../support/wire-mistakes.js";
 
-const SEEDS_MAX = 5;
+const SEEDS_MAX = 20;
 const VMS = 2;
 
 /** Mistakes in functions, which no spy reaches: the mocks below look here. */
@@ -233,7 +233,7 @@ const CASES: readonly Case[] = [
   },
   {
     what: "an aborted transaction is applied",
-    foundBy: ["chain"],
+    foundBy: ["chain", "reply"],
     wire: () => ({
       input: (message) =>
         nameOf(message) === "TRANSACTION_END" && message.payload === "F\0" ? { ...message, payload: "T\0" } : message,
