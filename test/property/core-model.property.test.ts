@@ -62,7 +62,7 @@ describe("Core and its model", () => {
     expect(commands).toBeGreaterThan((parameters.numRuns / RUNS) * COMMANDS_MIN);
     const rare = MUST_MEET.filter(([what, times]) => (met.get(what) ?? 0) < (times * parameters.numRuns) / RUNS);
     expect(rare.map(([what, times]) => `${what}: ${String(met.get(what))}, not ${String(times)}`)).toEqual([]);
-  });
+  }, 120_000);
 });
 
 /** The shortest run, of those tried, in which the core differs from this model. */

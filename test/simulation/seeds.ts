@@ -30,13 +30,23 @@ export interface SeedsTotal {
   setbacks: number;
 }
 
+/** The total of no runs. */
+export function noSeeds(): SeedsTotal {
+  return { seeds: 0, requests: 0, replies: 0, events: 0, commits: 0, conflicts: 0, restarts: 0, setbacks: 0 };
+}
+
+/** Adds what was run elsewhere to a total. */
+export function addSeeds(total: SeedsTotal, more: Readonly<SeedsTotal>): void {
+  for (const name of Object.keys(total) as (keyof SeedsTotal)[]) total[name] += more[name];
+}
+
 /**
  * Runs the seeds one after the other.
  *
  * @throws Error when one fails, with the seed and what was found
  */
 export async function runSeeds({ first, seeds, vms, report, setback }: SeedsPlan): Promise<SeedsTotal> {
-  const total = { seeds: 0, requests: 0, replies: 0, events: 0, commits: 0, conflicts: 0, restarts: 0, setbacks: 0 };
+  const total = noSeeds();
   for (let seed = first; seed < first + seeds; seed++) {
     const run = await runChecked({ seed, vms });
     const problems = problemsOf(run);
@@ -45,14 +55,8 @@ export async function runSeeds({ first, seeds, vms, report, setback }: SeedsPlan
       throw new Error(`seed ${String(seed)} failed; \`${again}\` repeats it\n${problems.join("\n")}`);
     }
     const { requests, replies, events, commits, conflicts, daemons } = run.counts;
-    total.seeds++;
-    total.requests += requests;
-    total.replies += replies;
-    total.events += events;
-    total.commits += commits;
-    total.conflicts += conflicts;
-    total.restarts += daemons - 1;
-    if (run.setbacks.length > 0) total.setbacks++;
+    const setbacks = run.setbacks.length > 0 ? 1 : 0;
+    addSeeds(total, { seeds: 1, requests, replies, events, commits, conflicts, restarts: daemons - 1, setbacks });
     for (const line of run.setbacks) setback?.(`seed ${String(seed)}, after a restart: ${line}`);
     report?.(total);
   }
