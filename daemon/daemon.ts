@@ -27,8 +27,8 @@ import { recoverState, type RecoveredState } from "./recover-state.js";
 import type { Path, Seq } from "../protocol/identifiers.js";
 import { getOperation } from "../protocol/operation.js";
 import { Server } from "./server/server.js";
+import { startTraceThread, type TraceThread } from "./trace/handle.js";
 import { RequestTrace } from "./trace/request-trace.js";
-import { TraceFile } from "./trace/trace-file.js";
 import { checkSocketPath, isServed } from "./server/socket-path.js";
 
 /** Longest that a stop waits for the history. */
@@ -126,7 +126,7 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
   const { logger, clock, listener } = ports;
   const log = limitRate(logger, clock);
   // First, because a path that cannot be opened is a mistake on the command line.
-  const traceFile = openTraceFile(ports, config, log);
+  const traceThread = await openTrace(config, log);
   const repository = join(config.stateDirectory, "store.git");
   createRepository(ports.fileSystem, repository);
   // The recorder's thread loads the tip while this one does. It touches no journal before the first publish, and no ref.
@@ -146,7 +146,7 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
   recorder.publish(journal.position());
   const backlog = new HistoryBacklog({ recorder, journal, clock, journalBytesMax: config.journalBytesMax });
   let isAccessLogged = false;
-  const trace = traceFile === undefined ? undefined : startTrace(traceFile, { config, clock, log, seq });
+  const trace = traceThread === undefined ? undefined : startTrace(traceThread, { config, clock, log, seq });
   const core = new Core(root, seq, {
     ...corePorts(log, backlog, (enabled) => (isAccessLogged = enabled)),
     observer: trace,
@@ -178,7 +178,7 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     server.stop();
-    trace?.close();
+    await trace?.close();
     await closeRecorder(recorder, backlog, log);
     log.flush();
     clearInterval(logTimer);
@@ -193,15 +193,10 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
   };
 }
 
-function openTraceFile(
-  { fileSystem, clock }: DaemonPorts,
-  { trace }: DaemonConfig,
-  log: RateLimitedLog,
-): TraceFile | undefined {
+async function openTrace({ trace }: DaemonConfig, log: RateLimitedLog): Promise<TraceThread | undefined> {
   if (trace === undefined) return undefined;
   const { file: path, bytesMax, filesMax } = trace;
-  const daemon = packageVersion(import.meta.url);
-  return new TraceFile({ fileSystem, clock, log, path, bytesMax, filesMax, daemon });
+  return startTraceThread({ path, bytesMax, filesMax, daemon: packageVersion(import.meta.url) }, log);
 }
 
 interface TraceStart {
@@ -211,10 +206,11 @@ interface TraceStart {
   readonly seq: Seq;
 }
 
-function startTrace(file: TraceFile, { config, clock, log, seq }: TraceStart): RequestTrace {
+function startTrace(thread: TraceThread, { config, clock, log, seq }: TraceStart): RequestTrace {
   const { redact = [] } = config;
   const isSecret = redact.length === 0 ? undefined : (path: Path) => redact.some((glob) => glob.matches(path));
-  return new RequestTrace({ file, clock, log, seq, isSecret });
+  thread.start(seq);
+  return new RequestTrace({ sink: thread, clock, log, isSecret });
 }
 
 /** Recovers; when that fails, ends the recorder that is being started, whose own complaint would be the same or a lesser one. */

@@ -1,103 +1,104 @@
 /**
- * The request trace: what clients asked, were answered and were sent, as lines on their way to a file.
+ * The request trace: what clients asked, were answered and were sent, as records on their way to the trace's thread.
  *
- * Owns the lines that are not written yet. They are made while a request is dispatched, because a byte that stands where it
- * will be written costs less than an object that waits, and count when the tick ends. So what a tick that is undone was about
- * to answer leaves no line; the second dispatch's lines stand there. `protocol/request-trace.ts` is the format.
+ * Owns the records that are not handed over yet. They are made while a request is dispatched, and count when the tick ends.
+ * So what a tick that is undone was about to answer leaves none; the second dispatch's records stand there. The thread makes
+ * lines of them and writes those (`trace-writer.ts`): on the main thread each would take a tenth of what the whole request
+ * does (`npm run bench -- trace`).
  *
  * Invariants (tests cite them):
- *  1. Only lines of ticks that have ended reach the file, which is after their commits are in the journal.
- *  2. A line stands for what entered an outbox, in that order: an event that was dropped or collapsed has none. Whether a
+ *  1. Only records of ticks that have ended are handed over, which is after their commits are in the journal.
+ *  2. A record stands for what entered an outbox, in that order: an event that was dropped or collapsed has none. Whether a
  *     client that is gone, or is closed for what it left unread, has read its last lines nobody knows. A request that waits
- *     has its line when it is answered, and none when its connection is closed before.
- *  3. Each part that the file is given has the seq of the last commit before it, so that headers tell the truth.
- *  4. At most `TICK_BYTES_MAX` wait: what a tick has beyond that is dropped and counted. Less than `FLUSH_BYTES` wait
- *     between ticks, for at most `FLUSH_MILLISECONDS`; so much, and no reply, is lost when the daemon is killed.
- *  5. No call throws.
+ *     has its record when it is answered, and none when its connection is closed before.
+ *  3. At most `WAITING_BYTES_MAX` wait, here and for the thread: what comes beyond that is dropped and counted, and where it
+ *     is missing stands a gap. Less than `FLUSH_BYTES` wait here between ticks, for at most `FLUSH_MILLISECONDS`; so much
+ *     and what the thread has not written, and no reply, is lost when the daemon is killed.
+ *  4. No call throws.
  */
 import type { ByteString } from "../../protocol/bytes.js";
-import { AsciiBuffer } from "../../protocol/ascii-buffer.js";
-import type { Microseconds, Seq } from "../../protocol/identifiers.js";
-import { getOperation } from "../../protocol/operation.js";
-import { writeTraceLine, type TracedReply, type TraceLine } from "../../protocol/request-trace.js";
+import type { Microseconds } from "../../protocol/identifiers.js";
+import type { TracedReply } from "../../protocol/request-trace.js";
 import type { Connection } from "../connection/connection.js";
 import type { ObservedCircumstances, ObservedRequest, RequestObserver } from "../dispatch/observer.js";
 import type { Clock } from "../platform/clock.js";
-import { messageOf } from "../platform/error-message.js";
 import type { RateLimitedLog } from "../platform/log.js";
-import type { TraceFile } from "./trace-file.js";
+import { recordBytes, SEGMENT_BYTES, TraceSegment } from "./trace-record.js";
 import { redactExchange, type IsSecret, type TraceableExchange } from "./trace-redaction.js";
 
-/** Lines are written when there are so many bytes of them: one write costs as much as some dozen lines. */
+/** Records are handed over when there are so many bytes of them: to do it costs as much as a hundred of them. */
 export const FLUSH_BYTES: number = 64 * 1024;
 /** Or so long after the first of them. */
 export const FLUSH_MILLISECONDS = 100;
-/** Most bytes of lines that wait for the end of a tick. */
-export const TICK_BYTES_MAX: number = 32 * 1024 * 1024;
+/** Most bytes of segments that wait. */
+export const WAITING_BYTES_MAX: number = 32 * 1024 * 1024;
+/** Segments that are kept for later, to spare the system's work of making new memory. */
+const SPARE_SEGMENTS_MAX = 4;
+
+/** Whoever makes lines of records. */
+export interface TraceSink {
+  /** Takes records over; the segment is not changed until `onTaken` is called back for it. */
+  take(segment: TraceSegment): void;
+  /** Calls back when the oldest of the segments that were handed over is free again. */
+  onTaken(callback: () => void): void;
+  /** Goes on in a new file, after somebody renamed the one at hand. */
+  reopen(): void;
+  /** Resolves when all is written. @param dropped - how many records are missing at the end */
+  close(dropped: number): Promise<void>;
+}
 
 /** What a request trace works with. */
 export interface RequestTraceOptions {
-  readonly file: TraceFile;
+  readonly sink: TraceSink;
   readonly clock: Clock;
   readonly log: RateLimitedLog;
-  /** Of the last commit. */
-  readonly seq: Seq;
   /** Which values are left out; none unless given. */
   readonly isSecret?: IsSecret | undefined;
 }
 
-/** Where a file is full, and the next one begins. */
-interface Cut {
-  readonly offset: number;
-  readonly seq: Seq;
-}
-
 /** What an undone tick goes back to. */
 interface TickStart {
+  readonly segments: number;
   readonly length: number;
-  readonly cuts: number;
-  readonly partStart: number;
-  readonly partBytesMax: number;
-  readonly seq: Seq;
+  readonly dropped: number;
 }
 
-/** Traces requests into a file. */
+/** Traces requests. */
 export class RequestTrace implements RequestObserver {
-  readonly #file: TraceFile;
+  readonly #sink: TraceSink;
   readonly #clock: Clock;
   readonly #log: RateLimitedLog;
   readonly #isSecret: IsSecret | undefined;
-  readonly #lines = new AsciiBuffer();
-  /** The last commit before the first of the lines. */
-  #firstSeq: Seq;
-  /** The last commit before the next line. */
-  #seq: Seq;
-  #cuts: Cut[] = [];
-  /** Where the part of the lines begins that goes to the last file, and how long it may become. */
-  #partStart = 0;
-  #partBytesMax: number;
+  /** With records that were not handed over; the last is being filled. */
+  #segments: [TraceSegment, ...TraceSegment[]] = [new TraceSegment()];
+  /** Handed over and not free yet, oldest first. */
+  readonly #taken: TraceSegment[] = [];
+  #spare: TraceSegment[] = [];
+  /** Bytes of all segments but the spare ones. */
+  #waitingBytes = SEGMENT_BYTES;
+  /** Records that are missing behind the last one. */
+  #dropped = 0;
   /** Undefined between ticks. */
   #tick: TickStart | undefined;
   /** The time of the tick. */
   #now = 0 as Microseconds;
   /** Connections that were opened in this tick; that is not undone. */
   #openedInTick: Connection[] = [];
-  /** Lines of this tick that were dropped. */
-  #droppedInTick = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Whether the end of the tick is to write what waits. */
+  /** Whether the end of the tick is to hand over what waits. */
   #isFlushDue = false;
   #isReopenDue = false;
   #isClosed = false;
 
-  constructor({ file, clock, log, seq, isSecret }: RequestTraceOptions) {
-    this.#file = file;
+  constructor({ sink, clock, log, isSecret }: RequestTraceOptions) {
+    this.#sink = sink;
     this.#clock = clock;
     this.#log = log;
     this.#isSecret = isSecret;
-    this.#seq = this.#firstSeq = seq;
-    file.append(new Uint8Array(0), seq);
-    this.#partBytesMax = file.roomBytes;
+    sink.onTaken(() => {
+      const segment = this.#taken.shift();
+      if (segment !== undefined) this.#free(segment);
+    });
   }
 
   opened(connection: Connection): void {
@@ -111,149 +112,142 @@ export class RequestTrace implements RequestObserver {
 
   tickBegan(now: Microseconds): void {
     this.#now = now;
-    this.#tick = {
-      length: this.#lines.length,
-      cuts: this.#cuts.length,
-      partStart: this.#partStart,
-      partBytesMax: this.#partBytesMax,
-      seq: this.#seq,
-    };
+    this.#tick = { segments: this.#segments.length, length: this.#last.length, dropped: this.#dropped };
   }
 
   answered(
-    connection: Connection,
+    { name, domid }: Connection,
     { type, txId, payload }: ObservedRequest,
     reply: TracedReply,
     { seq, asked }: ObservedCircumstances,
   ): void {
-    const { name, domid } = connection;
     const isSecret = this.#isSecret;
     const exchange: TraceableExchange =
       isSecret === undefined
         ? { payload, reply, redacted: false }
         : redactExchange({ domid, type, payload, reply }, isSecret);
-    this.#add({
-      kind: "request",
+    const request = {
       time: this.#now,
       connection: name,
       domid,
+      type,
       txId,
-      operation: getOperation(type)?.name ?? type,
       payload: exchange.payload,
       reply: exchange.reply,
       seq,
       asked: asked === this.#now ? undefined : asked,
       redacted: exchange.redacted,
-    });
-    if (seq !== undefined) this.#seq = seq;
+    };
+    if (this.#dropped === 0 && this.#last.addRequest(request)) return;
+    const { payload: first = "", reply: second = "" } = request;
+    const text = typeof second === "string" ? second : second.error;
+    this.#addElsewhere((segment) => segment.addRequest(request), recordBytes(name.length, first.length, text.length));
   }
 
   delivered({ name, domid }: Connection, path: ByteString, token: ByteString): void {
-    this.#add({ kind: "event", time: this.#now, connection: name, domid, path, token });
+    const event = { time: this.#now, connection: name, domid, path, token };
+    if (this.#dropped === 0 && this.#last.addEvent(event)) return;
+    const bytes = recordBytes(name.length, path.length, token.length);
+    this.#addElsewhere((segment) => segment.addEvent(event), bytes);
   }
 
   tickUndone(): void {
     const tick = this.#tick;
     if (tick === undefined) return;
-    this.#lines.truncate(tick.length);
-    this.#cuts.length = tick.cuts;
-    this.#partStart = tick.partStart;
-    this.#partBytesMax = tick.partBytesMax;
-    this.#seq = tick.seq;
-    this.#droppedInTick = 0;
+    for (const segment of this.#segments.splice(tick.segments)) this.#free(segment);
+    this.#last.truncate(tick.length);
+    this.#dropped = tick.dropped;
     for (const connection of this.#openedInTick) this.#addConnection("opened", connection);
   }
 
   tickEnded(): void {
+    const dropped = this.#dropped - (this.#tick?.dropped ?? 0);
     this.#tick = undefined;
     this.#openedInTick = [];
-    if (this.#droppedInTick > 0) this.#tellDropped();
-    else if (this.#lines.length >= FLUSH_BYTES || this.#isFlushDue) this.flush();
+    if (dropped > 0) {
+      const message = `${String(dropped)} lines of a tick did not fit into the request trace, whose writing is behind`;
+      this.#log.log("warn", "trace dropped", message);
+    }
+    if (this.#isFlushDue || this.#segments.length > 1 || this.#last.length >= FLUSH_BYTES) this.flush();
     else this.#flushSoon();
     if (this.#isReopenDue) this.reopen();
   }
 
-  /** Writes the lines that wait; within a tick it is done at its end. */
+  /** Hands over the records that wait; within a tick it is done at its end. */
   flush(): void {
     if (this.#tick !== undefined || this.#isClosed) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#isFlushDue = false;
-    const { bytes } = this.#lines;
-    let start = 0;
-    let seq = this.#firstSeq;
-    for (const cut of this.#cuts) {
-      this.#file.append(bytes.subarray(start, cut.offset), seq);
-      start = cut.offset;
-      seq = cut.seq;
+    if (this.#last.length === 0) return;
+    const segments = this.#segments;
+    this.#segments = [this.#makeSegment(SEGMENT_BYTES)];
+    for (const segment of segments) {
+      this.#taken.push(segment);
+      this.#sink.take(segment);
     }
-    this.#file.append(bytes.subarray(start), seq);
-    this.#lines.clear();
-    this.#cuts = [];
-    this.#partStart = 0;
-    this.#partBytesMax = this.#file.roomBytes;
-    this.#firstSeq = this.#seq;
   }
 
   /** Goes on in a new file, after somebody renamed the one at hand (SIGHUP); within a tick at its end. */
   reopen(): void {
     this.#isReopenDue = this.#tick !== undefined;
     if (this.#isReopenDue || this.#isClosed) return;
-    this.#file.reopen(this.#firstSeq);
+    this.#sink.reopen();
     this.flush();
   }
 
-  /** Writes what waits and closes the file; what comes later is not traced. */
-  close(): void {
+  /** Resolves when what waits is written and the file closed; what comes later is not traced. May be called again. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
     this.#tick = undefined;
     this.flush();
     this.#isClosed = true;
-    this.#file.close();
+    await this.#sink.close(this.#dropped);
+  }
+
+  get #last(): TraceSegment {
+    return this.#segments[this.#segments.length - 1] ?? this.#segments[0];
   }
 
   #addConnection(kind: "opened" | "closed", { name, domid }: Connection): void {
     const time = this.#tick === undefined ? (this.#clock.nowMicroseconds() as Microseconds) : this.#now;
-    this.#add({ kind, time, connection: name, domid });
+    const connection = { time, connection: name, domid };
+    if (this.#dropped > 0 || !this.#last.addConnection(kind, connection)) {
+      this.#addElsewhere((segment) => segment.addConnection(kind, connection), recordBytes(name.length, 0, 0));
+    }
     if (this.#tick === undefined) this.#flushSoon();
   }
 
-  #add(line: TraceLine): void {
+  /** Adds a record for which the last segment has no room, or before which some are missing. */
+  #addElsewhere(add: (segment: TraceSegment) => boolean, bytes: number): void {
     if (this.#isClosed) return;
-    const lines = this.#lines;
-    const { length: start } = lines;
-    if (start >= TICK_BYTES_MAX) {
-      this.#droppedInTick++;
+    const size = Math.max(SEGMENT_BYTES, bytes + GAP_BYTES);
+    if (this.#waitingBytes + size > WAITING_BYTES_MAX) {
+      this.#dropped++;
       return;
     }
-    try {
-      writeTraceLine(lines, line);
-    } catch (error) {
-      lines.truncate(start);
-      this.#droppedInTick++;
-      this.#log.log("error", "trace line", `a line of the request trace could not be made: ${messageOf(error)}`);
-      return;
-    }
-    if (lines.length - this.#partStart > this.#partBytesMax) this.#beginPart(start);
+    const segment = this.#makeSegment(size);
+    this.#segments.push(segment);
+    if (this.#dropped > 0) segment.addGap(this.#dropped);
+    this.#dropped = 0;
+    add(segment);
   }
 
-  /** The line that begins at `start` goes to a new file; the file finds that out by itself where it is the first. */
-  #beginPart(start: number): void {
-    if (start > this.#partStart) this.#cuts.push({ offset: start, seq: this.#seq });
-    this.#partStart = start;
-    this.#partBytesMax = this.#file.newRoomBytes;
+  #makeSegment(size: number): TraceSegment {
+    this.#waitingBytes += size;
+    const spare = size === SEGMENT_BYTES ? this.#spare.pop() : undefined;
+    return spare ?? new TraceSegment(size);
   }
 
-  /** The dropped lines were the last of the tick, so the gap stands behind those that are written now. */
-  #tellDropped(): void {
-    const count = this.#droppedInTick;
-    this.#droppedInTick = 0;
-    this.flush();
-    this.#file.noteDropped(count);
-    this.#log.log("warn", "trace dropped", `${String(count)} lines of a tick did not fit into the request trace`);
+  #free(segment: TraceSegment): void {
+    const { byteLength } = segment.memory;
+    this.#waitingBytes -= byteLength;
+    segment.truncate(0);
+    if (byteLength === SEGMENT_BYTES && this.#spare.length < SPARE_SEGMENTS_MAX) this.#spare.push(segment);
   }
 
   #flushSoon(): void {
-    if (this.#timer !== undefined || this.#lines.length === 0 || this.#isClosed) return;
+    if (this.#timer !== undefined || this.#last.length === 0 || this.#isClosed) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#isFlushDue = true;
@@ -261,3 +255,5 @@ export class RequestTrace implements RequestObserver {
     }, FLUSH_MILLISECONDS).unref();
   }
 }
+
+const GAP_BYTES = recordBytes(0, 0, 0);

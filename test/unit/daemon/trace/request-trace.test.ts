@@ -9,9 +9,12 @@ import {
   FLUSH_BYTES,
   FLUSH_MILLISECONDS,
   RequestTrace,
-  TICK_BYTES_MAX,
+  WAITING_BYTES_MAX,
+  type TraceSink,
 } from "../../../../daemon/trace/request-trace.js";
 import { TraceFile } from "../../../../daemon/trace/trace-file.js";
+import { SEGMENT_BYTES, type TraceSegment } from "../../../../daemon/trace/trace-record.js";
+import { TraceWriter } from "../../../../daemon/trace/trace-writer.js";
 import { CoreHarness } from "../../../support/core-harness.js";
 import { createMemoryFileSystem, type MemoryFileSystem } from "../../../support/memory-file-system.js";
 
@@ -20,6 +23,7 @@ const BETWEEN_TICKS = 5 as Microseconds;
 
 let fileSystem: MemoryFileSystem;
 let logged: string[];
+let sink: SinkInThread;
 let trace: RequestTrace;
 let harness: CoreHarness;
 
@@ -30,17 +34,56 @@ beforeEach(() => {
   start();
 });
 
-afterEach(() => {
-  trace.close();
+afterEach(async () => {
+  await trace.close();
   vi.useRealTimers();
 });
+
+/** Writes at once, unless it is to be behind. */
+class SinkInThread implements TraceSink {
+  isBehind = false;
+  readonly #writer: TraceWriter;
+  readonly #waiting: TraceSegment[] = [];
+  #taken: () => void = () => undefined;
+
+  constructor(writer: TraceWriter) {
+    this.#writer = writer;
+  }
+
+  take(segment: TraceSegment): void {
+    this.#waiting.push(segment);
+    if (!this.isBehind) this.catchUp();
+  }
+
+  catchUp(): void {
+    for (const { memory, length } of this.#waiting.splice(0)) {
+      this.#writer.take(memory, length);
+      this.#taken();
+    }
+  }
+
+  onTaken(callback: () => void): void {
+    this.#taken = callback;
+  }
+
+  reopen(): void {
+    this.#writer.reopen();
+  }
+
+  close(dropped: number): Promise<void> {
+    this.catchUp();
+    this.#writer.close(dropped);
+    return Promise.resolve();
+  }
+}
 
 function start(options: { isSecret?: (path: Path) => boolean; bytesMax?: number; filesMax?: number } = {}): void {
   const clock = { nowMicroseconds: () => BETWEEN_TICKS, monotonicMilliseconds: () => 0 };
   const log = { log: (_level: string, _key: string, message: string) => logged.push(message), flush: () => undefined };
   const { isSecret, bytesMax = 64 * 1024 * 1024, filesMax = 8 } = options;
   const file = new TraceFile({ fileSystem, clock, log, path: PATH, bytesMax, filesMax, daemon: "1" });
-  trace = new RequestTrace({ file, clock, log, seq: 0 as Seq, isSecret });
+  sink = new SinkInThread(new TraceWriter(file, 0 as Seq));
+  trace = new RequestTrace({ sink, clock, log, isSecret });
   harness = new CoreHarness({ ports: { observer: trace } });
 }
 
@@ -200,7 +243,7 @@ describe("RequestTrace", () => {
     expect(written().filter((line) => line === "socket-2 event /a t")).toHaveLength(2);
   });
 
-  it("waits for FLUSH_BYTES or FLUSH_MILLISECONDS (request trace invariant 4)", () => {
+  it("waits for FLUSH_BYTES or FLUSH_MILLISECONDS (request trace invariant 3)", () => {
     const client = harness.connect(0);
     harness.ask(client, "READ", { path: "/" });
     expect(written()).toEqual(["header 0"]);
@@ -211,23 +254,84 @@ describe("RequestTrace", () => {
     expect(bytes().length).toBeGreaterThan(FLUSH_BYTES);
   });
 
-  it("drops what a tick has beyond TICK_BYTES_MAX, and says so behind the tick (request trace invariant 4)", () => {
+  it("drops what does not fit into WAITING_BYTES_MAX, and says where it is missing (request trace invariant 3)", () => {
     const client = harness.connect(0);
-    const value = "\x01".repeat(4000);
-    const most = Math.ceil(TICK_BYTES_MAX / (6 * value.length));
+    sink.isBehind = true;
+    const value = "v".repeat(4000);
+    const most = Math.ceil(WAITING_BYTES_MAX / value.length);
     for (let index = 0; index <= most; index++) harness.send(client, "WRITE", { path: "/a", value });
     harness.endTick();
     harness.ask(client, "READ", { path: "/" });
+    sink.catchUp();
+    harness.ask(client, "READ", { path: "/behind" });
     trace.flush();
+    sink.catchUp();
     const lines = linesOf();
     const gap = lines.findIndex(({ kind }) => kind === "gap");
-    expect(lines.slice(gap - 1).map(({ kind }) => kind)).toEqual(["request", "gap", "request"]);
+    expect(lines.slice(gap - 1).map(shown)).toEqual([
+      expect.stringContaining("WRITE"),
+      expect.stringContaining("gap"),
+      "socket-1 READ /behind\0 ENOENT",
+    ]);
     const requests = lines.filter(({ kind }) => kind === "request").length;
-    expect(lines[gap]).toEqual({ kind: "gap", time: BETWEEN_TICKS, dropped: most + 2 - requests });
-    expect(logged).toEqual([expect.stringMatching(/^[0-9]+ lines of a tick did not fit into the request trace$/)]);
+    expect(lines[gap]).toEqual({ kind: "gap", time: BETWEEN_TICKS, dropped: most + 3 - requests });
+    expect(requests * value.length).toBeGreaterThan(WAITING_BYTES_MAX * 0.9);
+    expect(logged).toEqual([
+      expect.stringMatching(/^[0-9]+ lines of a tick did not fit into the request trace, whose writing is behind$/),
+      "1 lines of a tick did not fit into the request trace, whose writing is behind",
+    ]);
   });
 
-  it("begins each file with the seq before its first line, also within a tick (request trace invariant 3)", () => {
+  it("counts what is missing at its end (request trace invariant 3)", async () => {
+    const client = harness.connect(0);
+    sink.isBehind = true;
+    const value = "v".repeat(4000);
+    const most = Math.ceil(WAITING_BYTES_MAX / value.length);
+    for (let index = 0; index <= most; index++) harness.send(client, "WRITE", { path: "/a", value });
+    harness.endTick();
+    await trace.close();
+    const dropped = most + 1 - linesOf().filter(({ kind }) => kind === "request").length;
+    expect(dropped).toBeGreaterThan(0);
+    expect(logged.at(-1)).toContain(`${String(dropped)} lines at its end could not be written`);
+  });
+
+  it("forgets what was dropped of a tick that is undone (request trace invariants 1 and 3)", () => {
+    const client = harness.connect(0);
+    sink.isBehind = true;
+    const value = "v".repeat(4000);
+    const most = Math.ceil(WAITING_BYTES_MAX / value.length);
+    for (let index = 0; index <= most; index++) harness.send(client, "WRITE", { path: "/a", value });
+    harness.core.abortTick("EIO");
+    harness.send(client, "READ", { path: "/" });
+    harness.core.acceptCommits();
+    harness.endTick();
+    trace.flush();
+    sink.catchUp();
+    expect(written()).toEqual(["header 0", "socket-1 opened", "socket-1 READ /| "]);
+    expect(logged).toEqual([]);
+  });
+
+  it("uses its memory again, and changes none that it has handed over", () => {
+    const client = harness.connect(0);
+    sink.isBehind = true;
+    const taken = vi.spyOn(sink, "take");
+    const value = "v".repeat(1000);
+    let seq = 0;
+    for (let round = 0; round < 20; round++) {
+      // More than one segment, so that there are several at once.
+      for (let index = 0; index < (1.5 * SEGMENT_BYTES) / value.length; index++, seq++) {
+        harness.send(client, "WRITE", { path: "/a", value: `${String(seq)} ${value}` });
+      }
+      harness.endTick();
+      sink.catchUp();
+    }
+    const told = linesOf().flatMap((line) => (line.kind === "request" ? [line.payload?.split(/[\0 ]/)[1]] : []));
+    expect(told).toEqual(Array.from({ length: seq }, (_, index) => String(index)));
+    expect(taken.mock.calls.length).toBeGreaterThan(20);
+    expect(new Set(taken.mock.calls.map(([segment]) => segment.memory)).size).toBeLessThan(6);
+  });
+
+  it("begins each file with the seq before its first line, also within a tick (trace writer invariant 1)", () => {
     start({ bytesMax: 64 * 1024, filesMax: 100 });
     const client = harness.connect(0);
     const value = "v".repeat(1000);
@@ -249,21 +353,23 @@ describe("RequestTrace", () => {
     expect(seq).toBe(500);
   });
 
-  it("forgets where files were to change when the tick is undone (request trace invariants 1 and 3)", () => {
-    start({ bytesMax: 64 * 1024, filesMax: 100 });
+  it("forgets segments of a tick that is undone (request trace invariant 1)", () => {
     const client = harness.connect(0);
     const value = "v".repeat(1000);
     harness.ask(client, "WRITE", { path: "/a", value });
-    for (let index = 0; index < 200; index++)
+    for (let index = 0; index < (3 * SEGMENT_BYTES) / value.length; index++)
       harness.send(client, "WRITE", { path: "/a", value: value + String(index) });
     harness.core.abortTick("EIO");
     harness.send(client, "READ", { path: "/" });
     harness.core.acceptCommits();
     harness.endTick();
     trace.flush();
-    expect(fileSystem.list("/")).toEqual(["trace.json"]);
-    expect(written().at(-1)).toBe("socket-1 READ /| ");
-    expect(written()).toHaveLength(5);
+    expect(written()).toEqual([
+      "header 0",
+      "socket-1 opened",
+      `socket-1 WRITE /a|${value} OK| @1`,
+      "socket-1 READ /| ",
+    ]);
   });
 
   it("goes on in a new file after a rename, within a tick at its end", () => {
@@ -279,14 +385,14 @@ describe("RequestTrace", () => {
     expect(logged).toEqual([]);
   });
 
-  it("takes calls after its end without a word", () => {
+  it("takes calls after its end without a word", async () => {
     const client = harness.connect(0);
-    trace.close();
+    await trace.close();
     harness.ask(client, "READ", { path: "/" });
     harness.disconnect(client);
     trace.flush();
     trace.reopen();
-    trace.close();
+    await trace.close();
     expect(written()).toEqual(["header 0", "socket-1 opened"]);
     expect(logged).toEqual([]);
   });
