@@ -34,7 +34,7 @@ export const FAULTS = {
   },
   "ring-ref-missing": {
     description: "the guest's disk driver says that its ring is there without telling where",
-    predicate: `value ${FRONT_DISK}/state = 3 and not exists ${FRONT_DISK}/ring-ref`,
+    predicate: `value ${FRONT_DISK}/state = 3 and not exists ${FRONT_DISK}/ring-ref and not exists ${FRONT_DISK}/queue-0/ring-ref`,
   },
   "event-channel-refused": {
     description: "the hypervisor refuses an event channel to the guest's network driver, which gives up",

@@ -16,7 +16,7 @@ import { emptyRoot, getNode } from "../../daemon/store/root.js";
 import { FAULT_NAMES, FAULTS, type FaultName } from "../../simulator/faults/catalogue.js";
 import { FaultPlan } from "../../simulator/faults/fault-plan.js";
 import { startHost, type SimulatedHost, type Vm } from "../../simulator/host.js";
-import { vmSpec } from "../../simulator/vm/vm.js";
+import { SMALLEST_VM, vmSpec, type VmSpec } from "../../simulator/vm/vm.js";
 import { World } from "../../simulator/world/world.js";
 import { seed } from "../support/seed.js";
 
@@ -31,10 +31,14 @@ interface Lives {
   readonly domids: readonly Domid[];
 }
 
-/** Four machines live on one host; the second has the fault. What fails, fails: the history is looked at afterwards. */
-async function live(worldSeed: number, fault?: FaultName): Promise<Lives> {
+/**
+ * Four machines live on one host; the second has the fault. What fails, fails: the history is looked at afterwards.
+ *
+ * @param run - from 0: adds to the seed, and has the machines take turns with one processor and two
+ */
+async function live(run: number, fault?: FaultName): Promise<Lives> {
   const commits: Commit[] = [];
-  const world = new World(worldSeed, { observer: { committed: (made) => commits.push(...made) } });
+  const world = new World(seed() + run, { observer: { committed: (made) => commits.push(...made) } });
   await world.startDaemon();
   const faults = new FaultPlan(new Map(fault === undefined ? [] : [["vm2", fault]]));
   const host = await world.runUntil(
@@ -44,21 +48,25 @@ async function live(worldSeed: number, fault?: FaultName): Promise<Lives> {
       observer: { phase: () => undefined, trouble: () => undefined },
     }),
   );
-  const first = await world.runUntil(boot(world, host, 1));
-  const second = await world.runUntil(boot(world, host, 2));
-  const third = await world.runUntil(boot(world, host, 3));
+  const boot = async (number: number): Promise<Vm> => {
+    const vcpus = 1 + ((number + run) % 2);
+    return world.runUntil(tryToBoot(world, host, vmSpec(number, { ...SMALLEST_VM, vcpus })));
+  };
+  const first = await boot(1);
+  const second = await boot(2);
+  const third = await boot(3);
   // Until all have come to rest: agents too are at work.
   await world.runUntil(world.environment.delay(1000));
   const isGone = await world.runUntil(succeeds(host.shutDown(second)));
-  const others = [third, await world.runUntil(boot(world, host, 4))];
+  const others = [third, await boot(4)];
   if (!isGone) await world.runUntil(succeeds(host.destroy(second)));
   for (const vm of [first, ...others]) await world.runUntil(host.shutDown(vm));
   return { commits, domid: second.xl.domid, domids: [first, second, ...others].map(({ xl }) => xl.domid) };
 }
 
 /** Boots a machine, as far as it comes within a minute. */
-async function boot(world: World, host: SimulatedHost, number: number): Promise<Vm> {
-  const vm = await host.prepare(vmSpec(number));
+async function tryToBoot(world: World, host: SimulatedHost, spec: VmSpec): Promise<Vm> {
+  const vm = await host.prepare(spec);
   const isMade = await succeeds(vm.xl.create());
   if (isMade) await Promise.race([vm.connected, world.environment.delay(60_000)]);
   return vm;
@@ -141,7 +149,7 @@ const BREAKS: Readonly<Record<FaultName, (commit: Commit, domid: string) => bool
 describe("A fault", () => {
   test.each(FAULT_NAMES)("%s makes its predicate true at the commit that broke the machine", async (name) => {
     for (let run = 0; run < FAULTY_SEEDS; run++) {
-      const { commits, domid } = await live(seed() + run, name);
+      const { commits, domid } = await live(run, name);
       const broken = commits.filter((commit) => BREAKS[name](commit, String(domid))).map(({ seq }) => Number(seq));
       const { predicate } = FAULTS[name];
       const window = commitsNeeded(parsePredicate(predicate, new Map([["D", String(domid)]])));
@@ -155,7 +163,7 @@ describe("A fault", () => {
 describe("A healthy life", () => {
   test("makes no fault's predicate true, for any machine", async () => {
     for (let run = 0; run < HEALTHY_SEEDS; run++) {
-      const { commits, domids } = await live(seed() + run);
+      const { commits, domids } = await live(run);
       for (const name of FAULT_NAMES) {
         for (const domid of domids) expect([name, ...onsets(FAULTS[name].predicate, domid, commits)]).toEqual([name]);
       }

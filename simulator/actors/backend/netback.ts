@@ -4,6 +4,7 @@
  * Owns one interface. Backend: 1 → 2 when it has offered what it can; → 4 when the frontend is connected (4) and the hotplug
  * script has put the interface on its bridge; then 5 and 6 behind the frontend.
  */
+import { parseQueues, QUEUES_OFFERED, queuePaths } from "../../vm/queues.js";
 import { XENBUS_STATES, type XenbusState } from "../../vm/xenbus-state.js";
 import type { KernelWatch } from "../kernel.js";
 import { switchBackend, type BackendDevice, type BackendInstance } from "./backend-driver.js";
@@ -30,11 +31,10 @@ const WANTED: readonly string[] = [
   "feature-ipv6-csum-offload",
   "xdp-headroom",
   "ctrl-ring-ref",
-  "tx-ring-ref",
-  "rx-ring-ref",
-  "event-channel-tx",
-  "event-channel-rx",
 ];
+
+/** What is told of each queue. */
+const WANTED_OF_QUEUE: readonly string[] = ["tx-ring-ref", "rx-ring-ref", "event-channel-tx", "event-channel-rx"];
 
 /** Serves a network interface. */
 export function netback(device: BackendDevice): BackendInstance {
@@ -58,7 +58,7 @@ class Netback implements BackendInstance {
       for (const [key, value] of OFFERED) await transaction.write(`${path}/${key}`, value);
     });
     await store.write(`${path}/feature-split-event-channels`, "1");
-    await store.write(`${path}/multi-queue-max-queues`, "1");
+    await store.write(`${path}/multi-queue-max-queues`, String(QUEUES_OFFERED));
     await store.write(`${path}/feature-ctrl-ring`, "1");
     await switchBackend(this.#device, XENBUS_STATES.initWait);
     await store.read(`${path}/script`);
@@ -89,7 +89,7 @@ class Netback implements BackendInstance {
   async #connect(): Promise<void> {
     const { kernel, path, frontend } = this.#device;
     const { store } = kernel;
-    await store.read(`${frontend}/multi-queue-num-queues`);
+    const queues = parseQueues(await store.read(`${frontend}/multi-queue-num-queues`));
     await store.read(`${path}/mac`);
     await store.read(`${path}/rate`);
     this.#rateWatch = await kernel.watch(`${path}/rate`, async () => {
@@ -99,6 +99,9 @@ class Netback implements BackendInstance {
       await store.read(`${frontend}/request-multicast-control`);
     });
     for (const key of WANTED) await store.read(`${frontend}/${key}`);
+    for (const queue of queuePaths(frontend, queues)) {
+      for (const key of WANTED_OF_QUEUE) await store.read(`${queue}/${key}`);
+    }
     if (this.#device.faults.strikes("backend-jumps", this.#device.domid)) {
       await switchBackend(this.#device, XENBUS_STATES.connected);
       return;

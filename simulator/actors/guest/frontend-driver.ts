@@ -14,6 +14,8 @@ export interface FrontendDevice {
   /** The backend's directory, absolute. */
   readonly backend: string;
   readonly kernel: Kernel;
+  /** How many processors the guest has. */
+  readonly vcpus: number;
   /** Hands out grant references and event channels, which are numbers of the guest. */
   readonly nextNumber: () => number;
   /** Whether this goes wrong for the guest. */

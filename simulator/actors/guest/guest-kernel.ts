@@ -141,6 +141,7 @@ export class GuestKernel {
       path,
       backend,
       kernel: this.#kernel,
+      vcpus: this.#spec.vcpus,
       nextNumber: () => this.#numbers++,
       strikes: this.#ports.strikes,
       backendWatch: undefined,

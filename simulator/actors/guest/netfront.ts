@@ -4,6 +4,7 @@
  * Owns one interface. Frontend: 1 → 4 when the backend waits for it (2) and the rings' places are told; 5 comes from the
  * guest's end, 6 when the backend agrees.
  */
+import { parseQueues, queuePaths } from "../../vm/queues.js";
 import { XENBUS_STATES, type XenbusState } from "../../vm/xenbus-state.js";
 import { failFrontend, switchFrontend, type FrontendDevice, type FrontendInstance } from "./frontend-driver.js";
 
@@ -24,7 +25,8 @@ export function netfront(device: FrontendDevice): FrontendInstance {
   const offerRings = async (): Promise<void> => {
     await store.read(`${backend}/feature-rx-copy`);
     await store.read(`${path}/trusted`);
-    await store.read(`${backend}/multi-queue-max-queues`);
+    const offered = parseQueues(await store.read(`${backend}/multi-queue-max-queues`));
+    const queues = Math.min(offered, device.vcpus);
     await store.read(`${backend}/feature-split-event-channels`);
     await store.read(`${path}/mac`);
     await store.read(`${backend}/feature-xdp-headroom`);
@@ -33,23 +35,26 @@ export function netfront(device: FrontendDevice): FrontendInstance {
       await failFrontend(device, ENOSPC, "allocating event channel");
       return;
     }
-    const [transmitRing, receiveRing, transmitChannel, receiveChannel] = [
-      device.nextNumber(),
-      device.nextNumber(),
-      device.nextNumber(),
-      device.nextNumber(),
-    ];
+    const places = queuePaths(path, queues).map((queue) => ({
+      queue,
+      transmitRing: device.nextNumber(),
+      receiveRing: device.nextNumber(),
+      transmitChannel: device.nextNumber(),
+      receiveChannel: device.nextNumber(),
+    }));
     await store.transaction(async (transaction) => {
-      const write = async (key: string, value: number): Promise<void> => {
-        await transaction.write(`${path}/${key}`, String(value));
+      const write = async (key: string, value: number, directory = path): Promise<void> => {
+        await transaction.write(`${directory}/${key}`, String(value));
       };
       // Outside the transaction, as the driver does.
       await store.directory(`${backend}/multi-queue-max-queues`);
-      await write("multi-queue-num-queues", 1);
-      await write("tx-ring-ref", transmitRing);
-      await write("rx-ring-ref", receiveRing);
-      await write("event-channel-tx", transmitChannel);
-      await write("event-channel-rx", receiveChannel);
+      await write("multi-queue-num-queues", queues);
+      for (const { queue, transmitRing, receiveRing, transmitChannel, receiveChannel } of places) {
+        await write("tx-ring-ref", transmitRing, queue);
+        await write("rx-ring-ref", receiveRing, queue);
+        await write("event-channel-tx", transmitChannel, queue);
+        await write("event-channel-rx", receiveChannel, queue);
+      }
       await write("request-rx-copy", 1);
       await write("feature-rx-notify", 1);
       await write("feature-sg", 1);
