@@ -15,9 +15,10 @@ import { SMALLEST_VM, type VmShape, type VmType } from "../vm/vm.js";
 import { describeReport, isClean } from "./report.js";
 import { runStorm, type RunStormOptions } from "./run-storm.js";
 
-/** A simulated host is one process: with many machines at once, what waits for others waits for all of them. */
-const PATIENCE = 30;
 const CONNECT_MILLISECONDS_MAX = 10_000;
+/** A simulated host is one process: with many machines at once, what waits for others waits for all of them. */
+const VMS_PER_PATIENCE = 5;
+const PATIENCE_MIN = 2;
 const VMS_MAX = 32_000;
 
 interface ShapeFlags {
@@ -65,7 +66,7 @@ export function bootCommand(): Command {
     .description("Boot one machine, let it run, shut it down and destroy it.")
     .addHelpText("after", AFTER_BOOT)
     .action(async (flags: CommonFlags) => {
-      process.exitCode = await execute({ ...flags, vms: 1 }, LIBXL_TIMEOUTS, true);
+      process.exitCode = await execute({ ...flags, vms: 1 }, 1, true);
     });
 }
 
@@ -94,7 +95,7 @@ export function stormCommand(): Command {
     .action(async (flags: StormFlags) => {
       process.exitCode =
         flags.published === undefined
-          ? await execute(flags, patient(), false)
+          ? await execute(flags, patienceFor(flags.alive ?? flags.vms), false)
           : await executePublished(flags.published, flags);
     });
 }
@@ -145,11 +146,16 @@ function withCommonFlags(command: Command): Command {
     });
 }
 
-function patient(): XlTimeouts {
+/** How many times as long as on a host with one machine everything may take. */
+function patienceFor(alive: number): number {
+  return Math.max(PATIENCE_MIN, alive / VMS_PER_PATIENCE);
+}
+
+function timeoutsFor(patience: number): XlTimeouts {
   return {
-    deviceMilliseconds: LIBXL_TIMEOUTS.deviceMilliseconds * PATIENCE,
-    scriptMilliseconds: LIBXL_TIMEOUTS.scriptMilliseconds * PATIENCE,
-    shutdownMilliseconds: LIBXL_TIMEOUTS.shutdownMilliseconds * PATIENCE,
+    deviceMilliseconds: LIBXL_TIMEOUTS.deviceMilliseconds * patience,
+    scriptMilliseconds: LIBXL_TIMEOUTS.scriptMilliseconds * patience,
+    shutdownMilliseconds: LIBXL_TIMEOUTS.shutdownMilliseconds * patience,
   };
 }
 
@@ -170,7 +176,7 @@ async function executePublished(vms: number, { socket, json }: StormFlags): Prom
   }
 }
 
-async function execute(flags: StormFlags, timeouts: XlTimeouts, showsPhases: boolean): Promise<number> {
+async function execute(flags: StormFlags, patience: number, showsPhases: boolean): Promise<number> {
   const signal = interruptionSignal();
   if (flags.vm !== undefined && flags.vm > flags.vms) {
     process.stderr.write(`xs-sim: there is no machine ${String(flags.vm)} among ${String(flags.vms)}\n`);
@@ -191,11 +197,10 @@ async function execute(flags: StormFlags, timeouts: XlTimeouts, showsPhases: boo
       aliveMax: flags.alive ?? flags.vms,
       startsPerSecond: flags.rate ?? Infinity,
       runMilliseconds: flags.runSeconds * 1000,
-      connectMillisecondsMax:
-        timeouts === LIBXL_TIMEOUTS ? CONNECT_MILLISECONDS_MAX : CONNECT_MILLISECONDS_MAX * PATIENCE,
+      connectMillisecondsMax: CONNECT_MILLISECONDS_MAX * patience,
       shape,
     },
-    timeouts,
+    timeouts: timeoutsFor(patience),
     faults: new FaultPlan(
       flags.fault === undefined ? undefined : new Map([[`vm${String(flags.vm ?? 1)}`, flags.fault]]),
     ),
