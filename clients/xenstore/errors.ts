@@ -45,8 +45,21 @@ export interface RequestFailure {
   readonly reason?: string;
 }
 
+/**
+ * An error without a stack. Where a reply or the end of a connection arrives, the stack holds nothing but the way from the
+ * socket, and no frame of whoever asked; and to capture it takes longer than the whole request.
+ */
+abstract class StacklessError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    super(message, options);
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
 /** A request that was refused: by the daemon, or here because the daemon would have to refuse it. */
-export class XenstoreError extends Error {
+export class XenstoreError extends StacklessError {
   /** The error name, such as `ENOENT`. */
   readonly code: string;
   readonly operation: OperationName;
@@ -73,7 +86,7 @@ export function isXenstoreError(error: unknown, ...codes: readonly ErrorName[]):
  * The connection ended, or the client was closed. A request that was under way may or may not have been carried out; a
  * transaction was not, unless its TRANSACTION_END was under way.
  */
-export class ConnectionLostError extends Error {
+export class ConnectionLostError extends StacklessError {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "ConnectionLostError";

@@ -43,8 +43,8 @@ export class Link {
   #session: Session | undefined;
   #reconnecting: Promise<Session> | undefined;
   #endedWith: Error | undefined;
-  /** Ends the waiting between attempts to reconnect. */
-  readonly #waiting = new AbortController();
+  /** Ends the waiting between attempts to reconnect, while there is any. */
+  #waiting: AbortController | undefined;
   /** By `watchKey`: watches that are registered, being registered, or being removed. */
   readonly #watches = new Map<ByteString, WatchQueue>();
   /** The watches that the daemon has accepted, in the order of their registration. */
@@ -133,7 +133,7 @@ export class Link {
   #end(reason: Error): WatchQueue[] {
     if (this.#endedWith !== undefined) return [];
     this.#endedWith = reason;
-    this.#waiting.abort(reason);
+    this.#waiting?.abort(reason);
     this.#session?.end(reason);
     this.#session = undefined;
     const watches = [...this.#watches.values()];
@@ -160,10 +160,12 @@ export class Link {
 
   async #reconnect(): Promise<Session> {
     const { pacing, reconnectAttemptsMax } = this.#options;
+    const waiting = new AbortController();
+    this.#waiting = waiting;
     let failure: unknown;
     for (let attempt = 1; attempt <= reconnectAttemptsMax; attempt++) {
       const milliseconds = backoffMilliseconds(attempt, RECONNECT_RANGE, () => pacing.random());
-      await pacing.delay(milliseconds, this.#waiting.signal);
+      await pacing.delay(milliseconds, waiting.signal);
       try {
         if (this.#endedWith === undefined) return await this.connect();
       } catch (error) {

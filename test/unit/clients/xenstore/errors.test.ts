@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { bytesFromText } from "../../../../protocol/bytes.js";
 import { ERROR_NAMES } from "../../../../protocol/errno.js";
-import { isXenstoreError, messageOf, XenstoreError } from "../../../../clients/xenstore/errors.js";
+import { ConnectionLostError, isXenstoreError, messageOf, XenstoreError } from "../../../../clients/xenstore/errors.js";
 
 describe("XenstoreError", () => {
   test("says operation, path, meaning and error name", () => {
@@ -29,6 +29,20 @@ describe("XenstoreError", () => {
     const long = new XenstoreError({ operation: "READ", subject: "/x".repeat(2000), code: "EINVAL" });
     expect(long.message.length).toBeLessThan(300);
     expect(long.subject).toHaveLength(4000);
+  });
+});
+
+describe("Errors of replies and connections", () => {
+  test("have no stack, and leave others theirs", () => {
+    const causes = [
+      new XenstoreError({ operation: "READ", subject: "/", code: "ENOENT" }),
+      new ConnectionLostError("the connection was lost"),
+    ];
+    for (const { stack, message } of causes) {
+      expect(stack).toContain(message);
+      expect(stack).not.toContain("\n");
+    }
+    expect(new Error("another").stack).toContain("errors.test.ts");
   });
 });
 
