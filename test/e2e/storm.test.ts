@@ -11,10 +11,12 @@ import { FaultPlan } from "../../simulator/faults/fault-plan.js";
 import { WIRE_FAULT_NAMES } from "../../simulator/faults/wire-faults.js";
 import { runStorm, type RunStormOptions } from "../../simulator/storm/run-storm.js";
 import { SMALLEST_VM } from "../../simulator/vm/vm.js";
+import { isLongCampaign } from "../support/seed.js";
 import { withTemporaryDirectory } from "../support/temporary-directory.js";
 
 const TIMEOUTS: XlTimeouts = { ...LIBXL_TIMEOUTS, deviceMilliseconds: 60_000 };
-const TEST_MILLISECONDS = 120_000;
+const TEST_MILLISECONDS = isLongCampaign() ? 600_000 : 120_000;
+const VMS = isLongCampaign() ? 100 : 20;
 
 function options(vms: number): RunStormOptions {
   return {
@@ -41,11 +43,11 @@ describe("A storm on a real daemon", () => {
       const daemon = await startDaemonProcess(directory);
       try {
         for (let times = 0; times < 2; times++) {
-          const report = await runStorm({ ...options(20), runDirectory: daemon.runDirectory });
-          expect([report.connected, report.failures, report.leaks, report.troubles]).toEqual([20, [], [], []]);
+          const report = await runStorm({ ...options(VMS), runDirectory: daemon.runDirectory });
+          expect([report.connected, report.failures, report.leaks, report.troubles]).toEqual([VMS, [], [], []]);
           // A life has 840 requests, and three more for each machine that is there before it.
-          expect(report.traffic.requests).toBeGreaterThan(20 * 830);
-          expect(report.commits).toBeGreaterThan(20 * 50);
+          expect(report.traffic.requests).toBeGreaterThan(VMS * 830);
+          expect(report.commits).toBeGreaterThan(VMS * 50);
         }
       } finally {
         await daemon.stop();

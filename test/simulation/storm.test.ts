@@ -8,8 +8,9 @@ import { createRepository, MAIN_REF } from "../../daemon/history/repository/layo
 import type { Commit } from "../../daemon/store/commit.js";
 import { StoreAccess } from "../../simulator/actors/store-access.js";
 import { startHost, type SimulatedHost } from "../../simulator/host.js";
+import { compareSnapshots, takeSnapshot } from "../../simulator/storm/store-snapshot.js";
 import { Storm, type StormPlan, type StormReport } from "../../simulator/storm/storm.js";
-import { SMALLEST_VM, vmSpec } from "../../simulator/vm/vm.js";
+import { SMALLEST_VM, vmSpec, type VmShape } from "../../simulator/vm/vm.js";
 import { World } from "../../simulator/world/world.js";
 import { createMemoryFileSystem } from "../support/memory-file-system.js";
 import { seed } from "../support/seed.js";
@@ -82,6 +83,42 @@ function tipOf(commits: readonly Commit[]): string {
   recorder.close();
   return recorder.progress().tip ?? "none";
 }
+
+const SHAPES: readonly VmShape[] = [
+  { type: "pv", vcpus: 1, disks: 1, vifs: 1 },
+  { type: "pv", vcpus: 4, disks: 2, vifs: 3 },
+  { type: "pvh", vcpus: 6, disks: 16, vifs: 8 },
+  { type: "pv", vcpus: 2, disks: 0, vifs: 0 },
+];
+
+describe("A machine", () => {
+  test.each(SHAPES)("of the kind $type with $vcpus processors, $disks disks, $vifs interfaces", async (shape) => {
+    const { world, host, client, troubles } = await setUp(seed());
+    const before = await world.runUntil(takeSnapshot(new StoreAccess(client)));
+    const vms = [1, 2].map((number) => host.create(vmSpec(number, shape)));
+    for (const creating of vms) {
+      const { xl, connected } = await world.runUntil(creating);
+      await world.runUntil(connected);
+      const domain = `/local/domain/${String(xl.domid)}`;
+      const names = (path: string) => world.runUntil(new StoreAccess(client).directory(path));
+      const backends = (kind: string) => names(`/local/domain/0/backend/${kind}/${String(xl.domid)}`);
+      expect(await names(`${domain}/cpu`)).toHaveLength(shape.vcpus);
+      for (const [kind, count] of [["vbd", shape.disks] as const, ["vif", shape.vifs] as const]) {
+        const devices = (await names(`${domain}/device/${kind}`)) ?? [];
+        expect([devices.length, (await backends(kind))?.length ?? 0]).toEqual([count, count]);
+        for (const device of devices) {
+          expect(await world.runUntil(client.read(`${domain}/device/${kind}/${device}/state`))).toBe("4");
+        }
+      }
+      const vm = await world.runUntil(client.read(`${domain}/vm`));
+      expect((await names(`${vm}/image`)) ?? []).toEqual(shape.type === "pv" ? ["kernel", "ostype"] : []);
+    }
+    for (const creating of vms) await world.runUntil(host.shutDown(await creating));
+    await world.scheduler.runUntilQuiet();
+    expect(compareSnapshots(before, await world.runUntil(takeSnapshot(new StoreAccess(client))))).toEqual([]);
+    expect(troubles).toEqual([]);
+  });
+});
 
 describe("A storm of many machines at once", () => {
   test("connects every machine and leaves nothing behind, twice on one daemon", { timeout: 120_000 }, async () => {
