@@ -11,6 +11,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { machinePacing } from "../clients/xenstore/backoff.js";
+import { withTimeLimit } from "./time-limit.js";
 
 const START_MILLISECONDS_MAX = 30_000;
 /** A daemon takes five seconds at most to end cleanly. */
@@ -55,7 +57,11 @@ export async function startDaemonProcess(directory: string): Promise<DaemonProce
   });
   const failed = ended.then((reason) => Promise.reject(new Error(reason)));
   try {
-    const repository = await within(START_MILLISECONDS_MAX, Promise.race([serving, failed]));
+    const repository = await withTimeLimit(Promise.race([serving, failed]), {
+      millisecondsMax: START_MILLISECONDS_MAX,
+      clock: machinePacing,
+      error: (limit) => new Error(`it did not serve within ${limit}`),
+    });
     return { pid: child.pid ?? 0, runDirectory, repository, stop };
   } catch (error) {
     await stop();
@@ -98,18 +104,4 @@ async function end(child: ChildProcess, ended: Promise<string>): Promise<void> {
   const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MILLISECONDS_MAX);
   await ended;
   clearTimeout(timer);
-}
-
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`it did not serve within ${String(milliseconds / 1000)} seconds`));
-    }, milliseconds);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -21,6 +21,7 @@ import { FAULTS, type FaultName } from "../faults/catalogue.js";
 import { FaultPlan } from "../faults/fault-plan.js";
 import { startHost, type SimulatedHost, type Vm } from "../host.js";
 import { TrafficMeter } from "../storm/traffic-meter.js";
+import { withTimeLimit } from "../time-limit.js";
 import { vmSpec } from "../vm/vm.js";
 import { BootBoard, type Output } from "./boot-board.js";
 import { findBreakingCommit } from "./find-breaking-commit.js";
@@ -146,26 +147,17 @@ async function boot(host: SimulatedHost, number: number, board: BootBoard): Prom
   const vm = await host.prepare(vmSpec(number));
   try {
     await vm.xl.create();
-    await within(CONNECT_MILLISECONDS_MAX, vm.connected);
+    await withTimeLimit(vm.connected, {
+      millisecondsMax: CONNECT_MILLISECONDS_MAX,
+      clock: machinePacing,
+      error: (limit) => new Error(`it was not connected within ${limit}`),
+    });
     board.connected(vm.spec.name, performance.now() - start);
     return { vm, failure: undefined };
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
     board.failed(vm.spec.name, failure);
     return { vm, failure };
-  }
-}
-
-async function within(milliseconds: number, promise: Promise<void>): Promise<void> {
-  const timer = new AbortController();
-  const late = machinePacing.delay(milliseconds, timer.signal).then(() => {
-    throw new Error(`it was not connected within ${String(milliseconds / 1000)} seconds`);
-  });
-  late.catch(() => undefined);
-  try {
-    await Promise.race([promise, late]);
-  } finally {
-    timer.abort();
   }
 }
 

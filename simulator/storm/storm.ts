@@ -7,6 +7,7 @@
 import type { SimulatedHost, Vm } from "../host.js";
 import type { StoreAccess } from "../actors/store-access.js";
 import type { Phase } from "../actors/toolstack/xl.js";
+import { withTimeLimit } from "../time-limit.js";
 import { vmSpec, type VmShape, type VmSpec } from "../vm/vm.js";
 import { compareSnapshots, takeSnapshot } from "./store-snapshot.js";
 
@@ -192,7 +193,11 @@ export class Storm {
     this.#booting.set(vm.spec, start);
     try {
       await vm.xl.create();
-      await this.#untilConnected(vm);
+      await withTimeLimit(vm.connected, {
+        millisecondsMax: this.plan.connectMillisecondsMax,
+        clock: this.#ports,
+        error: (limit) => new NotConnectedError(`the guest did not connect all its devices within ${limit}`),
+      });
     } finally {
       this.#booting.delete(vm.spec);
     }
@@ -201,21 +206,6 @@ export class Storm {
     this.#bootMilliseconds.push(milliseconds);
     if (this.#slowest === undefined || milliseconds > this.#slowest.milliseconds) {
       this.#slowest = { vm: vm.spec.name, milliseconds };
-    }
-  }
-
-  async #untilConnected(vm: Vm): Promise<void> {
-    const timer = new AbortController();
-    const millisecondsMax = this.plan.connectMillisecondsMax;
-    const late = this.#ports.delay(millisecondsMax, timer.signal).then(
-      () => "late" as const,
-      () => "late" as const,
-    );
-    const outcome = await Promise.race([vm.connected.then(() => "connected" as const), late]);
-    timer.abort();
-    if (outcome === "late") {
-      const within = `${String(millisecondsMax / 1000)} seconds`;
-      throw new NotConnectedError(`the guest did not connect all its devices within ${within}`);
     }
   }
 

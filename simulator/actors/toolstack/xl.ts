@@ -21,6 +21,7 @@ import {
 } from "../../vm/vm.js";
 import type { FaultName } from "../../faults/catalogue.js";
 import type { FaultPlan } from "../../faults/fault-plan.js";
+import { withTimeLimit } from "../../time-limit.js";
 import type { Environment } from "../environment.js";
 import type { HotplugEvent, HotplugScripts } from "../hotplug-scripts.js";
 import type { Hypervisor, StartGuest } from "../hypervisor.js";
@@ -319,19 +320,13 @@ export class Xl {
     event: HotplugEvent,
     name: DeviceName,
   ): Promise<void> {
-    const timer = new AbortController();
     const device = `${name.kind} ${String(name.device)}`;
-    const late = this.#ports.environment.delay(this.#ports.timeouts.scriptMilliseconds, timer.signal).then(
-      () => "late" as const,
-      () => "late" as const,
-    );
-    const ended = await Promise.race([script(event), late]);
-    timer.abort();
-    if (ended === "late") {
-      const within = seconds(this.#ports.timeouts.scriptMilliseconds);
-      throw new ToolstackError(this.#phase, `the hotplug script of ${device} did not end within ${within}`);
-    }
-    if (!ended) throw new ToolstackError(this.#phase, `the hotplug script of ${device} failed`);
+    const hasSucceeded = await withTimeLimit(script(event), {
+      millisecondsMax: this.#ports.timeouts.scriptMilliseconds,
+      clock: this.#ports.environment,
+      error: (limit) => new ToolstackError(this.#phase, `the hotplug script of ${device} did not end within ${limit}`),
+    });
+    if (!hasSucceeded) throw new ToolstackError(this.#phase, `the hotplug script of ${device} failed`);
   }
 
   async #finish(domid: Domid): Promise<void> {
