@@ -62,7 +62,7 @@ interface Incident {
 /** Runs a seed to its end, or to the first violation. */
 export async function runChecked(plan: CheckedRunPlan): Promise<CheckedRun> {
   const { seed, mistakes, mutation } = plan;
-  const random = createRandom(seed, 3);
+  const random = createRandom({ seed, stream: 3 });
   const checker: Checker = new Checker({ seed, mutation, steps: () => world.scheduler.steps });
   const world: World = new World(seed, {
     observer: checker.observer,

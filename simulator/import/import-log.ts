@@ -73,7 +73,7 @@ interface Author {
 
 class Importer {
   readonly #options: ImportOptions;
-  readonly #scheduler = new Scheduler(createRandom(0));
+  readonly #scheduler = new Scheduler(createRandom({ seed: 0 }));
   readonly #network = new MemoryNetwork(this.#scheduler);
   readonly #sessions = new Map<string, RawSession>();
   readonly #introduced = new Set<Domid>();

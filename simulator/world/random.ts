@@ -13,7 +13,7 @@ export interface Random {
 }
 
 /** Makes a source; `stream` tells sources of one seed apart. */
-export function createRandom(seed: number, stream = 0): Random {
+export function createRandom({ seed, stream = 0 }: { readonly seed: number; readonly stream?: number }): Random {
   let state = (seed ^ Math.imul(stream + 1, 0x9e3779b1)) | 0;
   const fraction = (): number => {
     state = (state + 0x6d2b79f5) | 0;

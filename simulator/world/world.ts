@@ -64,9 +64,9 @@ export class World {
 
   constructor(seed: number, { observer = {}, cutsChunks = false, mistakes = {} }: WorldOptions = {}) {
     this.#observer = observer;
-    const random = createRandom(seed, 1);
-    this.scheduler = new Scheduler(createRandom(seed));
-    this.network = new MemoryNetwork(this.scheduler, cutsChunks ? createRandom(seed, 2) : undefined);
+    const random = createRandom({ seed, stream: 1 });
+    this.scheduler = new Scheduler(createRandom({ seed }));
+    this.network = new MemoryNetwork(this.scheduler, cutsChunks ? createRandom({ seed, stream: 2 }) : undefined);
     this.#mistakes = mistakes;
     const { scheduler } = this;
     const pacing = {

@@ -25,7 +25,7 @@ import {
 import { checkHistory, exportRepository, halfPacks, leftovers } from "../support/history-check.js";
 import type { HistoryModel } from "../support/history-model.js";
 import type { EntryOrder, Loss, MemoryFileSystem } from "../support/memory-file-system.js";
-import { createRandom, type Random } from "../support/random.js";
+import { createRandom, type Random } from "../../simulator/world/random.js";
 import { isLongCampaign, seed } from "../support/seed.js";
 import { withTemporaryDirectory } from "../support/temporary-directory.js";
 import { fsckComplaints, git } from "../unit/daemon/history/repository/repository-support.js";
@@ -98,7 +98,7 @@ const TOTAL_LOSS: Crash = { name: "everything", loss: "everything", entryOrder: 
 function randomCrash(random: Random, entryOrder: EntryOrder): Crash {
   const probability = [0.1, 0.5, 0.9][random.below(3)] ?? 0.5;
   const name = `each thing with probability ${String(probability)}, entries ${entryOrder}`;
-  return { name, loss: () => random.happens(probability), entryOrder };
+  return { name, loss: () => random.fraction() < probability, entryOrder };
 }
 
 /** A disk after a crash, and what the daemon on it had promised. */
@@ -221,7 +221,7 @@ class SecondCrash {
   readonly visit: Visit = (point, isUp) => {
     const random = this.#random;
     if (random.below(++this.#seen) > 0) return;
-    const part: "half" | undefined = point.isWrite && random.happens(0.5) ? "half" : undefined;
+    const part: "half" | undefined = point.isWrite && random.fraction() < 0.5 ? "half" : undefined;
     const kind = random.below(3);
     const crash = kind === 0 ? PROCESS_DEATH : kind === 1 ? TOTAL_LOSS : randomCrash(random, "in order");
     const death = { point, part, crash };
@@ -362,7 +362,7 @@ function crashesAt({ durability, randomLosses }: Campaign, part: "half" | undefi
   for (let index = 0; index < randomLosses; index++) {
     // Without syncs, which `process` leaves out, a journal without its oldest segment is possible where entries have no
     // order, and is rightly refused.
-    crashes.push(randomCrash(random, durability === "power" && random.happens(0.5) ? "any" : "in order"));
+    crashes.push(randomCrash(random, durability === "power" && random.fraction() < 0.5 ? "any" : "in order"));
   }
   return crashes;
 }

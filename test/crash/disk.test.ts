@@ -23,7 +23,7 @@ import { checkHistory } from "../support/history-check.js";
 import { HistoryModel } from "../support/history-model.js";
 import { createMemoryFileSystem } from "../support/memory-file-system.js";
 import { canMountImages, canMountMemory, makeImage, withImageMounted, withMemoryMounted } from "../support/mounts.js";
-import { createRandom } from "../support/random.js";
+import { createRandom } from "../../simulator/world/random.js";
 import { isLongCampaign, seed } from "../support/seed.js";
 import { temporaryDirectory, withTemporaryDirectory } from "../support/temporary-directory.js";
 import { connectClient, type WireClient } from "../support/wire-client.js";

@@ -21,7 +21,7 @@ import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
 import { getNode } from "../../daemon/store/root.js";
 import type { Path } from "../../protocol/identifiers.js";
 import { killDuringStart, startDaemon, type DaemonProcess } from "../support/daemon-process.js";
-import { createRandom, type Random } from "../support/random.js";
+import { createRandom, type Random } from "../../simulator/world/random.js";
 import type { WireClient } from "../support/wire-client.js";
 import { countIn, createWriters, pathsOf, seqOf, settle, writeUntilGone, type Writer } from "./load.js";
 
@@ -110,11 +110,11 @@ class Store {
       await this.#compare(daemon, checksGit);
       const load = writeUntilGone(daemon.socket, this.#writers);
       await delay(10 + this.#random.below(LOAD_MILLISECONDS_MAX));
-      if (this.#random.happens(0.25)) {
+      if (this.#random.fraction() < 0.25) {
         repack = this.#repack(daemon.repository);
         await delay(this.#random.below(80));
       }
-      if (this.#random.happens(0.25)) await this.#stop(daemon);
+      if (this.#random.fraction() < 0.25) await this.#stop(daemon);
       await daemon.kill("SIGKILL");
       this.#total.acknowledged += await load;
     } finally {
@@ -136,7 +136,7 @@ class Store {
   async #start(): Promise<DaemonProcess> {
     const { command, durability } = this.#options;
     const start = { directory: this.#directory, command, flags: ["--durability", durability, "--seal-ms", "100"] };
-    while (this.#random.happens(0.2)) {
+    while (this.#random.fraction() < 0.2) {
       this.#total.startsKilled++;
       await killDuringStart(start, this.#random.below(START_MILLISECONDS_MAX));
     }
@@ -151,7 +151,7 @@ class Store {
   /** What a person may do at any time. It may fail: the daemon dies, and with it packs that it was about to name. */
   async #repack(repository: string): Promise<void> {
     this.#total.repacks++;
-    const words = this.#random.happens(0.5) ? ["gc", "--quiet", "--prune=now"] : ["repack", "-adfq"];
+    const words = this.#random.fraction() < 0.5 ? ["gc", "--quiet", "--prune=now"] : ["repack", "-adfq"];
     await run("git", ["-C", repository, ...words]).catch(() => undefined);
   }
 
@@ -160,7 +160,7 @@ class Store {
     this.#total.stops++;
     process.kill(daemon.pid, "SIGSTOP");
     await delay(this.#random.below(STOP_MILLISECONDS_MAX));
-    if (this.#random.happens(0.5)) {
+    if (this.#random.fraction() < 0.5) {
       process.kill(daemon.pid, "SIGCONT");
       await delay(this.#random.below(STOP_MILLISECONDS_MAX));
     }
