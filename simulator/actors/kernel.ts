@@ -77,11 +77,15 @@ export class Kernel {
     return parseXenbusState(await this.store.read(`${path}/state`));
   }
 
-  /** Changes a device's state as `xenbus_switch_state` does: not when the device is gone meanwhile. */
+  /**
+   * Changes a device's state as `xenbus_switch_state` does: not when the device is gone meanwhile. The transaction is given
+   * up then.
+   */
   async switchState(path: string, state: XenbusState): Promise<void> {
-    await this.store.transaction(async (transaction) => {
-      if ((await transaction.readIfPresent(`${path}/state`)) === undefined) return;
-      await transaction.write(`${path}/state`, String(state));
+    await this.store.transactionIf(async (transaction) => {
+      const isThere = (await transaction.readIfPresent(`${path}/state`)) !== undefined;
+      if (isThere) await transaction.write(`${path}/state`, String(state));
+      return { apply: isThere, result: undefined };
     });
   }
 
