@@ -5,6 +5,7 @@
  * come while it is asked count as one: so no change is missed, and none asked for twice.
  */
 import type { Watch } from "../../../clients/xenstore/watch.js";
+import { withTimeLimit } from "../../time-limit.js";
 import type { Environment } from "../environment.js";
 import type { StoreAccess } from "../store-access.js";
 
@@ -39,28 +40,24 @@ export class PathWait {
     }
   }
 
-  /** Resolves to true when `condition` holds, to false when that takes too long. */
+  /** Resolves to true when `condition` holds, to false when that takes too long, be it to answer; rejects when asking fails. */
   async untilWithin(
     condition: () => Promise<boolean>,
     environment: Environment,
     millisecondsMax: number,
   ): Promise<boolean> {
-    const timer = new AbortController();
-    let isLate = false;
-    const late = environment.delay(millisecondsMax, timer.signal).then(
-      () => {
-        isLate = true;
-        this.#wake?.();
-      },
-      () => undefined,
-    );
+    let isOver = false;
+    const waiting = this.until(condition, () => isOver);
     try {
-      await this.until(condition, () => isLate);
+      await withTimeLimit(waiting, { millisecondsMax, clock: environment, error: () => new TooLateError() });
+      return true;
+    } catch (error) {
+      if (error instanceof TooLateError) return false;
+      throw error;
     } finally {
-      timer.abort();
-      await late;
+      isOver = true;
+      this.#wake?.();
     }
-    return !isLate;
   }
 
   /** Removes the watch. */
@@ -68,3 +65,5 @@ export class PathWait {
     await this.#watch?.close();
   }
 }
+
+class TooLateError extends Error {}
