@@ -8,7 +8,7 @@
 import { isXenstoreError } from "../../../clients/xenstore/errors.js";
 import type { Transaction } from "../../../clients/xenstore/transaction.js";
 
-/** Removes `path` and its empty parents; nothing when the path is not there. */
+/** Removes `path` and its empty parents, also where only they are left; nothing when not even a parent is there. */
 export async function cleanUpPath(transaction: Transaction, path: string): Promise<void> {
   let removed = path;
   for (;;) {
@@ -18,8 +18,10 @@ export async function cleanUpPath(transaction: Transaction, path: string): Promi
       if (!isXenstoreError(error, "ENOENT")) throw error;
       return;
     }
-    const parent = removed.slice(0, removed.lastIndexOf("/"));
-    if (parent === "") return;
+    const slash = removed.lastIndexOf("/");
+    // Neither the root nor the directory that a relative path begins in is a parent.
+    if (slash <= 0) return;
+    const parent = removed.slice(0, slash);
     if (((await transaction.readIfPresent(parent)) ?? "") !== "") return;
     if ((await transaction.directory(parent)).length > 0) return;
     removed = parent;
