@@ -17,7 +17,7 @@ export interface ViewOutput {
 
 /** What a view shows. */
 export interface ViewSources {
-  readonly storm: Storm;
+  readonly storm: Pick<Storm, "plan" | "count" | "slowest">;
   readonly traffic: () => Traffic;
   /** Commits of the daemon so far; undefined where it does not tell. */
   readonly commits: () => number | undefined;
@@ -77,9 +77,11 @@ export class LiveView {
       this.#output.write(`${lines.join("; ")}\n`);
       return;
     }
-    const shown = lines.map((line) => line.slice(0, Math.max(20, this.#output.columns - 1)));
-    this.#output.write(`${this.#clear()}${bar(this.#sources.storm)}\n${shown.join("\n")}\n`);
-    this.#linesShown = shown.length + 1;
+    // A line that the terminal wraps would be two to take away.
+    const width = Math.max(20, this.#output.columns - 1);
+    const shown = [bar(this.#sources.storm), ...lines].map((line) => line.slice(0, width));
+    this.#output.write(`${this.#clear()}${shown.join("\n")}\n`);
+    this.#linesShown = shown.length;
   }
 
   #clear(): string {
@@ -87,7 +89,7 @@ export class LiveView {
   }
 }
 
-function bar(storm: Storm): string {
+function bar(storm: ViewSources["storm"]): string {
   const { vms } = storm.plan;
   const cells = (count: number): number => Math.round((BAR_CELLS * count) / vms);
   const over = cells(storm.count("done") + storm.count("failed"));
@@ -98,7 +100,7 @@ function bar(storm: Storm): string {
 
 /** The lines of a moment. */
 function viewLines(
-  storm: Storm,
+  storm: ViewSources["storm"],
   { elapsedSeconds, now, before }: { readonly elapsedSeconds: number; readonly now: Sample; readonly before: Sample },
 ): readonly string[] {
   const seconds = Math.max(0.001, (now.milliseconds - before.milliseconds) / 1000);
