@@ -28,7 +28,8 @@ export function isClean(report: RunReport): boolean {
 /** The report as text. */
 export function describeReport(report: RunReport): string {
   const { traffic, seconds } = report;
-  const rate = (count: number): string => `${String(count)} (${String(Math.round(count / seconds))}/s)`;
+  const rate = (count: number): string =>
+    `${String(count)} (${String(seconds === 0 ? 0 : Math.round(count / seconds))}/s)`;
   const lines = [
     `${String(report.connected)} of ${String(report.vms)} machines were connected, at most ${String(report.aliveMost)} at once, in ${seconds.toFixed(1)} s`,
     `boot: ${describeDurations(report.boot)}`,
