@@ -6,7 +6,8 @@
  */
 import { connect, type Socket } from "node:net";
 import { serializeHeader } from "../../protocol/message.js";
-import { operationNamed } from "../../protocol/operation.js";
+import { ERROR, operationNamed } from "../../protocol/operation.js";
+import { MessageParser } from "../../protocol/parser.js";
 
 /** Every kind of bad manners, by name. */
 export const WIRE_FAULTS = {
@@ -57,7 +58,6 @@ export function startWireFault(name: WireFaultName, socketPath: string): WireFau
   const begin = (): void => {
     const current = connect(socketPath);
     socket = current;
-    tally.connections++;
     const send = (bytes: string): boolean => {
       tally.bytes += bytes.length;
       return current.write(bytes, "latin1");
@@ -71,6 +71,7 @@ export function startWireFault(name: WireFaultName, socketPath: string): WireFau
     // The daemon closes what it cannot frame: that is as it should be.
     current.on("error", () => undefined);
     current.once("connect", () => {
+      tally.connections++;
       MANNERS[name](current, send);
     });
   };
@@ -90,14 +91,21 @@ type Send = (bytes: string) => boolean;
 
 const MANNERS: Readonly<Record<WireFaultName, (socket: Socket, send: Send) => void>> = {
   "client-dies": (socket, send) => {
+    const parser = new MessageParser();
+    let isInTransaction = false;
     send(message("TRANSACTION_START", 0, "\0"));
-    socket.once("data", (reply: Buffer) => {
-      // The id is the payload, after the header of 16 bytes.
-      const id = Number.parseInt(reply.toString("latin1", 16), 10);
-      send(message("WRITE", id, `${SCRATCH}\0never`) + message("WATCH", 0, `${SCRATCH}\0token\0`));
-      socket.once("data", () => {
+    socket.on("data", (chunk: Buffer) => {
+      parser.push(chunk.toString("latin1"));
+      const reply = parser.next();
+      if (reply === undefined) return;
+      // Where the daemon opens no transaction, a write would be one that stays.
+      if (isInTransaction || reply.type === ERROR) {
         socket.destroy();
-      });
+        return;
+      }
+      isInTransaction = true;
+      const id = Number.parseInt(reply.payload, 10);
+      send(message("WRITE", id, `${SCRATCH}\0never`) + message("WATCH", 0, `${SCRATCH}\0token\0`));
     });
   },
   "client-never-reads": (socket, send) => {
