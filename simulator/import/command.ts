@@ -16,7 +16,8 @@ interface ImportFlags {
 
 const AFTER = `
 FILE is the access log of oxenstored or the trace of C xenstored (-T). Each change that it tells of becomes a commit with its
-time, its domain and its connection, a transaction one commit at its end. DIR is then what \`xenstored-tng --dir DIR\` opens.
+time, its domain and its connection, a transaction one commit at its end. DIR is then what \`xenstored-tng --dir DIR\` opens;
+what an import that was interrupted leaves there, \`state.incomplete\`, the next one removes.
 
 A log knows only what changed, and only while it was written: parents that it does not tell of are made as WRITE makes them,
 oxenstored's values are cut at 180 characters and end in \`..\`, and C's trace does not say to which transaction a request

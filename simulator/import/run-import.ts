@@ -1,10 +1,10 @@
 /**
  * An import from a file into a new state directory.
  *
- * Owns reading the file, telling the formats apart, and what is left of DIR when nothing could be read: nothing.
+ * Owns reading the file, telling the formats apart, and what is left in DIR when it fails: nothing. What is left of an import
+ * that was killed is no state yet, and the next one removes it.
  */
 import { readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { createHistory } from "../../daemon/history-writer.js";
@@ -58,7 +58,6 @@ export async function runImport({ file, directory, format, progress }: RunImport
   } catch (error) {
     throw new ImportError(messageOf(error), { cause: error });
   }
-  let isComplete = false;
   try {
     const outcome = await importLog({
       log,
@@ -69,7 +68,6 @@ export async function runImport({ file, directory, format, progress }: RunImport
       },
     });
     writer.finish();
-    isComplete = true;
     const { skipped, conflicts, abandoned, notes } = log;
     return {
       file,
@@ -86,7 +84,7 @@ export async function runImport({ file, directory, format, progress }: RunImport
       ...outcome,
     };
   } finally {
-    if (!isComplete) await rm(stateDirectory, { recursive: true, force: true });
+    writer.abandon();
   }
 }
 

@@ -1,8 +1,9 @@
 /**
  * `xs-sim import`: logs of other daemons become histories that Git reads and a daemon opens.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { runImport, type ImportReport } from "../../simulator/import/run-import.js";
@@ -121,6 +122,25 @@ describe("xs-sim import", () => {
       ]);
       expect(git(report.repository, "show", "main~1:local/domain/3/device/state")).toBe("two\nlines");
       expect(() => git(report.repository, "show", "main:local/domain/3/device/state")).toThrow();
+    });
+  }, 60_000);
+
+  it("leaves no state when it is killed, and begins anew in the same directory", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const log = join(directory, "long.log");
+      const line = "[20200918T15:15:18.046Z]  A1           write     /local/domain/5/data ";
+      writeFileSync(log, Array.from({ length: 50_000 }, (_, index) => `${line}${String(index)}\n`).join(""));
+      const flags = ["--import", "tsx", join(project, "simulator/main.ts"), "import", log, "--into", directory];
+      const child = spawn(process.execPath, flags, { cwd: project, stdio: ["ignore", "ignore", "pipe"] });
+      // It tells of its progress.
+      await once(child.stderr, "data");
+      child.kill("SIGKILL");
+      await once(child, "close");
+      expect(readdirSync(directory).sort()).toEqual(["long.log", "state.incomplete"]);
+      const { repository, commits } = await imported(directory, C);
+      expect(readdirSync(directory).sort()).toEqual(["long.log", "old.log", "state"]);
+      expect(git(repository, "rev-list", "--count", "main")).toBe(String(commits));
+      expect(git(repository, "ls-tree", "-r", "--name-only", "main")).not.toContain("local/domain/5");
     });
   }, 60_000);
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createHistory } from "../../../daemon/history-writer.js";
@@ -45,11 +45,53 @@ describe("createHistory", () => {
     const stateDirectory = join(directory, "state");
     const writer = createHistory({ stateDirectory, hostName: "elsewhere" });
     const again = () => createHistory({ stateDirectory, hostName: "elsewhere" });
-    expect(again).toThrow(`${stateDirectory} holds something already: name a directory for the new history`);
+    expect(again).toThrow(`${stateDirectory}.incomplete is in use by process ${String(process.pid)}`);
     writer.finish();
-    expect(again).toThrow("holds something already");
+    expect(again).toThrow(`${stateDirectory} holds something already: name a directory for the new history`);
     mkdirSync(join(directory, "other"));
     writeFileSync(join(directory, "other", "mine"), "");
     expect(() => createHistory({ stateDirectory: join(directory, "other"), hostName: "elsewhere" })).toThrow();
+    expect(readdirSync(directory).sort()).toEqual(["other", "state"]);
+  });
+
+  it("has no state before it is finished, and none when it is abandoned", () => {
+    const directory = temporaryDirectory();
+    const stateDirectory = join(directory, "state");
+    const writer = createHistory({ stateDirectory, hostName: "elsewhere" });
+    writer.record([commit(1)]);
+    expect(readdirSync(directory)).toEqual(["state.incomplete"]);
+    writer.abandon();
+    writer.abandon();
+    expect(readdirSync(directory)).toEqual([]);
+    const second = createHistory({ stateDirectory, hostName: "elsewhere" });
+    second.finish();
+    second.abandon();
+    expect(readdirSync(directory)).toEqual(["state"]);
+    expect(readdirSync(stateDirectory).sort()).toEqual(["lock", "store.git"]);
+  });
+
+  it("takes the place of an empty directory, and no other's", () => {
+    const stateDirectory = join(temporaryDirectory(), "state");
+    mkdirSync(stateDirectory);
+    const writer = createHistory({ stateDirectory, hostName: "elsewhere" });
+    writeFileSync(join(stateDirectory, "mine"), "");
+    expect(() => {
+      writer.finish();
+    }).toThrow("ENOTEMPTY");
+    writer.abandon();
+    expect(readdirSync(join(stateDirectory, ".."))).toEqual(["state"]);
+    expect(readdirSync(stateDirectory)).toEqual(["mine"]);
+  });
+
+  it("begins anew where one was killed in the midst of it", () => {
+    const stateDirectory = join(temporaryDirectory(), "state");
+    mkdirSync(join(`${stateDirectory}.incomplete`, "store.git"), { recursive: true });
+    writeFileSync(join(`${stateDirectory}.incomplete`, "store.git", "HEAD"), "half of");
+    writeFileSync(join(`${stateDirectory}.incomplete`, "lock"), "4194304\n");
+    const writer = createHistory({ stateDirectory, hostName: "elsewhere" });
+    writer.record([commit(1)]);
+    writer.finish();
+    const { stdout } = spawnSync("git", ["-C", writer.repository, "log", "--format=%s", "main"], { encoding: "utf8" });
+    expect(stdout).toBe("dom5: WRITE /k1\n");
   });
 });
