@@ -125,6 +125,28 @@ describe("xs-sim import", () => {
     });
   }, 60_000);
 
+  it("makes a history in which git bisect run finds the change that broke a device", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const backend = "/local/domain/0/backend/vbd/7/51712";
+      const write = (at: number, connection: string, path: string, value: string): string =>
+        `[20200918T15:16:${String(at).padStart(2, "0")}.000Z]  ${connection.padEnd(12)} write     ${path} ${value}`;
+      const lines = [write(0, "A1", `${backend}/hotplug-status`, "connected")];
+      for (let at = 1; at < 40; at++) lines.push(write(at, "A2", `/local/domain/7/data/ticks`, String(at)));
+      lines[23] = write(23, "A3", `${backend}/hotplug-status`, "error");
+      const { repository, commits } = await imported(directory, `${lines.join("\n")}\n`);
+      expect(commits).toBeGreaterThanOrEqual(40);
+
+      git(repository, "bisect", "start", "--no-checkout", "main", "main~39");
+      const isGood = `git show BISECT_HEAD:${backend.slice(1)}/hotplug-status | grep -qx connected`;
+      const output = git(repository, "bisect", "run", "sh", "-c", isGood);
+      const first = /^([0-9a-f]{40}) is the first bad commit$/m.exec(output)?.[1] ?? "";
+      git(repository, "bisect", "reset");
+      expect(git(repository, "show", "--no-patch", `--format=${FORMAT}`, first).trimEnd()).toBe(
+        `dom0 ${seconds("2020-09-18T15:16:23Z")} dom0: WRITE ${backend}/hotplug-status | A3`,
+      );
+    });
+  }, 60_000);
+
   it("leaves no state when it is killed, and begins anew in the same directory", async () => {
     await withTemporaryDirectory(async (directory) => {
       const log = join(directory, "long.log");
