@@ -24,7 +24,9 @@ interface ReplayFlags {
 const AFTER = `
 FILE is what \`xenstored-tng --trace FILE\` wrote; FILE.1, FILE.2, … that stand beside it are played before it. Each traced
 connection is opened and closed when the trace says so, and a request is sent when all is answered that was answered before
-it then. With --vms, domains, uuids and names are other ones in each copy; what copies share is not compared.
+it then. Watch events are compared for each connection, as many of each path and token, in any order; those that are missing or
+extra are told, and are no difference, since what happens in one tick has no order. With --vms, domains, uuids and names are
+other ones in each copy; what copies share is not compared.
 
 With --socket, guests' connections are dom0's: their paths are made absolute, what they make is owned by dom0, quotas and
 permissions do not stop them, and their watch events have absolute paths. Differences that come from that are told apart.

@@ -22,8 +22,11 @@ export interface RawRequest {
   readonly payload: ByteString;
 }
 
+/** Told of each watch event. */
+export type EventHandler = (path: ByteString, token: ByteString) => void;
+
 /** Opens a connection; rejects, in words for people, when that cannot be. */
-export async function openRawSession(transport: Transport, onEvent: () => void): Promise<RawSession> {
+export async function openRawSession(transport: Transport, onEvent: EventHandler): Promise<RawSession> {
   const session = new RawSession(onEvent);
   const connection = await transport.open({
     received: (chunk) => {
@@ -39,14 +42,14 @@ export async function openRawSession(transport: Transport, onEvent: () => void):
 
 /** An open connection. Made by `openRawSession`. */
 export class RawSession {
-  readonly #onEvent: () => void;
+  readonly #onEvent: EventHandler;
   readonly #parser = new ReplyParser();
   readonly #pending = new Map<number, (answer: Answer) => void>();
   #connection: TransportConnection | undefined;
   #requestId = 0;
   #ended: string | undefined;
 
-  constructor(onEvent: () => void) {
+  constructor(onEvent: EventHandler) {
     this.#onEvent = onEvent;
   }
 
@@ -77,7 +80,8 @@ export class RawSession {
     this.#parser.push(chunk);
     for (let message = this.#parser.next(); message !== undefined; message = this.#parser.next()) {
       if (message.type === WATCH_EVENT) {
-        this.#onEvent();
+        const [path = "", token = ""] = flattenBytes(message.payload).split("\0");
+        this.#onEvent(path, token);
         continue;
       }
       const settle = this.#pending.get(message.requestId);

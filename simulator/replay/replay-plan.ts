@@ -15,6 +15,7 @@ import { operationNamed } from "../../protocol/operation.js";
 import { isAtOrBelow } from "../../protocol/path.js";
 import { stringReply } from "../../protocol/payload.js";
 import type { TracedRequest } from "../../protocol/request-trace.js";
+import type { TracedWatchEvent } from "./event-balance.js";
 import type { Place, PlacedLine } from "./load-trace.js";
 
 /** A connection of the trace. */
@@ -23,6 +24,8 @@ export interface PlannedConnection {
   readonly index: number;
   readonly name: ByteString;
   readonly domid: Domid;
+  /** The watch events that it had. */
+  readonly events: readonly TracedWatchEvent[];
 }
 
 /** A transaction of the trace. */
@@ -85,6 +88,8 @@ export function planReplay(lines: readonly PlacedLine[]): ReplayPlan {
 
 interface ConnectionState {
   readonly connection: PlannedConnection;
+  /** Of the connection. */
+  readonly events: TracedWatchEvent[];
   isOpen: boolean;
   /** The moment of its last request. */
   lastSentIn: number;
@@ -110,6 +115,7 @@ class Planner {
         break;
       case "event":
         this.#events++;
+        this.#states.get(line.connection)?.events.push({ path: line.path, token: line.token });
         break;
       case "opened":
         this.#beginMoment(line.time);
@@ -141,8 +147,9 @@ class Planner {
   }
 
   #open(name: ByteString, domid: Domid): ConnectionState {
-    const connection: PlannedConnection = { index: this.#connections.length, name, domid };
-    const state: ConnectionState = { connection, isOpen: true, lastSentIn: 0, transactions: new Map() };
+    const events: TracedWatchEvent[] = [];
+    const connection: PlannedConnection = { index: this.#connections.length, name, domid, events };
+    const state: ConnectionState = { connection, events, isOpen: true, lastSentIn: 0, transactions: new Map() };
     this.#connections.push(connection);
     this.#states.set(name, state);
     this.#moments.at(-1)?.steps.push({ kind: "open", connection });

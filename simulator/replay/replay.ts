@@ -8,13 +8,16 @@
  *  3. A transaction that ends in EAGAIN where the trace has a success is run again, as its client would have done: else all
  *     that follows would be asked of another store.
  *  4. Nothing that goes wrong ends a replay: it is compared and counted.
+ *  5. A connection is closed when the watch events that it had in the trace have come, or do not come for a while.
  */
 import type { ByteString } from "../../protocol/bytes.js";
 import type { Domid } from "../../protocol/identifiers.js";
 import { operationNamed } from "../../protocol/operation.js";
 import { stringReply } from "../../protocol/payload.js";
 import type { Transport } from "../../clients/xenstore/transport.js";
+import { withTimeLimit } from "../time-limit.js";
 import { compareAnswers, type Comparison } from "./compare.js";
+import { EventBalance } from "./event-balance.js";
 import type { Renaming, TraceIdentities } from "./identities.js";
 import { openRawSession, type Answer, type RawSession } from "./raw-session.js";
 import {
@@ -29,6 +32,8 @@ import type { ReplayTally } from "./tally.js";
 
 /** How often a transaction is tried again before its EAGAIN counts. */
 const ATTEMPTS_MAX = 100;
+/** The daemon sends an event behind the reply to what caused it, so it is on its way when that was answered. */
+const EVENTS_MILLISECONDS_MAX = 1000;
 /** An id that no daemon gives out soon: for requests whose transaction never was one. */
 const STRAY_TRANSACTION_ID = 0xffff_ffff;
 
@@ -64,6 +69,7 @@ interface LiveConnection {
   failure: string;
   /** The ids that the daemon gave, by the START of the trace. */
   readonly txIds: Map<RequestStep, number>;
+  readonly events: EventBalance;
 }
 
 /** Replays a copy; rejects only when it is interrupted. */
@@ -107,6 +113,8 @@ class CopyPlayer {
         await this.#playMoment(moment);
         signal.throwIfAborted();
       }
+      await Promise.all([...this.#live.keys()].map((connection) => this.#close(connection)));
+      signal.throwIfAborted();
     } finally {
       signal.removeEventListener("abort", interrupt);
     }
@@ -117,13 +125,13 @@ class CopyPlayer {
   }
 
   async #playMoment({ steps, answers }: Moment): Promise<void> {
-    const opening: Promise<unknown>[] = [];
+    const changing: Promise<unknown>[] = [];
     for (const step of steps) {
       if (step.kind === "request") this.#underWay.set(step, this.#play(step));
-      else if (step.kind === "open") opening.push(this.#open(step.connection));
-      else this.#close(step.connection);
+      else if (step.kind === "open") changing.push(this.#open(step.connection));
+      else changing.push(this.#close(step.connection));
     }
-    await Promise.all(opening);
+    await Promise.all(changing);
     for (const step of answers) {
       await this.#underWay.get(step);
       this.#underWay.delete(step);
@@ -131,13 +139,20 @@ class CopyPlayer {
   }
 
   #open(connection: PlannedConnection): Promise<unknown> {
-    const { tally, renaming, isPrivileged } = this.#options;
+    const { tally, renaming, isPrivileged, identities, copies } = this.#options;
     const transport = this.#ports.transport(isPrivileged ? (0 as Domid) : renaming.domid(connection.domid));
+    const shared = copies === 1 ? new Set<ByteString>() : identities.shared;
+    const events = new EventBalance({ domid: connection.domid, events: connection.events, shared });
+    const onEvent = (path: ByteString, token: ByteString): void => {
+      tally.events++;
+      events.came({ path: this.#inverse.text(path), token: this.#inverse.token(token) });
+    };
     const live: LiveConnection = {
       session: undefined,
       failure: "",
       txIds: new Map(),
-      opened: openRawSession(transport, () => tally.events++).then(
+      events,
+      opened: openRawSession(transport, onEvent).then(
         (session) => {
           tally.connections++;
           return (live.session = session);
@@ -153,11 +168,26 @@ class CopyPlayer {
     return live.opened;
   }
 
-  #close(connection: PlannedConnection): void {
+  async #close(connection: PlannedConnection): Promise<void> {
     const live = this.#live.get(connection);
+    if (live === undefined) return;
     this.#live.delete(connection);
     // What the trace has answered is answered; the daemon may have closed it by itself.
-    void live?.opened.then((session) => session?.close());
+    const session = await live.opened;
+    if (session?.isEnded === false) {
+      const limit = {
+        millisecondsMax: EVENTS_MILLISECONDS_MAX,
+        clock: this.#ports,
+        error: () => new Error("too late"),
+      };
+      await withTimeLimit(live.events.complete, limit).catch(() => undefined);
+    }
+    session?.close();
+    const { tally, copies, copy } = this.#options;
+    for (const difference of live.events.differences()) {
+      // Each copy may be told of the others, and of what all of them share.
+      if (difference.kind === "missing" || copies === 1) tally.eventsDiffer({ ...difference, connection, copy });
+    }
   }
 
   async #play(step: RequestStep): Promise<void> {

@@ -8,7 +8,7 @@ import { DIFFERENCE_KINDS, HARMLESS_KINDS, type HarmlessKind } from "./compare.j
 import type { LoadedTrace } from "./load-trace.js";
 import type { Answer } from "./raw-session.js";
 import type { ReplayPlan, RequestStep } from "./replay-plan.js";
-import type { DifferenceExample, ReplayTally } from "./tally.js";
+import type { DifferenceExample, EventExample, ReplayTally } from "./tally.js";
 
 /** Most examples of a kind that are told to people. */
 const LINES_MAX = 5;
@@ -24,7 +24,15 @@ export interface ReplayReport {
   readonly copies: number;
   readonly requests: number;
   readonly connections: number;
-  readonly events: { readonly traced: number; readonly received: number };
+  readonly events: {
+    readonly traced: number;
+    readonly received: number;
+    /** Of the trace, and did not come. */
+    readonly missing: number;
+    /** Came, and are not in the trace; 0 where there are copies. */
+    readonly extra: number;
+    readonly examples: readonly EventExampleReport[];
+  };
   readonly differences: { readonly total: number; readonly byKind: Readonly<Record<string, number>> };
   readonly harmless: Readonly<Record<string, number>>;
   /** Transactions that were run again after EAGAIN. */
@@ -52,6 +60,17 @@ export interface ExampleReport {
   readonly got: string;
 }
 
+/** Events of one path and token, in texts. */
+export interface EventExampleReport {
+  readonly kind: EventExample["kind"];
+  /** From 1. */
+  readonly copy: number;
+  readonly connection: string;
+  readonly path: string;
+  readonly token: string;
+  readonly count: number;
+}
+
 /** What a report is made from. */
 export interface ReplayOutcome {
   readonly trace: LoadedTrace;
@@ -71,7 +90,12 @@ export function makeReport({ trace, plan, copies, tally, seconds }: ReplayOutcom
     copies,
     requests: tally.requests,
     connections: tally.connections,
-    events: { traced: plan.events * copies, received: tally.events },
+    events: {
+      traced: plan.events * copies,
+      received: tally.events,
+      ...tally.differingEvents,
+      examples: tally.eventExamples.map(describeEvent),
+    },
     differences: { total: tally.differenceCount, byKind: Object.fromEntries(tally.differences) },
     harmless: Object.fromEntries(tally.harmless),
     repeats: tally.repeats,
@@ -99,6 +123,10 @@ function describeExample({ kind, step, copy, expected, got }: DifferenceExample)
   };
 }
 
+function describeEvent({ kind, copy, connection, path, token, count }: EventExample): EventExampleReport {
+  return { kind, copy: copy + 1, connection: connection.name, path: printable(path), token: printable(token), count };
+}
+
 function describeRequest({ request, payload }: RequestStep): string {
   const operation = typeof request.operation === "string" ? request.operation : `type ${String(request.operation)}`;
   const transaction = request.txId === 0 ? "" : ` (in transaction ${String(request.txId)})`;
@@ -123,6 +151,7 @@ export function describeReport(report: ReplayReport): string {
     `${String(requests)} requests over ${String(connections)} connections in ${seconds.toFixed(1)} s (${String(Math.round(report.requestsPerSecond))}/s)${copies === 1 ? "" : `, ${String(copies)} copies of the trace`}`,
     `latency: half within ${milliseconds(latency.p50)}, 99% within ${milliseconds(latency.p99)}`,
     `watch events: ${String(events.received)} came, ${String(events.traced)} in the trace`,
+    ...(["missing", "extra"] as const).flatMap((kind) => describeEvents(report, kind)),
     report.repeats === 0 ? "" : `transactions run again after EAGAIN: ${String(report.repeats)}`,
     report.leftOut === 0
       ? ""
@@ -140,6 +169,22 @@ export function describeReport(report: ReplayReport): string {
     ...DIFFERENCE_KINDS.flatMap((kind) => describeKind(report, kind)),
   ];
   return `${lines.filter((line) => line !== "").join("\n")}\n`;
+}
+
+const EVENT_WORDS = { missing: "of the trace did not come", extra: "came that the trace has not" } as const;
+
+function describeEvents({ events, copies }: ReplayReport, kind: EventExample["kind"]): readonly string[] {
+  if (events[kind] === 0) return [];
+  const examples = events.examples.filter((example) => example.kind === kind).slice(0, LINES_MAX);
+  const rest = events[kind] - examples.reduce((sum, { count }) => sum + count, 0);
+  return [
+    `${String(events[kind])} watch events ${EVENT_WORDS[kind]}:`,
+    ...examples.map(({ connection, path, token, count, copy }) => {
+      const where = copies === 1 ? connection : `${connection} (copy ${String(copy)})`;
+      return `  ${where}: ${String(count)} × ${path}, token ${token}`;
+    }),
+    ...(rest > 0 ? [`  … ${String(rest)} more`] : []),
+  ];
 }
 
 function describeKind(report: ReplayReport, kind: (typeof DIFFERENCE_KINDS)[number]): readonly string[] {

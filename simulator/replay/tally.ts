@@ -6,7 +6,8 @@
 import type { Answer } from "./raw-session.js";
 import { isDifference, type Comparison, type DifferenceKind, type HarmlessKind } from "./compare.js";
 import type { TracedReply } from "../../protocol/request-trace.js";
-import type { RequestStep } from "./replay-plan.js";
+import type { EventDifference } from "./event-balance.js";
+import type { PlannedConnection, RequestStep } from "./replay-plan.js";
 
 /** Most examples of each kind. */
 const EXAMPLES_MAX = 20;
@@ -21,6 +22,13 @@ export interface DifferenceExample {
   readonly got: Answer;
 }
 
+/** Watch events that did not come, or came and are not in the trace, with the names of the trace. */
+export interface EventExample extends EventDifference {
+  readonly connection: PlannedConnection;
+  /** From 0. */
+  readonly copy: number;
+}
+
 /** Counts of a replay. */
 export class ReplayTally {
   requests = 0;
@@ -33,6 +41,8 @@ export class ReplayTally {
   readonly differences = new Map<DifferenceKind, number>();
   readonly harmless = new Map<HarmlessKind, number>();
   readonly examples: DifferenceExample[] = [];
+  readonly differingEvents = { missing: 0, extra: 0 };
+  readonly eventExamples: EventExample[] = [];
   /** Connections that could not be opened, as the transport says it. */
   readonly unopened: string[] = [];
   readonly #latencies: number[] = [];
@@ -53,6 +63,13 @@ export class ReplayTally {
     const count = (this.differences.get(comparison) ?? 0) + 1;
     this.differences.set(comparison, count);
     if (count <= EXAMPLES_MAX) this.examples.push({ ...example, kind: comparison });
+  }
+
+  /** Events of a connection were compared. */
+  eventsDiffer(example: EventExample): void {
+    const { kind, count } = example;
+    this.differingEvents[kind] += count;
+    if (this.eventExamples.filter((each) => each.kind === kind).length < EXAMPLES_MAX) this.eventExamples.push(example);
   }
 
   /** How many differences count. */

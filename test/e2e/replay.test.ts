@@ -52,6 +52,8 @@ describe("xs-sim replay", () => {
     expect(report.examples).toEqual([]);
     expect(report).toMatchObject({ code: 0, copies: 1, lives: 1, leftOut: 0, differences: { total: 0, byKind: {} } });
     expect(report.requests).toBeGreaterThan(800);
+    expect(report.events).toMatchObject({ missing: 0, extra: 0, examples: [] });
+    expect(report.events.traced).toBeGreaterThan(100);
     expect(report.connections).toBeGreaterThan(20);
     expect(report.latencyMilliseconds.p99).toBeGreaterThan(0);
   }, 60_000);

@@ -10,7 +10,7 @@ import { replay } from "../../simulator/replay/replay.js";
 import { ReplayTally } from "../../simulator/replay/tally.js";
 import { World } from "../../simulator/world/world.js";
 import { seed } from "../support/seed.js";
-import { connectionLine, header, placed, requestLine } from "../support/trace-lines.js";
+import { connectionLine, eventLine, header, placed, requestLine } from "../support/trace-lines.js";
 
 /** One machine: made in a transaction, introduced, its guest answers, destroyed. */
 const LIFE: readonly TraceLine[] = [
@@ -105,6 +105,32 @@ describe("replay", () => {
     expect(found).toEqual(Array.from({ length: 5 }, () => UNKNOWN_TYPE));
     expect(tally.requests).toBeGreaterThanOrEqual(95);
     expect(tally.connections).toBe(15);
+  });
+
+  it("compares the watch events of each connection, those too that come behind its last answer", async () => {
+    const lines = [
+      ...LIFE.slice(0, 4),
+      eventLine("socket-2", "/local/domain/5/state", "token", 2),
+      ...LIFE.slice(4),
+      eventLine("socket-2", "/local/domain/5/state", "token", 1004),
+      eventLine("socket-2", "/local/domain/5/other", "token", 1004),
+      connectionLine("closed", "socket-2", { time: 1004 }),
+    ];
+    const { tally } = await play(lines);
+    const found = tally.eventExamples.map(({ connection, copy, ...rest }) => ({
+      ...rest,
+      name: connection.name,
+      copy,
+    }));
+    const rest = { token: "token", name: "socket-2", copy: 0 };
+    // The transaction, the guest and its end; the trace has the registration and one more.
+    expect(found).toEqual([
+      { ...rest, kind: "extra", path: "/local/domain/5/state", count: tally.events - 2 },
+      { ...rest, kind: "missing", path: "/local/domain/5/other", count: 1 },
+    ]);
+    expect(tally.events).toBeGreaterThan(2);
+    const copies = await play(lines, { copies: 3 });
+    expect(copies.tally.differingEvents).toEqual({ missing: 3, extra: 0 });
   });
 
   it("runs a transaction again that ends in EAGAIN, and removes nothing that copies share", async () => {

@@ -8,6 +8,7 @@ import type { Domid, Microseconds, Seq } from "../../protocol/identifiers.js";
 import {
   writeTraceLine,
   type TracedConnection,
+  type TracedEvent,
   type TracedHeader,
   type TracedRequest,
   type TraceLine,
@@ -29,6 +30,11 @@ export function connectionLine(
   { time = 1, domid = 0 }: { readonly time?: number; readonly domid?: number } = {},
 ): TracedConnection {
   return { kind, connection, domid: domid as Domid, time: time as Microseconds };
+}
+
+/** A watch event. */
+export function eventLine(connection: string, path: string, token: string, time = 1): TracedEvent {
+  return { kind: "event", time: time as Microseconds, connection, domid: 0 as Domid, path, token };
 }
 
 /** A request; NULs in payload and reply are written as `|`. */

@@ -7,7 +7,7 @@ async function opened() {
   const sent: string[] = [];
   let handler: TransportHandler | undefined;
   let isClosed = false;
-  let events = 0;
+  const events: string[] = [];
   const session = await openRawSession(
     {
       name: "test",
@@ -16,10 +16,10 @@ async function opened() {
         return Promise.resolve({ send: (bytes) => sent.push(bytes), close: () => (isClosed = true) });
       },
     },
-    () => events++,
+    (path, token) => events.push(`${path} ${token}`),
   );
   if (handler === undefined) throw new Error("nobody opened the transport");
-  return { session, sent, handler, isClosed: () => isClosed, events: () => events };
+  return { session, sent, handler, isClosed: () => isClosed, events };
 }
 
 describe("RawSession", () => {
@@ -34,7 +34,7 @@ describe("RawSession", () => {
     handler.received(serializeMessage({ type: 2, requestId: 2, txId: 0, payload: "value" }));
     handler.received(serializeWatchEvent("/a", "token") + serializeError(1, 7, "ENOSYS"));
     expect(await Promise.all([first, second])).toEqual([{ error: "ENOSYS" }, "value"]);
-    expect(events()).toBe(1);
+    expect(events).toEqual(["/a token"]);
   });
 
   it("loses what is under way and what comes later when the connection ends, without rejecting", async () => {

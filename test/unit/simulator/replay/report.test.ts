@@ -28,6 +28,17 @@ describe("describeReport", () => {
     tally.compared("race", { step, copy: 0, expected: "1", got: "2" });
     for (let copy = 0; copy < 30; copy++) tally.compared("data", { step, copy, expected: "1", got: "\x01" });
     tally.compared("lost", { step, copy: 0, expected: "1", got: { lost: "the daemon closed the connection" } });
+    const { connection } = step;
+    for (let number = 1; number <= 7; number++) {
+      tally.eventsDiffer({
+        kind: "missing",
+        count: 2,
+        path: `/${String(number)}`,
+        token: "t\x01",
+        connection,
+        copy: 1,
+      });
+    }
     const report = makeReport({ trace, plan, copies: 30, tally, seconds: 2 });
     expect(report).toMatchObject({
       requests: 100,
@@ -38,9 +49,13 @@ describe("describeReport", () => {
       harmless: { race: 1 },
     });
     expect(report.examples).toHaveLength(21);
+    expect(report.events).toMatchObject({ missing: 14, extra: 0 });
     const text = describeReport(report);
     expect(text).toContain("100 requests over 0 connections in 2.0 s (50/s), 30 copies of the trace\n");
     expect(text).toContain("latency: half within 51 ms, 99% within 100 ms\n");
+    expect(text).toContain("14 watch events of the trace did not come:\n  socket-1 (copy 2): 2 × /1, token t\\x01\n");
+    expect(text).toContain("/5, token t\\x01\n  … 4 more\n");
+    expect(text).not.toContain("that the trace has not");
     expect(text).toContain("harmless: 1 × another connection changed the same place at the same time\n");
     expect(text).toContain("31 differences from the trace:\n");
     expect(text).toContain('trace.json, line 1 (copy 1): socket-1 READ /b: "1" in the trace, "\\x01" now\n');
