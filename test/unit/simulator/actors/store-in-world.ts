@@ -8,7 +8,7 @@ import type { Domid } from "../../../../protocol/identifiers.js";
 import { getOperation } from "../../../../protocol/operation.js";
 import { MessageParser } from "../../../../protocol/parser.js";
 import { StoreAccess } from "../../../../simulator/actors/store-access.js";
-import { World } from "../../../../simulator/world/world.js";
+import { World, type WorldObserver } from "../../../../simulator/world/world.js";
 import { seed } from "../../../support/seed.js";
 
 const DOM0 = 0 as Domid;
@@ -32,7 +32,7 @@ export interface StoreInWorld {
 /** Makes a world whose store holds these nodes. */
 export async function storeInWorld(nodes: Readonly<Record<string, string>> = {}): Promise<StoreInWorld> {
   const requests: string[] = [];
-  const world = new World(seed(), {
+  const observer: WorldObserver = {
     connected: (_domid, actor) => {
       const parser = new MessageParser();
       return {
@@ -47,7 +47,8 @@ export async function storeInWorld(nodes: Readonly<Record<string, string>> = {})
         received: () => undefined,
       };
     },
-  });
+  };
+  const world = new World(seed(), { observer });
   await world.startDaemon();
   const run = <T>(promise: Promise<T>): Promise<T> => world.runUntil(promise);
   const other = await run(world.environment.connect(DOM0, "other"));

@@ -16,8 +16,8 @@ interface Ends {
 
 /** One connection, and what comes out at its ends. */
 async function connect(options: { readonly cutsChunks: boolean }): Promise<Ends> {
-  const scheduler = new Scheduler(createRandom(1));
-  const network = new MemoryNetwork(scheduler, options.cutsChunks ? createRandom(2) : undefined);
+  const scheduler = new Scheduler(createRandom({ seed: 1 }));
+  const network = new MemoryNetwork(scheduler, options.cutsChunks ? createRandom({ seed: 2 }) : undefined);
   const [tapped, toDaemon, toClient]: string[][] = [[], [], []];
   let stream: Stream | undefined;
   network.listen("/socket", (accepted) => {
