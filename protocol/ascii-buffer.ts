@@ -5,7 +5,7 @@
  * parts, flattening it and turning it into bytes costs three times as much. It never looks at what the text says.
  *
  * Invariants
- *  1. Everything that `string` and `integer` write is ASCII between 0x20 and 0x7e.
+ *  1. Everything that `string`, `stringOf` and `integer` write is ASCII between 0x20 and 0x7e.
  *  2. After an error of `string` everything is as it was before.
  */
 import { Buffer } from "node:buffer";
@@ -45,6 +45,18 @@ const PLAIN = /^[ !#-[\]-~]*$/;
 /** As most payloads are: a path, a NUL, perhaps a value. */
 const PLAIN_BUT_FOR_ONE_NUL = /^[ !#-[\]-~]*\0?[ !#-[\]-~]*$/;
 const ESCAPED_NUL = "\\u0000";
+
+/** By byte: 1 where JSON takes it as it is. */
+const IS_PLAIN: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) =>
+  code < BLANK || code > TILDE || code === QUOTE || code === BACKSLASH ? 0 : 1,
+);
+
+/** Where a byte string stands in memory. */
+export interface ByteRange {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
 
 /** The ASCII code of a hexadecimal digit, in lower case. */
 export function hexDigit(value: number): number {
@@ -136,6 +148,21 @@ export class AsciiBuffer {
       const code = text.charCodeAt(index);
       if (code < BLANK || code > TILDE || code === QUOTE || code === BACKSLASH) end = writeEscape(bytes, end, code);
       else bytes[end++] = code;
+    }
+    bytes[end++] = QUOTE;
+    this.#end = end;
+  }
+
+  /** Writes a JSON string of bytes that are no string yet. */
+  stringOf({ bytes: source, start, end: sourceEnd }: ByteRange): void {
+    this.#reserve(ESCAPE_BYTES_MAX * (sourceEnd - start) + 2);
+    const bytes = this.#bytes;
+    let end = this.#end;
+    bytes[end++] = QUOTE;
+    for (let index = start; index < sourceEnd; index++) {
+      const code = source[index] ?? 0;
+      if (IS_PLAIN[code] === 1) bytes[end++] = code;
+      else end = writeEscape(bytes, end, code);
     }
     bytes[end++] = QUOTE;
     this.#end = end;

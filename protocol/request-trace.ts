@@ -28,7 +28,7 @@
  *
  * Strings are byte strings: one character is one byte, bytes outside of 0x20..0x7e are escaped.
  */
-import type { AsciiBuffer } from "./ascii-buffer.js";
+import type { AsciiBuffer, ByteRange } from "./ascii-buffer.js";
 import { isByteString, type ByteString } from "./bytes.js";
 import { isErrorName, type ErrorName } from "./errno.js";
 import type { Domid, Microseconds, Seq } from "./identifiers.js";
@@ -41,7 +41,7 @@ const VERSION = 1;
 export const TRACE_FRAME_BYTES_MAX = 512;
 
 /** What a request was answered with. */
-export type TracedReply = ByteString | { readonly error: ErrorName };
+export type TracedReply<Text = ByteString> = Text | { readonly error: ErrorName };
 
 /** Begins a file, a life of the daemon, or what follows a file that was taken away. */
 export interface TracedHeader {
@@ -56,26 +56,23 @@ export interface TracedHeader {
   readonly seq: Seq;
 }
 
-interface Origin {
+interface Origin<Text = ByteString> {
   readonly time: Microseconds;
-  readonly connection: ByteString;
+  readonly connection: Text;
   readonly domid: Domid;
 }
 
 /** A request and what it was answered with. */
-export interface TracedRequest {
+export interface TracedRequest<Text = ByteString> extends Origin<Text> {
   readonly kind: "request";
-  readonly time: Microseconds;
-  readonly connection: ByteString;
-  readonly domid: Domid;
   /** As in the request's header; 0 is no transaction. */
   readonly txId: number;
   /** The name, or the type number of a request whose type has none. */
   readonly operation: OperationName | number;
   /** Undefined where it was left out. */
-  readonly payload: ByteString | undefined;
+  readonly payload: Text | undefined;
   /** Undefined where it was left out. */
-  readonly reply: TracedReply | undefined;
+  readonly reply: TracedReply<Text> | undefined;
   /** The commit that the request made. */
   readonly seq: Seq | undefined;
   /** When it was asked, if that was before `time`. */
@@ -85,21 +82,15 @@ export interface TracedRequest {
 }
 
 /** A watch event that was sent to a connection. */
-export interface TracedEvent {
+export interface TracedEvent<Text = ByteString> extends Origin<Text> {
   readonly kind: "event";
-  readonly time: Microseconds;
-  readonly connection: ByteString;
-  readonly domid: Domid;
-  readonly path: ByteString;
-  readonly token: ByteString;
+  readonly path: Text;
+  readonly token: Text;
 }
 
 /** A connection came or went. */
-export interface TracedConnection {
+export interface TracedConnection<Text = ByteString> extends Origin<Text> {
   readonly kind: "opened" | "closed";
-  readonly time: Microseconds;
-  readonly connection: ByteString;
-  readonly domid: Domid;
 }
 
 /** Lines that could not be written are missing here. */
@@ -110,7 +101,11 @@ export interface TracedGap {
 }
 
 /** A line of a trace. */
-export type TraceLine = TracedHeader | TracedRequest | TracedEvent | TracedConnection | TracedGap;
+export type TraceLine<Text = ByteString> =
+  TracedHeader | TracedRequest<Text> | TracedEvent<Text> | TracedConnection<Text> | TracedGap;
+
+/** A byte string, or where one stands: who writes lines has them in memory, and need not make strings of them. */
+export type TraceText = ByteString | ByteRange;
 
 /** What a line says, or what is wrong with it. */
 export type ParsedTraceLine =
@@ -135,7 +130,7 @@ const OK_TEXT = ',"reply":"OK\\u0000"';
  *
  * @throws RangeError for a string that is no byte string; what was written of the line is then to be taken back
  */
-export function writeTraceLine(lines: AsciiBuffer, line: TraceLine): void {
+export function writeTraceLine(lines: AsciiBuffer, line: TraceLine<TraceText>): void {
   switch (line.kind) {
     case "header":
       lines.ascii(`{"format":"${FORMAT}","version":${String(VERSION)},"daemon":`);
@@ -153,9 +148,9 @@ export function writeTraceLine(lines: AsciiBuffer, line: TraceLine): void {
     case "event":
       writeOrigin(lines, line);
       lines.ascii(',"event":');
-      lines.string(line.path);
+      writeText(lines, line.path);
       lines.ascii(',"token":');
-      lines.string(line.token);
+      writeText(lines, line.token);
       break;
     case "opened":
     case "closed":
@@ -173,32 +168,21 @@ export function writeTraceLine(lines: AsciiBuffer, line: TraceLine): void {
   lines.code(NEWLINE);
 }
 
-/** How lines of one tick and of one connection begin. Nothing depends on what is in them. */
-const lastTime = { time: -1, text: "" };
-const originTexts = new Map<ByteString, { readonly domid: Domid; readonly text: string }>();
-const ORIGIN_TEXTS_MAX = 1024;
-
-function writeOrigin(lines: AsciiBuffer, { time, connection, domid }: Origin): void {
-  if (time !== lastTime.time) {
-    lastTime.time = time;
-    lastTime.text = `{"time":${String(time)}`;
-  }
-  lines.ascii(lastTime.text);
-  const known = originTexts.get(connection);
-  if (known?.domid === domid) {
-    lines.ascii(known.text);
-    return;
-  }
-  const { length: start } = lines;
-  lines.ascii(',"connection":');
-  lines.string(connection);
-  lines.ascii(',"domain":');
-  lines.integer(domid);
-  if (originTexts.size >= ORIGIN_TEXTS_MAX) originTexts.clear();
-  originTexts.set(connection, { domid, text: lines.bytes.toString("latin1", start) });
+function writeText(lines: AsciiBuffer, text: TraceText): void {
+  if (typeof text === "string") lines.string(text);
+  else lines.stringOf(text);
 }
 
-function writeRequest(lines: AsciiBuffer, line: TracedRequest): void {
+function writeOrigin(lines: AsciiBuffer, { time, connection, domid }: Origin<TraceText>): void {
+  lines.ascii('{"time":');
+  lines.integer(time);
+  lines.ascii(',"connection":');
+  writeText(lines, connection);
+  lines.ascii(',"domain":');
+  lines.integer(domid);
+}
+
+function writeRequest(lines: AsciiBuffer, line: TracedRequest<TraceText>): void {
   const { txId, operation, payload, reply, seq, asked } = line;
   writeOrigin(lines, line);
   if (txId !== 0) {
@@ -208,16 +192,18 @@ function writeRequest(lines: AsciiBuffer, line: TracedRequest): void {
   lines.ascii(typeof operation === "string" ? OPERATION_TEXTS[operation] : `,"operation":${String(operation)}`);
   if (payload !== undefined) {
     lines.ascii(',"payload":');
-    lines.string(payload);
+    writeText(lines, payload);
   }
   if (reply === "OK\0") lines.ascii(OK_TEXT);
-  else if (typeof reply === "string") {
-    lines.ascii(',"reply":');
-    lines.string(reply);
-  } else if (reply !== undefined) {
-    lines.ascii(',"error":"');
-    lines.ascii(reply.error);
-    lines.ascii('"');
+  else if (reply !== undefined) {
+    if (typeof reply !== "string" && "error" in reply) {
+      lines.ascii(',"error":"');
+      lines.ascii(reply.error);
+      lines.ascii('"');
+    } else {
+      lines.ascii(',"reply":');
+      writeText(lines, reply);
+    }
   }
   if (seq !== undefined) {
     lines.ascii(',"seq":');

@@ -18,11 +18,18 @@
  *       48         the connection's name, the first and the second string, up to a multiple of 8
  */
 import { Buffer } from "node:buffer";
+import type { ByteRange } from "../../protocol/ascii-buffer.js";
 import type { ByteString } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
 import type { Domid, Microseconds, Seq } from "../../protocol/identifiers.js";
 import { getOperation } from "../../protocol/operation.js";
-import type { TracedConnection, TracedEvent, TracedReply, TracedRequest } from "../../protocol/request-trace.js";
+import type {
+  TracedConnection,
+  TracedEvent,
+  TracedReply,
+  TracedRequest,
+  TraceText,
+} from "../../protocol/request-trace.js";
 
 /** Bytes of a segment, unless one record takes more. */
 export const SEGMENT_BYTES: number = 256 * 1024;
@@ -51,7 +58,8 @@ const FLAG = {
 const OK = "OK\0";
 
 /** What a record says: a line but for what only its writer knows, or how many lines are missing there. */
-export type TraceRecord = TracedRequest | TracedEvent | TracedConnection | { readonly kind: "gap"; dropped: number };
+export type TraceRecord<Text = TraceText> =
+  TracedRequest<Text> | TracedEvent<Text> | TracedConnection<Text> | { readonly kind: "gap"; readonly dropped: number };
 
 /** A request to be recorded. `undefined` is what was left out. */
 export interface RecordedRequest {
@@ -170,13 +178,17 @@ export function recordBytes(name: number, first: number, second: number): number
   return (HEADER_BYTES + name + first + second + ALIGNMENT - 1) & -ALIGNMENT;
 }
 
-/** Calls back for each record of a segment, in their order. @param length - bytes of records in the segment */
+/**
+ * Calls back for each record of a segment, in their order; their strings are where they stand in the memory.
+ *
+ * @param length - bytes of records in the segment
+ */
 export function readTraceRecords(
   memory: SharedArrayBuffer,
   length: number,
   onRecord: (record: TraceRecord) => void,
 ): void {
-  const bytes = Buffer.from(memory);
+  const bytes = new Uint8Array(memory);
   const words = new Uint32Array(memory);
   const floats = new Float64Array(memory);
   for (let start = 0; start < length;) {
@@ -191,12 +203,12 @@ export function readTraceRecords(
     const asked = floats[float + 5] ?? NONE;
     const nameEnd = start + HEADER_BYTES + nameLength;
     const firstEnd = nameEnd + firstLength;
-    const connection = bytes.toString("latin1", start + HEADER_BYTES, nameEnd);
+    const connection = { bytes, start: start + HEADER_BYTES, end: nameEnd };
     const time = (floats[float + 3] ?? 0) as Microseconds;
     const domid = (words[word + 1] ?? 0) as Domid;
     const origin = { time, connection, domid };
-    const first = bytes.toString("latin1", nameEnd, firstEnd);
-    const second = bytes.toString("latin1", firstEnd, firstEnd + secondLength);
+    const first = { bytes, start: nameEnd, end: firstEnd };
+    const second = { bytes, start: firstEnd, end: firstEnd + secondLength };
     switch (head & KIND_MASK) {
       case KIND.request:
         onRecord({
@@ -224,8 +236,10 @@ export function readTraceRecords(
   }
 }
 
-function replyOf(head: number, text: ByteString): TracedReply | undefined {
+function replyOf(head: number, text: ByteRange): TracedReply<TraceText> | undefined {
   if ((head & FLAG.replyOk) !== 0) return OK;
   if ((head & FLAG.replyText) !== 0) return text;
-  return (head & FLAG.replyError) === 0 ? undefined : { error: text as ErrorName };
+  if ((head & FLAG.replyError) === 0) return undefined;
+  const { bytes, start, end } = text;
+  return { error: Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1") as ErrorName };
 }

@@ -31,6 +31,18 @@ describe("AsciiBuffer", () => {
     );
   });
 
+  it("writes bytes as it writes the string of them", () => {
+    fc.assert(
+      fc.property(bytes, fc.nat({ max: 5 }), (text, before) => {
+        const memory = Buffer.from(`${"#".repeat(before)}${text}###`, "latin1");
+        const buffer = new AsciiBuffer();
+        buffer.stringOf({ bytes: memory, start: before, end: before + text.length });
+        expect(buffer.bytes.toString("latin1")).toBe(stringified(text));
+      }),
+      propertyParameters(500),
+    );
+  });
+
   it.each([1, 95, 96, 97, 4096])("writes %d plain characters, and as many that are not", (length) => {
     const buffer = new AsciiBuffer();
     for (const text of ["x".repeat(length), "\xff".repeat(length), `/path\0${"v".repeat(length)}`]) {

@@ -1,6 +1,7 @@
 /** Records: what is added is what is read. */
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { ByteRange } from "../../../../protocol/ascii-buffer.js";
 import { ERROR_NAMES } from "../../../../protocol/errno.js";
 import type { Domid, Microseconds, Seq } from "../../../../protocol/identifiers.js";
 import { getOperation } from "../../../../protocol/operation.js";
@@ -45,7 +46,7 @@ const request = fc.record({
 });
 
 /** How a record is added, and what must be read. */
-type Step = readonly [add: (segment: TraceSegment) => boolean, read: TraceRecord];
+type Step = readonly [add: (segment: TraceSegment) => boolean, read: TraceRecord<string>];
 
 function requestStep(each: RecordedRequest): Step {
   const { type, ...rest } = each;
@@ -66,9 +67,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     .map((dropped): Step => [(segment) => segment.addGap(dropped), { kind: "gap", dropped }]),
 );
 
-function read({ memory, length }: TraceSegment): TraceRecord[] {
-  const records: TraceRecord[] = [];
-  readTraceRecords(memory, length, (record) => records.push(record));
+function isRange(value: unknown): value is ByteRange {
+  return typeof value === "object" && value !== null && "start" in value;
+}
+
+/** The records, with strings for the places where they stand. */
+function read({ memory, length }: TraceSegment): TraceRecord<string>[] {
+  const records: TraceRecord<string>[] = [];
+  readTraceRecords(memory, length, (record) => {
+    const fields = Object.entries(record).map(([key, value]: [string, unknown]) => {
+      if (!isRange(value)) return [key, value];
+      return [key, Buffer.from(value.bytes.subarray(value.start, value.end)).toString("latin1")];
+    });
+    records.push(Object.fromEntries(fields) as TraceRecord<string>);
+  });
   return records;
 }
 
