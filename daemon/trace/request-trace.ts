@@ -27,7 +27,7 @@ import { recordBytes, SEGMENT_BYTES, TraceSegment } from "./trace-record.js";
 import { redactExchange, type IsSecret, type TraceableExchange } from "./trace-redaction.js";
 
 /** Records are handed over when there are so many bytes of them: to do it costs as much as a hundred of them. */
-export const FLUSH_BYTES: number = 64 * 1024;
+export const FLUSH_BYTES: number = 256 * 1024;
 /** Or so long after the first of them. */
 export const FLUSH_MILLISECONDS = 100;
 /** Most bytes of segments that wait. */

@@ -32,7 +32,7 @@ import type {
 } from "../../protocol/request-trace.js";
 
 /** Bytes of a segment, unless one record takes more. */
-export const SEGMENT_BYTES: number = 256 * 1024;
+export const SEGMENT_BYTES: number = 512 * 1024;
 
 const HEADER_BYTES = 48;
 const ALIGNMENT = 8;
