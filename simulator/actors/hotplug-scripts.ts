@@ -21,6 +21,7 @@ export type HotplugEvent = "add" | "remove";
 export class HotplugScripts {
   readonly #environment: Environment;
   readonly #faults: FaultPlan;
+  #lock: Promise<void> = Promise.resolve();
 
   constructor(environment: Environment, faults: FaultPlan) {
     this.#environment = environment;
@@ -39,18 +40,20 @@ export class HotplugScripts {
     await this.#read(`${domainPath(domid)}/vm`);
     // It hangs for ever, and whoever started it does not wait: then it is to the others as if it had never been.
     if (this.#faults.strikes("hotplug-script-never-ends", domid)) return true;
-    const device = `${disk.major.toString(16)}:${disk.minor.toString(16)}`;
-    const isShared = await this.#isShared(device);
-    if (isShared || this.#faults.strikes("hotplug-script-fails", domid)) {
-      const reason = isShared ? "is in use by another domain" : "cannot be opened";
-      await this.#write(`${backend}/hotplug-error`, `${disk.params} ${reason}`);
-      await this.#write(`${backend}/hotplug-status`, "error");
-      return false;
-    }
-    await this.#write(`${backend}/physical-device`, device);
-    await this.#write(`${backend}/physical-device-path`, disk.params);
-    await this.#write(`${backend}/hotplug-status`, "connected");
-    return true;
+    return this.#locked(async () => {
+      const device = `${disk.major.toString(16)}:${disk.minor.toString(16)}`;
+      const isShared = await this.#isShared(device);
+      if (isShared || this.#faults.strikes("hotplug-script-fails", domid)) {
+        const reason = isShared ? "is in use by another domain" : "cannot be opened";
+        await this.#write(`${backend}/hotplug-error`, `${disk.params} ${reason}`);
+        await this.#write(`${backend}/hotplug-status`, "error");
+        return false;
+      }
+      await this.#write(`${backend}/physical-device`, device);
+      await this.#write(`${backend}/physical-device-path`, disk.params);
+      await this.#write(`${backend}/hotplug-status`, "connected");
+      return true;
+    });
   }
 
   /** Puts an interface on its bridge. */
@@ -66,6 +69,21 @@ export class HotplugScripts {
     if (this.#faults.strikes("backend-jumps", domid)) return true;
     await this.#write(`${backend}/hotplug-status`, "connected");
     return true;
+  }
+
+  /**
+   * Runs one at a time, in the order of the calls. Block scripts have a file as their lock (`claim_lock "block"`): of two that
+   * looked at the same time, neither would see that the other is about to take the same device.
+   */
+  async #locked<T>(body: () => Promise<T>): Promise<T> {
+    const previous = this.#lock;
+    const result = previous.then(body);
+    // Whoever comes next waits for the end, whatever it is.
+    this.#lock = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
   }
 
   async #isShared(device: string): Promise<boolean> {
