@@ -52,8 +52,6 @@ export class TraceThread implements TraceSink {
       this.#hasOpened = resolve;
       this.#refuse = reject;
     });
-    // It keeps no process alive that fails to start.
-    worker.unref();
     worker.on("message", (report: TraceReport) => {
       this.#receive(report);
     });
@@ -107,6 +105,8 @@ export class TraceThread implements TraceSink {
   #receive(report: TraceReport): void {
     switch (report.kind) {
       case "opened":
+        // From here on it keeps no process alive that fails to start, or that has nothing else to do.
+        this.#worker.unref();
         this.#hasOpened();
         break;
       case "refused":
