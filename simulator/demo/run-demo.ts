@@ -19,6 +19,7 @@ import { LIBXL_TIMEOUTS } from "../actors/toolstack/xl.js";
 import { startDaemonProcess, type DaemonProcess } from "../daemon-process.js";
 import { FAULTS, type FaultName } from "../faults/catalogue.js";
 import { FaultPlan } from "../faults/fault-plan.js";
+import type { Environment } from "../actors/environment.js";
 import { startHost, type SimulatedHost, type Vm } from "../host.js";
 import { TrafficMeter } from "../storm/traffic-meter.js";
 import { withTimeLimit } from "../time-limit.js";
@@ -93,15 +94,16 @@ async function show(options: DemoOptions, daemon: DaemonProcess): Promise<boolea
   const names = Array.from({ length: VMS }, (_, index) => vmSpec(index + 1).name);
   const board = new BootBoard(output, isTerminal, names, () => performance.now());
   const troubles: string[] = [];
+  const environment: Environment = {
+    // When the daemon ends, so does the demo: nobody waits for it.
+    connect: (domid) => connectXenstore(meter.through(transport(domid)), { reconnect: false }),
+    delay: (milliseconds, ended) =>
+      machinePacing.delay(milliseconds, ended === undefined ? signal : AbortSignal.any([ended, signal])),
+    random: () => machinePacing.random(),
+    nowMilliseconds: () => Date.now(),
+  };
   const host = await startHost({
-    environment: {
-      // When the daemon ends, so does the demo: nobody waits for it.
-      connect: (domid) => connectXenstore(meter.through(transport(domid)), { reconnect: false }),
-      delay: (milliseconds, ended) =>
-        machinePacing.delay(milliseconds, ended === undefined ? signal : AbortSignal.any([ended, signal])),
-      random: () => machinePacing.random(),
-      nowMilliseconds: () => Date.now(),
-    },
+    environment,
     faults: new FaultPlan(new Map([[faulty, FAULT]])),
     timeouts: { ...LIBXL_TIMEOUTS, deviceMilliseconds: LIBXL_TIMEOUTS.deviceMilliseconds * PATIENCE },
     observer: {
@@ -116,7 +118,7 @@ async function show(options: DemoOptions, daemon: DaemonProcess): Promise<boolea
   });
   if (signal.aborted) host.stop();
   const start = performance.now();
-  const boots = await Promise.all(names.map((_, index) => boot(host, index + 1, board)));
+  const boots = await Promise.all(names.map((_, index) => boot(host, index + 1, { board, environment })));
   board.finish();
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const { requests, events, connections, conflicts } = meter.traffic();
@@ -142,14 +144,19 @@ interface Boot {
   readonly failure: string | undefined;
 }
 
-async function boot(host: SimulatedHost, number: number, board: BootBoard): Promise<Boot> {
+interface Stage {
+  readonly board: BootBoard;
+  readonly environment: Environment;
+}
+
+async function boot(host: SimulatedHost, number: number, { board, environment }: Stage): Promise<Boot> {
   const start = performance.now();
   const vm = await host.prepare(vmSpec(number));
   try {
     await vm.xl.create();
     await withTimeLimit(vm.connected, {
       millisecondsMax: CONNECT_MILLISECONDS_MAX,
-      clock: machinePacing,
+      clock: environment,
       error: (limit) => new Error(`it was not connected within ${limit}`),
     });
     board.connected(vm.spec.name, performance.now() - start);
