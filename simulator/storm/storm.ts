@@ -188,14 +188,18 @@ export class Storm {
   }
 
   async #boot(vm: Vm): Promise<void> {
-    const { monotonicMilliseconds } = this.#ports;
+    const { monotonicMilliseconds, delay, signal } = this.#ports;
     const start = monotonicMilliseconds();
     this.#booting.set(vm.spec, start);
     try {
       await vm.xl.create();
       await withTimeLimit(vm.connected, {
         millisecondsMax: this.plan.connectMillisecondsMax,
-        clock: this.#ports,
+        // An interrupted storm waits for no guest that may never connect.
+        clock: {
+          delay: (milliseconds, ended) =>
+            delay(milliseconds, ended === undefined ? signal : AbortSignal.any([ended, signal])),
+        },
         error: (limit) => new NotConnectedError(`the guest did not connect all its devices within ${limit}`),
       });
     } finally {

@@ -7,6 +7,7 @@ import { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
 import { createRepository, MAIN_REF } from "../../daemon/history/repository/layout.js";
 import type { Commit } from "../../daemon/store/commit.js";
 import { StoreAccess } from "../../simulator/actors/store-access.js";
+import { FaultPlan } from "../../simulator/faults/fault-plan.js";
 import { startHost, type SimulatedHost } from "../../simulator/host.js";
 import { compareSnapshots, takeSnapshot } from "../../simulator/storm/store-snapshot.js";
 import { Storm, type StormPlan, type StormReport } from "../../simulator/storm/storm.js";
@@ -38,7 +39,7 @@ interface Stage {
   readonly troubles: string[];
 }
 
-async function setUp(worldSeed: number): Promise<Stage> {
+async function setUp(worldSeed: number, faults = new FaultPlan()): Promise<Stage> {
   const commits: Commit[] = [];
   const troubles: string[] = [];
   const world = new World(worldSeed, { observer: { committed: (made) => commits.push(...made) } });
@@ -46,6 +47,7 @@ async function setUp(worldSeed: number): Promise<Stage> {
   const host = await world.runUntil(
     startHost({
       environment: world.environment,
+      faults,
       observer: {
         phase: () => undefined,
         trouble: (actor, error) => troubles.push(`${actor}: ${String(error)}`),
@@ -57,13 +59,17 @@ async function setUp(worldSeed: number): Promise<Stage> {
 }
 
 /** Starts a storm, which goes on as far as its world does. */
-async function startStorm({ world, host, client }: Stage, plan: StormPlan): Promise<StormReport> {
+async function startStorm(
+  { world, host, client }: Stage,
+  plan: StormPlan,
+  signal = new AbortController().signal,
+): Promise<StormReport> {
   const storm = new Storm(plan, {
     host,
     store: new StoreAccess(client),
     monotonicMilliseconds: () => world.scheduler.monotonicMilliseconds(),
     delay: (milliseconds, signal) => world.scheduler.delay(milliseconds, signal),
-    signal: new AbortController().signal,
+    signal,
   });
   return storm.run();
 }
@@ -155,6 +161,26 @@ describe("A storm of many machines at once", () => {
     expect(report.failures).toEqual([{ vm: "vm2", phase: "make", reason }]);
     expect([report.connected, report.leaks]).toEqual([2, []]);
     expect(await world.runUntil(client.read(`/local/domain/${String(squatter.xl.domid)}/name`))).toBe("vm2");
+  });
+});
+
+describe("An interrupted storm", () => {
+  test("ends without waiting for a guest that never connects, and leaves no domain", async () => {
+    const stage = await setUp(seed(), new FaultPlan(new Map([["vm1", "ring-ref-missing"]])));
+    const { world, client } = stage;
+    const interruption = new AbortController();
+    const storm = startStorm(stage, { ...PLAN, vms: 3, connectMillisecondsMax: 3_600_000 }, interruption.signal);
+    // The others run for five seconds.
+    await world.runUntil(world.environment.delay(60_000));
+    expect(await world.runUntil(client.directory("/local/domain"))).toHaveLength(2);
+    const start = world.scheduler.monotonicMilliseconds();
+    interruption.abort(new Error("interrupted by SIGINT"));
+    const report = await world.runUntil(storm);
+    expect(report.failures).toEqual([
+      { vm: "vm1", phase: expect.any(String) as string, reason: "interrupted by SIGINT" },
+    ]);
+    expect(world.scheduler.monotonicMilliseconds() - start).toBeLessThan(60_000);
+    expect(await world.runUntil(client.directory("/local/domain"))).toEqual(["0"]);
   });
 });
 
