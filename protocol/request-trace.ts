@@ -195,15 +195,13 @@ function writeRequest(lines: AsciiBuffer, line: TracedRequest<TraceText>): void 
     writeText(lines, payload);
   }
   if (reply === "OK\0") lines.ascii(OK_TEXT);
-  else if (reply !== undefined) {
-    if (typeof reply !== "string" && "error" in reply) {
-      lines.ascii(',"error":"');
-      lines.ascii(reply.error);
-      lines.ascii('"');
-    } else {
-      lines.ascii(',"reply":');
-      writeText(lines, reply);
-    }
+  else if (typeof reply === "object" && "error" in reply) {
+    lines.ascii(',"error":"');
+    lines.ascii(reply.error);
+    lines.ascii('"');
+  } else if (reply !== undefined) {
+    lines.ascii(',"reply":');
+    writeText(lines, reply);
   }
   if (seq !== undefined) {
     lines.ascii(',"seq":');

@@ -19,6 +19,11 @@ export interface TimeLimit {
   readonly error: (limit: string) => Error;
 }
 
+/** Delays that end with `signal` too, as with the signal of their own. */
+export function interruptible(delay: Environment["delay"], signal: AbortSignal): Environment["delay"] {
+  return (milliseconds, ended) => delay(milliseconds, ended === undefined ? signal : AbortSignal.any([ended, signal]));
+}
+
 /**
  * Settles as `promise` does, if it does in time, and rejects with the limit's error if not. Where the delay itself fails,
  * because its owner ended it, it rejects with that reason.

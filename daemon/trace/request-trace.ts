@@ -23,7 +23,7 @@ import type { Connection } from "../connection/connection.js";
 import type { ObservedCircumstances, ObservedRequest, RequestObserver } from "../dispatch/observer.js";
 import type { Clock } from "../platform/clock.js";
 import type { RateLimitedLog } from "../platform/log.js";
-import { recordBytes, SEGMENT_BYTES, TraceSegment } from "./trace-record.js";
+import { SEGMENT_BYTES, TraceSegment } from "./trace-record.js";
 import { redactExchange, type IsSecret, type TraceableExchange } from "./trace-redaction.js";
 
 /** Records are handed over when there are so many bytes of them: to do it costs as much as a hundred of them. */
@@ -73,9 +73,7 @@ export class RequestTrace implements RequestObserver {
   #segments: [TraceSegment, ...TraceSegment[]] = [new TraceSegment()];
   /** Handed over and not free yet, oldest first. */
   readonly #taken: TraceSegment[] = [];
-  #spare: TraceSegment[] = [];
-  /** Bytes of all segments but the spare ones. */
-  #waitingBytes = SEGMENT_BYTES;
+  readonly #spare: TraceSegment[] = [];
   /** Records that are missing behind the last one. */
   #dropped = 0;
   /** Undefined between ticks. */
@@ -138,17 +136,12 @@ export class RequestTrace implements RequestObserver {
       asked: asked === this.#now ? undefined : asked,
       redacted: exchange.redacted,
     };
-    if (this.#dropped === 0 && this.#last.addRequest(request)) return;
-    const { payload: first = "", reply: second = "" } = request;
-    const text = typeof second === "string" ? second : second.error;
-    this.#addElsewhere((segment) => segment.addRequest(request), recordBytes(name.length, first.length, text.length));
+    this.#add((segment) => segment.addRequest(request));
   }
 
   delivered({ name, domid }: Connection, path: ByteString, token: ByteString): void {
     const event = { time: this.#now, connection: name, domid, path, token };
-    if (this.#dropped === 0 && this.#last.addEvent(event)) return;
-    const bytes = recordBytes(name.length, path.length, token.length);
-    this.#addElsewhere((segment) => segment.addEvent(event), bytes);
+    this.#add((segment) => segment.addEvent(event));
   }
 
   tickUndone(): void {
@@ -181,7 +174,7 @@ export class RequestTrace implements RequestObserver {
     this.#isFlushDue = false;
     if (this.#last.length === 0) return;
     const segments = this.#segments;
-    this.#segments = [this.#makeSegment(SEGMENT_BYTES)];
+    this.#segments = [this.#makeSegment()];
     for (const segment of segments) {
       this.#taken.push(segment);
       this.#sink.take(segment);
@@ -212,38 +205,33 @@ export class RequestTrace implements RequestObserver {
   #addConnection(kind: "opened" | "closed", { name, domid }: Connection): void {
     const time = this.#tick === undefined ? (this.#clock.nowMicroseconds() as Microseconds) : this.#now;
     const connection = { time, connection: name, domid };
-    if (this.#dropped > 0 || !this.#last.addConnection(kind, connection)) {
-      this.#addElsewhere((segment) => segment.addConnection(kind, connection), recordBytes(name.length, 0, 0));
-    }
+    this.#add((segment) => segment.addConnection(kind, connection));
     if (this.#tick === undefined) this.#flushSoon();
   }
 
-  /** Adds a record for which the last segment has no room, or before which some are missing. */
-  #addElsewhere(add: (segment: TraceSegment) => boolean, bytes: number): void {
+  /** Adds a record; to another segment where the last has no room for it, or where some are missing before it. */
+  #add(add: (segment: TraceSegment) => boolean): void {
+    if (this.#dropped === 0 && add(this.#last)) return;
     if (this.#isClosed) return;
-    const size = Math.max(SEGMENT_BYTES, bytes + GAP_BYTES);
-    if (this.#waitingBytes + size > WAITING_BYTES_MAX) {
+    const waiting = this.#segments.length + this.#taken.length;
+    if ((waiting + 1) * SEGMENT_BYTES > WAITING_BYTES_MAX) {
       this.#dropped++;
       return;
     }
-    const segment = this.#makeSegment(size);
+    const segment = this.#makeSegment();
     this.#segments.push(segment);
     if (this.#dropped > 0) segment.addGap(this.#dropped);
-    this.#dropped = 0;
-    add(segment);
+    // Requests and replies are far smaller than a segment.
+    this.#dropped = add(segment) ? 0 : 1;
   }
 
-  #makeSegment(size: number): TraceSegment {
-    this.#waitingBytes += size;
-    const spare = size === SEGMENT_BYTES ? this.#spare.pop() : undefined;
-    return spare ?? new TraceSegment(size);
+  #makeSegment(): TraceSegment {
+    return this.#spare.pop() ?? new TraceSegment();
   }
 
   #free(segment: TraceSegment): void {
-    const { byteLength } = segment.memory;
-    this.#waitingBytes -= byteLength;
     segment.truncate(0);
-    if (byteLength === SEGMENT_BYTES && this.#spare.length < SPARE_SEGMENTS_MAX) this.#spare.push(segment);
+    if (this.#spare.length < SPARE_SEGMENTS_MAX) this.#spare.push(segment);
   }
 
   #flushSoon(): void {
@@ -255,5 +243,3 @@ export class RequestTrace implements RequestObserver {
     }, FLUSH_MILLISECONDS).unref();
   }
 }
-
-const GAP_BYTES = recordBytes(0, 0, 0);

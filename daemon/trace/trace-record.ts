@@ -31,7 +31,7 @@ import type {
   TraceText,
 } from "../../protocol/request-trace.js";
 
-/** Bytes of a segment, unless one record takes more. */
+/** Bytes of a segment, unless told. */
 export const SEGMENT_BYTES: number = 512 * 1024;
 
 const HEADER_BYTES = 48;

@@ -75,15 +75,16 @@ export class Channel {
   /** Moves what the model expects of the twin behind what is due already. */
   takeExpected(cause: Cause): void {
     const { twin } = this;
-    if (twin.expected.length === 0) return;
-    for (const expected of twin.expected) {
+    const expectedNow = twin.expected;
+    if (expectedNow.length === 0) return;
+    twin.expected = [];
+    if (!this.isOpen) return;
+    for (const expected of expectedNow) {
       if (expected.kind === "reply") this.#due.push({ kind: "reply", reply: expected.reply, cause });
       else if (expected.events.length > 0) {
         this.#due.push({ kind: expected.kind, left: expected.events.slice(), cause });
       }
     }
-    twin.expected = [];
-    if (!this.isOpen) this.#due = [];
   }
 
   /** Nothing reaches the client any more. */

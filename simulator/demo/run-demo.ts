@@ -22,7 +22,7 @@ import { FaultPlan } from "../faults/fault-plan.js";
 import type { Environment } from "../actors/environment.js";
 import { startHost, type SimulatedHost, type Vm } from "../host.js";
 import { TrafficMeter } from "../storm/traffic-meter.js";
-import { withTimeLimit } from "../time-limit.js";
+import { interruptible, withTimeLimit } from "../time-limit.js";
 import { vmSpec } from "../vm/vm.js";
 import { BootBoard, type Output } from "./boot-board.js";
 import { findBreakingCommit } from "./find-breaking-commit.js";
@@ -97,8 +97,7 @@ async function show(options: DemoOptions, daemon: DaemonProcess): Promise<boolea
   const environment: Environment = {
     // When the daemon ends, so does the demo: nobody waits for it.
     connect: (domid) => connectXenstore(meter.through(transport(domid)), { reconnect: false }),
-    delay: (milliseconds, ended) =>
-      machinePacing.delay(milliseconds, ended === undefined ? signal : AbortSignal.any([ended, signal])),
+    delay: interruptible((milliseconds, ended) => machinePacing.delay(milliseconds, ended), signal),
     random: () => machinePacing.random(),
     nowMilliseconds: () => Date.now(),
   };

@@ -7,7 +7,7 @@
 import type { SimulatedHost, Vm } from "../host.js";
 import type { StoreAccess } from "../actors/store-access.js";
 import type { Phase } from "../actors/toolstack/xl.js";
-import { withTimeLimit } from "../time-limit.js";
+import { interruptible, withTimeLimit } from "../time-limit.js";
 import { vmSpec, type VmShape, type VmSpec } from "../vm/vm.js";
 import { compareSnapshots, takeSnapshot } from "./store-snapshot.js";
 
@@ -196,10 +196,7 @@ export class Storm {
       await withTimeLimit(vm.connected, {
         millisecondsMax: this.plan.connectMillisecondsMax,
         // An interrupted storm waits for no guest that may never connect.
-        clock: {
-          delay: (milliseconds, ended) =>
-            delay(milliseconds, ended === undefined ? signal : AbortSignal.any([ended, signal])),
-        },
+        clock: { delay: interruptible(delay, signal) },
         error: (limit) => new NotConnectedError(`the guest did not connect all its devices within ${limit}`),
       });
     } finally {

@@ -50,7 +50,7 @@ export interface Mistakes {
   readonly commits?: (commits: readonly Commit[]) => readonly Commit[];
 }
 
-/** A world. Made by `createWorld`. */
+/** A world: a daemon and its machines in one process, in virtual time. */
 export class World {
   readonly scheduler: Scheduler;
   readonly environment: Environment;

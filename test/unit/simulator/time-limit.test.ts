@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { machinePacing } from "../../../clients/xenstore/backoff.js";
-import { withTimeLimit, type TimeLimit } from "../../../simulator/time-limit.js";
+import { interruptible, withTimeLimit, type TimeLimit } from "../../../simulator/time-limit.js";
 import { World } from "../../../simulator/world/world.js";
 
 const never = new Promise<never>(() => undefined);
@@ -81,5 +81,27 @@ describe("withTimeLimit in real time", () => {
     await expect(withTimeLimit(never, limitOf(machinePacing, 10))).rejects.toThrow(
       new RangeError("it took longer than 0.01 seconds"),
     );
+  });
+});
+
+describe("interruptible", () => {
+  test("ends a delay with either signal, and else lets it take its time", async () => {
+    const { scheduler } = new World(1);
+    const interruption = new AbortController();
+    const delay = interruptible((milliseconds, ended) => scheduler.delay(milliseconds, ended), interruption.signal);
+    const finished = delay(10);
+    const ended = new AbortController();
+    const endedAlone = delay(5000, ended.signal);
+    const reason = new Error("ended");
+    ended.abort(reason);
+    await expect(endedAlone).rejects.toBe(reason);
+    await scheduler.run(() => false);
+    await expect(finished).resolves.toBeUndefined();
+    const plain = delay(5000);
+    const twice = delay(5000, new AbortController().signal);
+    interruption.abort(reason);
+    await expect(plain).rejects.toBe(reason);
+    await expect(twice).rejects.toBe(reason);
+    expect(scheduler.monotonicMilliseconds()).toBeLessThan(5000);
   });
 });
