@@ -3,9 +3,8 @@
  *
  * Owns the comparison of what reaches a client with what the model says is due to it. Everything is exact: a reply byte for
  * byte, events one for one. Clients in memory read at once, so that the daemon has no reason to collapse or drop an event,
- * and none is forgiven. Two things alone are left open, as the page on semantics leaves them: the generation that
- * DIRECTORY_PART tells, and the order of the events of a removal among watchers below the node, as far as children come
- * before parents.
+ * and none is forgiven. One thing alone is left open, as the page on semantics leaves it: the order of the events of a
+ * removal among watchers below the node, as far as children come before parents.
  */
 import type { Message } from "../../protocol/message.js";
 import { ERROR, getOperation, WATCH_EVENT } from "../../protocol/operation.js";
@@ -142,9 +141,7 @@ function isReply(message: Message, { reply, cause }: DueReply): boolean {
   const { request } = cause;
   if (message.requestId !== request.requestId || message.txId !== request.txId) return false;
   if (typeof reply !== "string") return message.type === ERROR && message.payload === `${reply.error}\0`;
-  if (message.type !== request.type) return false;
-  const isPart = getOperation(request.type)?.name === "DIRECTORY_PART";
-  return (isPart ? message.payload.replace(/^[0-9]+\0/, "*\0") : message.payload) === reply;
+  return message.type === request.type && message.payload === reply;
 }
 
 /** Takes an event out of those that are due, if it may come now. */

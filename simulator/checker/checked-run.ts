@@ -15,7 +15,8 @@ import { World, type Mistakes } from "../world/world.js";
 import { Checker, type CheckedCounts } from "./checker.js";
 import type { Mutation } from "./model/state.js";
 import type { Violation } from "./violation.js";
-import { Visitor, VISITOR_PATH } from "./visitor.js";
+import { Visitor } from "./visitor.js";
+import { VISITOR_DOMAINS, VISITOR_PATH } from "./visitor-requests.js";
 
 const DOM0 = 0 as Domid;
 const RUN_MILLISECONDS = 5000;
@@ -50,6 +51,8 @@ export interface CheckedRun {
    */
   readonly setbacks: readonly string[];
   readonly counts: Readonly<CheckedCounts>;
+  /** How often requests of each operation were answered so: `READ OK`, `WRITE EACCES`. */
+  readonly outcomes: ReadonlyMap<string, number>;
   readonly steps: number;
 }
 
@@ -82,6 +85,7 @@ export async function runChecked(plan: CheckedRunPlan): Promise<CheckedRun> {
     troubles: [...(isRestarted ? [] : troubles), ...world.errors],
     setbacks: isRestarted ? troubles : [],
     counts: checker.counts,
+    outcomes: checker.outcomes,
     steps: world.scheduler.steps,
   };
 }
@@ -102,7 +106,9 @@ async function live(world: World, checker: Checker, { seed, vms, random, trouble
       if (checker.violation === undefined) troubles.push(`${actor} met ${String(error)}`);
     },
   };
-  const visitors = [DOM0, DOM0, 1, 2, 3].map((domid) => new Visitor(world, random, domid));
+  const visitors = [DOM0, DOM0, 1, 2, 3, ...VISITOR_DOMAINS, ...VISITOR_DOMAINS].map(
+    (domid) => new Visitor(world, random, domid),
+  );
   const life = (async () => {
     const host = await startHost({ environment, observer });
     const store = new StoreAccess(await environment.connect(DOM0, "onlooker"));

@@ -27,7 +27,7 @@
  * simulated daemon fails yet. CONTROL is known as far as simulated machines use it.
  */
 import type { Commit, StoreState, Witness } from "../../daemon/memory-daemon.js";
-import { operationNamed, WATCH_EVENT } from "../../protocol/operation.js";
+import { getOperation, operationNamed, WATCH_EVENT } from "../../protocol/operation.js";
 import type { Tap } from "../world/memory-network.js";
 import type { WorldObserver } from "../world/world.js";
 import { Channel, describe, type Cause, type Problem } from "./channel.js";
@@ -73,6 +73,8 @@ export class Checker {
     conflicts: 0,
     daemons: 0,
   };
+  /** How often requests of each operation were answered so: `READ OK`, `WRITE EACCES`. */
+  readonly outcomes = new Map<string, number>();
   readonly #options: CheckerOptions;
   readonly #model: Model;
   /** The channels of the daemon that runs, by the names that it gives them. */
@@ -148,7 +150,10 @@ export class Checker {
   }
 
   #report({ check, problem }: Problem, channel: Channel): void {
-    this.#fail(check, problem, channel);
+    const [due] = this.#dueCommits;
+    // The daemon may have made no such commit at all.
+    const first = due === undefined ? "" : `; what is due first is ${describeCommit(due)}`;
+    this.#fail(check, check === "acknowledgement" ? problem + first : problem, channel);
   }
 
   #tapFor(actor: string): Tap {
@@ -254,6 +259,9 @@ export class Checker {
       return;
     }
     if (typeof reply !== "string" && reply.error === "EAGAIN") this.counts.conflicts++;
+    const operation = getOperation(request.type)?.name ?? "unknown";
+    const outcome = `${operation} ${typeof reply === "string" ? "OK" : reply.error}`;
+    this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
     const cause = { channel, request, seq: this.#model.seq };
     for (const commit of this.#model.takeCommits()) this.#dueCommits.push({ commit, cause });
     for (const each of this.#channels.values()) each.takeExpected(cause);
@@ -314,5 +322,5 @@ function domidOf(name: string): number | undefined {
 }
 
 function describeCommit({ commit, cause }: { readonly commit: ModelCommit; readonly cause: Cause }): string {
-  return `the commit ${String(commit.seq)} that ${describe(cause.request)} made`;
+  return `the commit ${String(commit.seq)} that ${describe(cause.request)} of ${cause.channel.label} made`;
 }

@@ -8,9 +8,9 @@
 import type { Commit, StoreState } from "../../daemon/memory-daemon.js";
 import type { Perms } from "../../protocol/perms.js";
 import { serializePerms } from "../../protocol/perms.js";
-import type { ModelNode } from "./model/model-tree.js";
+import { samePermsLists, type ModelNode } from "./model/model-tree.js";
 import type { ModelCommit } from "./model/model.js";
-import { above, samePermsLists, UNKNOWN_DOMAIN, type ModelDomain, type ModelState } from "./model/state.js";
+import { above, UNKNOWN_DOMAIN, type ModelDomain, type ModelState } from "./model/state.js";
 
 type Change = Commit["changes"][number];
 type DomainRecord = NonNullable<(Change & { readonly kind: "domain" })["after"]>;

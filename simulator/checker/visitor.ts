@@ -1,62 +1,45 @@
 /**
  * Visitors: clients that do what no machine's boot does, at any moment of it.
  *
- * Owns their requests. Boots alone never meet a conflict, seldom an error, and close nothing in the midst of a transaction.
- * A visitor sends without waiting for replies, and looks at none: whether they are right is for whoever looks on. It
- * changes nothing that others need, only what lies below `/visitor` and below `data/visitor` of a guest.
+ * Owns their connections and the course of a visit; what they ask is `visitor-requests.ts`. Boots alone never meet a
+ * conflict, seldom an error, use little of the protocol, and close nothing in the midst of a transaction. A visitor sends
+ * without waiting for replies, and of what it gets it looks only for starts of transactions that were refused: whether
+ * replies are right is for whoever looks on.
  */
 import type { TransportConnection } from "../../clients/xenstore/transport.js";
 import { serializeMessage } from "../../protocol/message.js";
-import { operationNamed, type OperationName } from "../../protocol/operation.js";
+import { ERROR, operationNamed } from "../../protocol/operation.js";
+import { MessageParser } from "../../protocol/parser.js";
 import type { Random } from "../world/random.js";
 import type { World } from "../world/world.js";
+import { FIRST_REQUESTS, OPENING_REQUESTS, VisitorRequests, type VisitorRequest } from "./visitor-requests.js";
 
-/** Where dom0's visitors write; a guest writes elsewhere, for want of a right to. */
-export const VISITOR_PATH = "/visitor";
-
-/** Paths that change while machines boot, relative ones among them. */
-const OTHERS_PATHS = [
-  "/",
-  "/local/domain",
-  "/local/domain/1",
-  "/local/domain/2/device",
-  "/local/domain/3/device/vbd/51712/state",
-  "/local/domain/1/device/vif/0/state",
-  "/local/domain/0/backend/vbd",
-  "/libxl",
-  "/vm",
-  "device",
-  "name",
-  "@releaseDomain",
-  "@introduceDomain",
-  "//",
-] as const;
-
-const OWN_NAMES = ["", "/a", "/a/b", "/a/b/c", "/d", "/d/e"] as const;
-const PERMS = ["n0", "b0", "n0\0r1", "r1\0b2", "n1\0r1\0r2\0r3\0r4\0r5", "n2\0w3\0r1", "x"] as const;
-const KEPT_PERMS = "n0\0r1\0r2\0b3";
-const REQUESTS_MAX = 8;
-/** More than the quota of a guest's node; dom0 may write it. */
-const LONG_VALUE = "long ".repeat(500);
-/** A write in so many is of a long value. */
-const WRITES_PER_LONG = 6;
+const REQUESTS_MAX = 10;
 /** A visit in so many ends with the visitor's connection, whatever is under way. */
 const VISITS_PER_CLOSE = 12;
+/** No connection has a transaction of this number. */
+const UNKNOWN_TRANSACTION = 77_777;
+/** The protocol once had an operation of this number. */
+const UNKNOWN_OPERATION = 20;
 
 /** One visitor. */
 export class Visitor {
   readonly #world: World;
   readonly #random: Random;
   readonly #domid: number;
+  readonly #requests: VisitorRequests;
   #connection: TransportConnection | undefined;
-  #requests = 0;
+  #requestId = 0;
   /** Transactions started on this connection: the daemon numbers them so. */
   #transactions = 0;
+  /** The requests that are to start them, and are not answered. */
+  readonly #starts = new Set<number>();
 
   constructor(world: World, random: Random, domid: number) {
     this.#world = world;
     this.#random = random;
     this.#domid = domid;
+    this.#requests = new VisitorRequests(random, domid);
   }
 
   /** Comes, unless nobody listens for its domain, and sends a few requests. */
@@ -64,31 +47,23 @@ export class Visitor {
     const known = this.#connection;
     const connection = known ?? (await this.#open());
     if (connection === undefined) return;
-    const own = this.#domid === 0 ? VISITOR_PATH : "data/visitor";
-    // Each request is sent for itself, so that those of other clients come between.
-    const add = (name: OperationName, payload: string, txId = 0): void => {
-      connection.send(
-        serializeMessage({ type: operationNamed(name).number, requestId: ++this.#requests, txId, payload }),
-      );
+    const ask = ({ name, payload }: VisitorRequest, txId = 0): void => {
+      this.#send(connection, operationNamed(name).number, payload, txId);
     };
-    if (known === undefined) {
-      // Has entries for guests that will be gone before it is.
-      add("WRITE", `${own}/kept\0`);
-      add("SET_PERMS", `${own}/kept\0${KEPT_PERMS}\0`);
-    }
-    const isTransaction = this.#random.below(2) === 0;
-    const txId = isTransaction ? ++this.#transactions : 0;
-    if (isTransaction) {
-      add("TRANSACTION_START", "\0");
-      add("READ", `${own}/counter\0`, txId);
-    }
-    for (let count = this.#random.below(REQUESTS_MAX); count > 0; count--) this.#addRequest(add, own, txId);
-    if (this.#random.below(2) === 0) add("WRITE", `${own}/counter\0${String(this.#requests)}`, txId);
-    const isLeftOpen = this.#random.below(8) === 0;
+    if (this.#domid === 0 && known === undefined) for (const request of FIRST_REQUESTS) ask(request);
+    if (this.#domid === 0 && this.#isOneIn(4)) for (const request of OPENING_REQUESTS) ask(request);
+    const counter = `${this.#requests.counter()}\0`;
+    const isTransaction = this.#isOneIn(2);
+    const txId = isTransaction ? this.#start(connection) : 0;
+    if (isTransaction) ask({ name: "READ", payload: counter }, txId);
+    for (let count = this.#random.below(REQUESTS_MAX); count > 0; count--) ask(this.#requests.next(), txId);
+    if (!this.#isOneIn(4)) ask({ name: "WRITE", payload: counter + String(this.#requestId) }, txId);
+    if (this.#isOneIn(3)) this.#askWrongly(connection, txId);
+    const isLeftOpen = this.#isOneIn(8);
     // What comes between is not the transaction's, but may be in its way.
-    if (isTransaction && this.#random.below(3) === 0) this.#addRequest(add, own, 0);
-    if (isTransaction && !isLeftOpen) add("TRANSACTION_END", this.#random.below(6) === 0 ? "F\0" : "T\0", txId);
-    if (this.#random.below(VISITS_PER_CLOSE) === 0) this.leave();
+    if (isTransaction && this.#isOneIn(3)) ask(this.#requests.next());
+    if (isTransaction && !isLeftOpen) ask({ name: "TRANSACTION_END", payload: this.#isOneIn(6) ? "F\0" : "T\0" }, txId);
+    if (this.#isOneIn(VISITS_PER_CLOSE)) this.leave();
   }
 
   /** Closes the connection at once. */
@@ -99,8 +74,15 @@ export class Visitor {
 
   async #open(): Promise<TransportConnection | undefined> {
     const transport = this.#world.transport(this.#domid, "visitor");
+    const replies = new MessageParser();
     const opening = transport.open({
-      received: () => undefined,
+      received: (chunk) => {
+        replies.push(chunk);
+        for (let reply = replies.next(); reply !== undefined; reply = replies.next()) {
+          // A start that is refused takes no number.
+          if (this.#starts.delete(reply.requestId) && reply.type === ERROR) this.#transactions--;
+        }
+      },
       closed: () => {
         if (this.#connection === connection) this.#connection = undefined;
       },
@@ -108,49 +90,47 @@ export class Visitor {
     const connection = await opening.catch(() => undefined);
     this.#connection = connection;
     this.#transactions = 0;
+    this.#starts.clear();
     return connection;
   }
 
-  #addRequest(add: (name: OperationName, payload: string, txId?: number) => void, own: string, txId: number): void {
-    const choose = <T>(among: readonly T[]): T => among[this.#random.below(among.length)] as T;
-    const owned = own + choose(OWN_NAMES);
-    const any = this.#random.below(2) === 0 ? owned : choose(OTHERS_PATHS);
-    switch (this.#random.below(13)) {
+  /** Each request is sent for itself, so that those of other clients come between. */
+  #send(connection: TransportConnection, type: number, payload: string, txId: number): void {
+    connection.send(serializeMessage({ type, requestId: ++this.#requestId, txId, payload }));
+  }
+
+  /** @returns the number that the transaction will have */
+  #start(connection: TransportConnection): number {
+    this.#send(connection, operationNamed("TRANSACTION_START").number, "\0", 0);
+    this.#starts.add(this.#requestId);
+    return ++this.#transactions;
+  }
+
+  #askWrongly(connection: TransportConnection, txId: number): void {
+    const { name, payload } = this.#requests.nextWrong();
+    const type = operationNamed(name).number;
+    switch (this.#random.below(4)) {
       case 0:
+        this.#send(
+          connection,
+          operationNamed("TRANSACTION_START").number,
+          "\0",
+          txId === 0 ? UNKNOWN_TRANSACTION : txId,
+        );
+        break;
       case 1:
-        add("READ", `${any}\0`, txId);
+        this.#send(connection, type, payload, UNKNOWN_TRANSACTION);
         break;
       case 2:
-        add("DIRECTORY", `${any}\0`, txId);
-        break;
-      case 3:
-        add("GET_PERMS", `${any}\0`, txId);
-        break;
-      case 4:
-      case 5:
-      case 6: {
-        const isLong = this.#random.below(WRITES_PER_LONG) === 0;
-        add("WRITE", `${owned}\0${isLong ? LONG_VALUE : String(this.#random.below(3))}`, txId);
-        break;
-      }
-      case 7:
-        add("MKDIR", `${owned}\0`, txId);
-        break;
-      case 8:
-        add("RM", `${owned}\0`, txId);
-        break;
-      case 9:
-        add("SET_PERMS", `${owned}\0${choose(PERMS)}\0`, txId);
-        break;
-      case 10:
-        add("WATCH", `${any}\0token ${String(this.#random.below(3))}\0`);
-        break;
-      case 11:
-        add("UNWATCH", `${any}\0token ${String(this.#random.below(3))}\0`);
+        this.#send(connection, UNKNOWN_OPERATION, payload, txId);
         break;
       default:
-        add("DIRECTORY_PART", `${any}\0${String(this.#random.below(10))}\0`, txId);
+        this.#send(connection, type, payload, txId);
         break;
     }
+  }
+
+  #isOneIn(count: number): boolean {
+    return this.#random.below(count) === 0;
   }
 }

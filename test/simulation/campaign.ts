@@ -45,7 +45,11 @@ class Job {
   readonly #process: ChildProcess;
 
   constructor() {
-    this.#process = fork(fileURLToPath(import.meta.url), ["--is-job"], { execArgv: process.execArgv });
+    this.#process = fork(fileURLToPath(import.meta.url), ["--is-job"], {
+      execArgv: process.execArgv,
+      // Carries maps.
+      serialization: "advanced",
+    });
   }
 
   /** @throws Error when the process ends instead */
@@ -85,12 +89,15 @@ class Progress {
 
   finish(): void {
     console.log(this.#line("everything is explained"));
+    const outcomes = [...this.total.outcomes].sort(([left], [right]) => (left < right ? -1 : 1));
+    console.log(`answers: ${outcomes.map(([outcome, times]) => `${outcome} ${String(times)}`).join(", ")}`);
   }
 
   #line(what: string): string {
     const seconds = (performance.now() - this.#started) / 1000;
     const rate = (this.total.seeds / seconds).toFixed(1);
-    return `${seconds.toFixed(0)} s, ${rate} seeds a second, ${what}: ${JSON.stringify(this.total)}`;
+    const counts = JSON.stringify({ ...this.total, outcomes: undefined });
+    return `${seconds.toFixed(0)} s, ${rate} seeds a second, ${what}: ${counts}`;
   }
 }
 

@@ -9,13 +9,15 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Commit } from "../../daemon/memory-daemon.js";
 import { Outbox } from "../../daemon/connection/outbox.js";
 import { CoreState } from "../../daemon/dispatch/state.js";
+import type { Call } from "../../daemon/dispatch/call.js";
 import { Draft } from "../../daemon/store/draft.js";
+import { NO_RECORD, type DomainRecord } from "../../daemon/store/root.js";
 import { Store } from "../../daemon/store/store.js";
 import { Transaction } from "../../daemon/store/transaction.js";
 import { executeTreeRequest } from "../../daemon/store/tree-request.js";
 import type { Seq } from "../../protocol/identifiers.js";
 import type { Message } from "../../protocol/message.js";
-import { getOperation, WATCH_EVENT, type OperationName } from "../../protocol/operation.js";
+import { ERROR, getOperation, WATCH_EVENT, type OperationName } from "../../protocol/operation.js";
 import { runChecked, type CheckedRun } from "../../simulator/checker/checked-run.js";
 import type { CheckName } from "../../simulator/checker/violation.js";
 import type { Mistakes } from "../../simulator/world/world.js";
@@ -26,8 +28,13 @@ import { mistakenListener, type WireMistake } from "../support/wire-mistakes.js"
 const SEEDS_MAX = 20;
 const VMS = 2;
 
+const { ignoredQuota, exceededQuota } = vi.hoisted(() => ({
+  ignoredQuota: (name: string): string => `the quota of ${name} is ignored`,
+  exceededQuota: (name: string): string => `one more than the quota of ${name} is allowed`,
+}));
+
 /** Mistakes in functions, which no spy reaches: the mocks below look here. */
-const mistake = vi.hoisted(() => ({ current: "" }));
+const mistake = vi.hoisted(() => ({ current: "", isInForgetfulHandler: false }));
 
 vi.mock(import("../../daemon/store/permission.js"), async (importOriginal) => {
   const original = await importOriginal();
@@ -36,6 +43,12 @@ vi.mock(import("../../daemon/store/permission.js"), async (importOriginal) => {
     withoutEntriesFor: (domid, perms) =>
       mistake.current === "a domain's entries stay when it is gone" ? perms : original.withoutEntriesFor(domid, perms),
     accessOf: (...parameters) => (mistake.current === "perms are ignored" ? 7 : original.accessOf(...parameters)),
+    requesterFor: (root, domid) =>
+      mistake.current === "a target gives no rights"
+        ? { domid, target: undefined }
+        : original.requesterFor(root, domid),
+    inheritedPerms: (requester, parent) =>
+      mistake.current === "a new node has its parent's owner" ? parent : original.inheritedPerms(requester, parent),
   };
 });
 
@@ -43,7 +56,51 @@ vi.mock(import("../../daemon/store/quota-limit.js"), async (importOriginal) => {
   const original = await importOriginal();
   return {
     ...original,
-    exceedsQuota: (...parameters) => mistake.current !== "quotas are ignored" && original.exceedsQuota(...parameters),
+    exceedsQuota: (root, domid, name, used) => {
+      if (mistake.current === "quotas are ignored" || mistake.current === ignoredQuota(name)) return false;
+      return original.exceedsQuota(root, domid, name, mistake.current === exceededQuota(name) ? used - 1 : used);
+    },
+  };
+});
+
+/** Lets a handler forget what `resetConnection` is to do. */
+const forgetfulIf = vi.hoisted(
+  () =>
+    <Handler extends (call: Call) => unknown>(what: string, handler: Handler): Handler =>
+      ((call: Call) => {
+        mistake.isInForgetfulHandler = mistake.current === what;
+        try {
+          return handler(call);
+        } finally {
+          mistake.isInForgetfulHandler = false;
+        }
+      }) as Handler,
+);
+
+vi.mock(import("../../daemon/dispatch/domain-handlers.js"), async (importOriginal) => {
+  const original = await importOriginal();
+  return {
+    ...original,
+    handleIntroduce: forgetfulIf("a repeated INTRODUCE leaves the guest its watches", original.handleIntroduce),
+  };
+});
+
+vi.mock(import("../../daemon/dispatch/watch-handlers.js"), async (importOriginal) => {
+  const original = await importOriginal();
+  return {
+    ...original,
+    handleResetWatches: forgetfulIf("RESET_WATCHES does nothing", original.handleResetWatches),
+  };
+});
+
+vi.mock(import("../../daemon/dispatch/transaction-handlers.js"), async (importOriginal) => {
+  const original = await importOriginal();
+  return {
+    ...original,
+    handleTransactionStart: (call) =>
+      original.handleTransactionStart(
+        mistake.current === "a transaction starts within another" ? { ...call, transaction: undefined } : call,
+      ),
   };
 });
 
@@ -67,6 +124,29 @@ afterEach(() => {
 
 const isEvent = (message: Message | undefined): message is Message => message?.type === WATCH_EVENT;
 const nameOf = (message: Message): OperationName | undefined => getOperation(message.type)?.name;
+
+/** Gives another answer to those requests of one operation that get this error. */
+function errors(operation: OperationName, error: string, payload: (request: Message) => string): WireMistake {
+  return {
+    output: (messages, { requests }) =>
+      messages.map((message) => {
+        const request = requests.get(message.requestId);
+        const isOccasion = message.type === ERROR && message.payload === `${error}\0` && request !== undefined;
+        if (!isOccasion || nameOf(request) !== operation) return message;
+        return { ...message, type: request.type, payload: payload(request) };
+      }),
+  };
+}
+
+/** Domain records are not changed where that is so. */
+function mistakeRecords(isForgotten: (before: DomainRecord, after: DomainRecord) => boolean): void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the draft below
+  const original = Draft.prototype.setDomain;
+  vi.spyOn(Draft.prototype, "setDomain").mockImplementation(function (this: Draft, domid, record) {
+    if (isForgotten(this.root.domains.get(domid) ?? NO_RECORD, record)) return;
+    original.call(this, domid, record);
+  });
+}
 
 /** Changes replies of one operation. */
 function replies(
@@ -154,6 +234,15 @@ function mistakeEnds(
   });
 }
 
+/** `resetConnection` does nothing for the handlers that are forgetful. */
+function mistakeResets(): void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the state below
+  const original = CoreState.prototype.resetConnection;
+  vi.spyOn(CoreState.prototype, "resetConnection").mockImplementation(function (this: CoreState, connection) {
+    if (!mistake.isInForgetfulHandler) original.call(this, connection);
+  });
+}
+
 const CONFLICT = {
   outcome: "conflict",
   request: { operation: "READ", path: "/" },
@@ -173,6 +262,15 @@ function mistakeSnapshots(): void {
     return executeTreeRequest(new Draft(store.root, 0 as Seq), request, { requester, nodesOwned: 0 });
   });
 }
+
+/**
+ * The checks that find a daemon that does what it should not, or does not what it should. A commit that it does not make is
+ * noticed at the latest when somebody is told of what happened after it.
+ */
+const BY_WHAT_IS_DONE: readonly CheckName[] = ["reply", "chain", "acknowledgement", "event", "order"];
+
+/** Quotas that visitors meet. */
+const QUOTAS = ["nodes", "watches", "transactions", "transaction-nodes", "node-size", "permissions"] as const;
 
 const CASES: readonly Case[] = [
   {
@@ -293,8 +391,89 @@ const CASES: readonly Case[] = [
     foundBy: ["event", "order"],
   },
   { what: "a domain's entries stay when it is gone", foundBy: ["chain"] },
-  { what: "perms are ignored", foundBy: ["reply", "chain", "event", "order"] },
-  { what: "quotas are ignored", foundBy: ["reply", "chain"] },
+  { what: "perms are ignored", foundBy: BY_WHAT_IS_DONE },
+  { what: "quotas are ignored", foundBy: BY_WHAT_IS_DONE },
+  ...QUOTAS.flatMap((name): Case[] => [
+    { what: ignoredQuota(name), foundBy: BY_WHAT_IS_DONE },
+    { what: exceededQuota(name), foundBy: BY_WHAT_IS_DONE },
+  ]),
+  {
+    what: "a transaction that met a quota ends well",
+    foundBy: ["reply"],
+    inDaemon: () => {
+      mistakeEnds((_, end) => (end.outcome === "refused" ? { outcome: "unchanged" } : end));
+    },
+  },
+  { what: "a target gives no rights", foundBy: BY_WHAT_IS_DONE },
+  {
+    what: "a target stays when it is gone",
+    foundBy: ["chain"],
+    inDaemon: () => {
+      mistakeRecords(({ target }, after) => target !== undefined && after.target === undefined && after !== NO_RECORD);
+    },
+  },
+  { what: "a new node has its parent's owner", foundBy: BY_WHAT_IS_DONE },
+  {
+    what: "SET_FEATURE is fine after INTRODUCE",
+    foundBy: ["reply"],
+    wire: () => errors("SET_FEATURE", "EBUSY", () => "OK\0"),
+  },
+  {
+    what: "RESUME does not make the next shutdown news",
+    foundBy: BY_WHAT_IS_DONE,
+    inDaemon: () => {
+      mistakeRecords((before, after) => before.shutdown && !after.shutdown && after !== NO_RECORD);
+    },
+  },
+  {
+    what: "a shutdown is news each time",
+    foundBy: BY_WHAT_IS_DONE,
+    inDaemon: () => {
+      mistakeRecords((before, after) => !before.shutdown && after.shutdown);
+    },
+  },
+  {
+    what: "a watch reaches one level deeper than its depth",
+    foundBy: ["event", "order"],
+    wire: () => ({
+      input: (message) =>
+        nameOf(message) === "WATCH"
+          ? {
+              ...message,
+              payload: message.payload.replace(/([0-9])\0$/, (_, depth) => `${String(Number(depth) + 1)}\0`),
+            }
+          : message,
+    }),
+  },
+  {
+    what: "a repeated INTRODUCE leaves the guest its watches",
+    foundBy: ["event", "order", "reply"],
+    inDaemon: mistakeResets,
+  },
+  { what: "RESET_WATCHES does nothing", foundBy: ["event", "order", "reply"], inDaemon: mistakeResets },
+  { what: "a transaction starts within another", foundBy: ["reply"] },
+  {
+    what: "DIRECTORY_PART tells a generation that never changes",
+    foundBy: ["reply"],
+    wire: () =>
+      replies("DIRECTORY_PART", (message) => ({ ...message, payload: message.payload.replace(/^[0-9]+/, "1") })),
+  },
+  {
+    what: "DIRECTORY_PART tells a generation that changes with anything",
+    foundBy: ["reply"],
+    wire: () => {
+      let generation = 0;
+      return replies("DIRECTORY_PART", (message) => ({
+        ...message,
+        payload: message.payload.replace(/^[0-9]+/, () => String(++generation)),
+      }));
+    },
+  },
+  {
+    what: "DIRECTORY answers a list that is too long with no names",
+    foundBy: ["reply"],
+    wire: () => errors("DIRECTORY", "E2BIG", () => ""),
+  },
   {
     what: "a commit tells a wrong before",
     foundBy: ["chain"],

@@ -28,17 +28,23 @@ export interface SeedsTotal {
   restarts: number;
   /** Runs in which a restart kept a machine from coming up or from going without a trace. */
   setbacks: number;
+  /** How often requests of each operation were answered so: `READ OK`, `WRITE EACCES`. */
+  readonly outcomes: Map<string, number>;
 }
 
 /** The total of no runs. */
 export function noSeeds(): SeedsTotal {
-  return { seeds: 0, requests: 0, replies: 0, events: 0, commits: 0, conflicts: 0, restarts: 0, setbacks: 0 };
+  const counts = { seeds: 0, requests: 0, replies: 0, events: 0, commits: 0, conflicts: 0, restarts: 0, setbacks: 0 };
+  return { ...counts, outcomes: new Map() };
 }
 
 /** Adds what was run elsewhere to a total. */
-export function addSeeds(total: SeedsTotal, more: Readonly<SeedsTotal>): void {
-  for (const name of Object.keys(total) as (keyof SeedsTotal)[]) total[name] += more[name];
+export function addSeeds(total: SeedsTotal, { outcomes, ...counts }: AddedSeeds): void {
+  for (const [name, count] of Object.entries(counts)) total[name as keyof typeof counts] += count;
+  for (const [outcome, count] of outcomes) total.outcomes.set(outcome, (total.outcomes.get(outcome) ?? 0) + count);
 }
+
+type AddedSeeds = Readonly<Omit<SeedsTotal, "outcomes">> & Pick<CheckedRun, "outcomes">;
 
 /**
  * Runs the seeds one after the other.
@@ -56,7 +62,9 @@ export async function runSeeds({ first, seeds, vms, report, setback }: SeedsPlan
     }
     const { requests, replies, events, commits, conflicts, daemons } = run.counts;
     const setbacks = run.setbacks.length > 0 ? 1 : 0;
-    addSeeds(total, { seeds: 1, requests, replies, events, commits, conflicts, restarts: daemons - 1, setbacks });
+    const { outcomes } = run;
+    const counts = { requests, replies, events, commits, conflicts, restarts: daemons - 1, setbacks };
+    addSeeds(total, { seeds: 1, ...counts, outcomes });
     for (const line of run.setbacks) setback?.(`seed ${String(seed)}, after a restart: ${line}`);
     report?.(total);
   }

@@ -7,6 +7,8 @@
  * 1. A map that two trees have in common is never changed; the first to change copies it. What is in it never changes.
  * 2. `changes` holds each path that was set or deleted since `beginChange`, or since the tree was copied, with what was
  *    there then.
+ * 3. `generation` is the seq of the last change to a node's value, perms or list of children, which need not be a net one: a
+ *    value that one commit changes and changes back counts.
  */
 import type { Perms } from "../../../protocol/perms.js";
 
@@ -21,6 +23,7 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 interface Entry {
   readonly node: ModelNode;
   readonly names: ReadonlySet<string>;
+  readonly generation: number;
 }
 
 /** The nodes of one state. */
@@ -28,10 +31,12 @@ export class ModelTree {
   #entries: Map<string, Entry>;
   #isShared = false;
   #changes = new Map<string, ModelNode | undefined>();
+  /** The generation of what changes now. */
+  #seq = 0;
 
   /** A tree of `/` alone. */
   constructor(top: ModelNode) {
-    this.#entries = new Map([["/", { node: top, names: NO_NAMES }]]);
+    this.#entries = new Map([["/", { node: top, names: NO_NAMES, generation: 0 }]]);
   }
 
   get size(): number {
@@ -49,16 +54,23 @@ export class ModelTree {
     copy.#entries = this.#entries;
     this.#isShared = true;
     copy.#isShared = true;
+    copy.#seq = this.#seq;
     return copy;
   }
 
-  /** Forgets the changes so far. */
-  beginChange(): void {
+  /** Forgets the changes so far; those that follow belong to the commit with this seq. */
+  beginChange(seq: number): void {
     if (this.#changes.size > 0) this.#changes = new Map();
+    this.#seq = seq;
   }
 
   get(path: string): ModelNode | undefined {
     return this.#entries.get(path)?.node;
+  }
+
+  /** The seq of the commit that last changed a node, which is there. */
+  generationOf(path: string): number {
+    return this.#mustGet(path).generation;
   }
 
   /** What was at a path when the change at hand began. */
@@ -96,7 +108,9 @@ export class ModelTree {
     this.#own();
     const old = this.#entries.get(path);
     this.#remember(path, old?.node);
-    this.#entries.set(path, { node, names: old?.names ?? NO_NAMES });
+    const isChange = old?.node.value !== node.value || !samePermsLists(old.node.perms, node.perms);
+    const generation = isChange ? this.#seq : old.generation;
+    this.#entries.set(path, { node, names: old?.names ?? NO_NAMES, generation });
     if (old === undefined) this.#setNames(path, (names, name) => names.add(name));
   }
 
@@ -122,7 +136,7 @@ export class ModelTree {
     if (entry === undefined) return;
     const names = new Set(entry.names);
     change(names, path.slice(slash + 1));
-    this.#entries.set(parent, { node: entry.node, names });
+    this.#entries.set(parent, { node: entry.node, names, generation: this.#seq });
   }
 
   #mustGet(path: string): Entry {
@@ -136,4 +150,11 @@ export class ModelTree {
     this.#entries = new Map(this.#entries);
     this.#isShared = false;
   }
+}
+
+/** Whether two lists say the same. */
+export function samePermsLists(left: Perms | undefined, right: Perms | undefined): boolean {
+  const text = (perms: Perms | undefined): string =>
+    (perms ?? []).map(({ access, domid }) => `${String(access)}:${String(domid)}`).join(" ");
+  return text(left) === text(right);
 }

@@ -10,7 +10,7 @@ import { parseDomid, type Domid } from "../../../protocol/identifiers.js";
 import { getOperation, type TableOperation } from "../../../protocol/operation.js";
 import { REQUEST_CODECS } from "../../../protocol/payload.js";
 import type { Permission, Perms } from "../../../protocol/perms.js";
-import type { ModelNode } from "./model-tree.js";
+import { samePermsLists, type ModelNode } from "./model-tree.js";
 import {
   beginChange,
   copyState,
@@ -21,7 +21,6 @@ import {
   ownerOf,
   quotaFor,
   replaceState,
-  samePermsLists,
   textWithoutTree,
   UNKNOWN_DOMAIN,
   type ModelBefore,
@@ -30,7 +29,14 @@ import {
   type Mutation,
   type Who,
 } from "./state.js";
-import { deleteWithin, runRequest, type ModelEvent, type ModelReply, type ModelRequest } from "./tree-request.js";
+import {
+  comparableReply,
+  deleteWithin,
+  runRequest,
+  type ModelEvent,
+  type ModelReply,
+  type ModelRequest,
+} from "./tree-request.js";
 import { tell, toldPath, type ModelDeliveries, type ModelWatch } from "./watch-events.js";
 
 /** What a client must get next. */
@@ -78,6 +84,7 @@ interface ModelTransaction {
   readonly base: ModelState;
   readonly state: ModelState;
   readonly events: ModelEvent[];
+  /** Requests, and what must be the same of their replies at the end. */
   readonly log: { readonly request: ModelRequest; readonly reply: ModelReply }[];
   readonly named: Set<string>;
   poisoned: boolean;
@@ -107,6 +114,7 @@ const OK = "OK\0";
 const failed = (error: string): ModelReply => ({ error });
 const WATCHDEPTH = 4;
 const FIRST_RESERVED = 0x7ff0;
+const UINT32_MAX = 0xffff_ffff;
 
 /** The model. */
 export class Model {
@@ -286,7 +294,7 @@ export class Model {
       }
       case "SET_FEATURE": {
         const request = REQUEST_CODECS.SET_FEATURE.parse(payload);
-        if (request === undefined) return failed("EINVAL");
+        if (request === undefined || request.domid >= FIRST_RESERVED) return failed("EINVAL");
         if (this.isIntroduced(request.domid)) return failed("EBUSY");
         if (request.features !== 0 && request.features !== WATCHDEPTH) return failed("EINVAL");
         return this.#change(connection, () => this.#setDomain(request.domid, { features: request.features }));
@@ -322,7 +330,7 @@ export class Model {
   ): ModelReply {
     const { refusal } = this;
     const untouched = refusal === undefined ? undefined : copyState(this.state);
-    const before = beginChange(this.state);
+    const before = beginChange(this.state, this.seq + 1);
     const events: ModelEvent[] = [];
     const reply = act(events);
     const { tree, special, quotas, domains } = this.state;
@@ -359,7 +367,7 @@ export class Model {
     const reply = runRequest(scene, request);
     if (!samePermsLists(specialBefore, state.special.get(request.path))) transaction.changedSpecial = true;
     if (typeof reply !== "string" && reply.error === "ENOSPC") transaction.poisoned = true;
-    log.push({ request, reply });
+    log.push({ request, reply: comparableReply(state, request, reply) });
     return reply;
   }
 
@@ -369,11 +377,13 @@ export class Model {
     for (const each of this.#connections) if (each.domid === connection.domid) held += each.transactions.size;
     if (isOverQuota(this.state, connection.domid, "transactions", held)) return failed("ENOSPC");
     const id = ++connection.lastTxId;
+    const state = copyState(this.state);
+    beginChange(state, this.seq + 1);
     connection.transactions.set(id, {
       id,
       baseSeq: this.seq,
       base: copyState(this.state),
-      state: copyState(this.state),
+      state,
       events: [],
       log: [],
       named: new Set(),
@@ -399,10 +409,11 @@ export class Model {
     const idle = transaction.events.length === 0 && !transaction.changedSpecial;
     if (idle && this.#mutation !== "a read-only transaction can conflict") return OK;
     const result = copyState(this.state);
+    beginChange(result, this.seq + 1);
     const events: ModelEvent[] = [];
     const scene = { state: result, events, who: this.#who(connection), mutation: this.#mutation };
     for (const { request, reply } of transaction.log) {
-      const now = runRequest(scene, request);
+      const now = comparableReply(result, request, runRequest(scene, request));
       if (!sameReplies(reply, now) && this.#mutation !== "no transaction ever conflicts") return failed("EAGAIN");
     }
     // The requests may have nothing left to do.
@@ -454,7 +465,7 @@ export class Model {
 
   #introduce(connection: ModelConnection, payload: string): ModelReply {
     const request = REQUEST_CODECS.INTRODUCE.parse(payload);
-    if (request === undefined || request.port <= 0) return failed("EINVAL");
+    if (request === undefined || request.port <= 0 || request.port > UINT32_MAX) return failed("EINVAL");
     const { domid, gfn, port } = request;
     if (domid === 0 || domid >= FIRST_RESERVED) return failed("EINVAL");
     const isRepeated = this.isIntroduced(domid);
@@ -530,6 +541,7 @@ export class Model {
     const request = REQUEST_CODECS.SET_QUOTA.parse(payload);
     if (request === undefined || !MODEL_QUOTAS.has(request.quota)) return failed("EINVAL");
     const { domid, quota, value } = request;
+    if (value > UINT32_MAX) return failed("EINVAL");
     if (domid === undefined) {
       return this.#change(connection, () => {
         if (quotaFor(this.state, -1, quota) !== value) this.state.quotas.set(quota, value);

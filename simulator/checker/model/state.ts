@@ -132,9 +132,9 @@ export function replaceState(target: ModelState, source: ModelState): void {
   target.domains = source.domains;
 }
 
-/** Forgets the changes of the tree so far; returns what else there is now. */
-export function beginChange(state: ModelState): ModelBefore {
-  state.tree.beginChange();
+/** Forgets the changes of the tree so far, before those of a commit; returns what else there is now. */
+export function beginChange(state: ModelState, seq: number): ModelBefore {
+  state.tree.beginChange(seq);
   return { special: new Map(state.special), quotas: new Map(state.quotas), domains: new Map(state.domains) };
 }
 
@@ -199,11 +199,4 @@ export function nodesOwnedBy(state: ModelState, domid: number): number {
   let count = 0;
   for (const [, { perms }] of state.tree.nodes()) if (ownerOf(perms) === domid) count++;
   return count;
-}
-
-/** Whether two lists say the same. */
-export function samePermsLists(left: Perms | undefined, right: Perms | undefined): boolean {
-  const text = (perms: Perms | undefined): string =>
-    (perms ?? []).map(({ access, domid }) => `${String(access)}:${String(domid)}`).join(" ");
-  return text(left) === text(right);
 }

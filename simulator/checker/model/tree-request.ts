@@ -28,7 +28,7 @@ export type ModelRequest =
   | { readonly operation: "WRITE"; readonly path: string; readonly value: string }
   | { readonly operation: "SET_PERMS"; readonly path: string; readonly perms: Perms };
 
-/** What is answered: a payload, or an error. The generation of DIRECTORY_PART is `*`, since nothing may depend on it. */
+/** What is answered: a payload, or an error. */
 export type ModelReply = string | { readonly error: string };
 
 /** What happened, for watches. */
@@ -47,6 +47,7 @@ export interface Scene {
 }
 
 const OK = "OK\0";
+const PAYLOAD_MAX = 4096;
 const failed = (error: string): ModelReply => ({ error });
 
 /** The text of a permission list with a NUL behind each entry. */
@@ -65,16 +66,13 @@ export function runRequest(scene: Scene, request: ModelRequest): ModelReply {
     case "DIRECTORY": {
       const node = lookUp(scene, request.path, ACCESS.READ);
       if ("error" in node) return node;
-      return state.tree
-        .namesBelow(request.path)
-        .map((name) => `${name}\0`)
-        .join("");
+      const list = listBelow(state, request.path);
+      return list.length > PAYLOAD_MAX ? failed("E2BIG") : list;
     }
     case "DIRECTORY_PART": {
       const node = lookUp(scene, request.path, ACCESS.READ);
       if ("error" in node) return node;
-      const all = state.tree.namesBelow(request.path).map((name) => `${name}\0`);
-      return `*\0${all.join("").slice(request.offset)}\0`;
+      return part(`${String(state.tree.generationOf(request.path))}\0`, listBelow(state, request.path), request.offset);
     }
     case "GET_PERMS": {
       if (request.path.startsWith("@")) {
@@ -96,6 +94,31 @@ export function runRequest(scene: Scene, request: ModelRequest): ModelReply {
     case "SET_PERMS":
       return setPerms(scene, request.path, request.perms);
   }
+}
+
+/** The names below a path, each with a NUL behind it. */
+function listBelow(state: ModelState, path: string): string {
+  return state.tree
+    .namesBelow(path)
+    .map((name) => `${name}\0`)
+    .join("");
+}
+
+/** As many whole names from the offset on as leave room for the NUL at the end of the list. */
+function part(generation: string, list: string, offset: number): string {
+  const rest = list.slice(offset);
+  const room = PAYLOAD_MAX - generation.length - 1;
+  if (rest.length <= room) return `${generation}${rest}\0`;
+  return generation + rest.slice(0, rest.lastIndexOf("\0", room - 1) + 1);
+}
+
+/**
+ * What must be the same of a reply for a transaction to go through. That is all of it, but of DIRECTORY_PART's: there the
+ * generation may differ, and the list must be the same as far as a message goes.
+ */
+export function comparableReply(state: ModelState, request: ModelRequest, reply: ModelReply): ModelReply {
+  if (request.operation !== "DIRECTORY_PART" || typeof reply !== "string") return reply;
+  return listBelow(state, request.path).slice(request.offset, request.offset + PAYLOAD_MAX);
 }
 
 function nearestExisting(state: ModelState, path: string): ModelNode {

@@ -86,6 +86,7 @@ export function tell<Owner>(
   return groups;
 }
 
+/** A depth of 0 reaches nothing, as `@releaseDomain/<domid>` lies one level below. */
 function tellSpecial<Owner>(
   event: ModelEvent & { readonly kind: "special" },
   watches: readonly ModelWatch<Owner>[],
@@ -97,7 +98,7 @@ function tellSpecial<Owner>(
   for (const watch of watches) {
     if (!canRead(after.special.get(event.path), whoOf(watch.owner))) continue;
     if (watch.path === withDomid) deliveries.push({ watch, path: withDomid });
-    else if (watch.path === event.path)
+    else if (watch.path === event.path && watch.depth !== 0)
       deliveries.push({ watch, path: watch.depth === undefined ? event.path : withDomid });
   }
   return deliveries;

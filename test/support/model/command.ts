@@ -229,7 +229,7 @@ function otherAct(
   switch (name) {
     case "special WATCH": {
       const path = pick(SPECIAL_PATHS, pathNumber);
-      return send("WATCH", detail < 30 ? { path, token: "s" } : { path, token: "s", depth: 1 });
+      return send("WATCH", detail < 30 ? { path, token: "s" } : { path, token: "s", depth: detail % 3 });
     }
     case "special SET_PERMS":
       return send("SET_PERMS", { path: pick(SPECIAL_PATHS.slice(0, 2), pathNumber), perms: pick(PERMS, detail) });

@@ -40,7 +40,7 @@ describe("ModelTree", () => {
 
   test("remembers what each path was before the first change of it (invariant 2)", () => {
     const tree = sampleTree();
-    tree.beginChange();
+    tree.beginChange(1);
     tree.set("/a", node("1"));
     tree.set("/a", node("2"));
     tree.delete("/c");
@@ -57,5 +57,25 @@ describe("ModelTree", () => {
       "/a/b",
     ]);
     expect(tree.copy().changes.size).toBe(0);
+  });
+
+  test("counts as a change of a node its value, its perms and its children, and nothing else (invariant 3)", () => {
+    const tree = sampleTree();
+    const generations = (): number[] => ["/", "/a", "/a/b", "/c"].map((path) => tree.generationOf(path));
+    tree.beginChange(5);
+    tree.set("/a/b", node("/a/b"));
+    expect(generations()).toEqual([0, 0, 0, 0]);
+    tree.set("/a/b", node("other"));
+    tree.set("/a/b", node("/a/b"));
+    expect(generations()).toEqual([0, 0, 5, 0]);
+    tree.beginChange(6);
+    tree.set("/a/d", node(""));
+    expect(generations()).toEqual([0, 6, 5, 0]);
+    tree.beginChange(7);
+    tree.delete("/a/d");
+    expect(generations()).toEqual([0, 7, 5, 0]);
+    tree.beginChange(8);
+    tree.set("/c", { value: "/c", perms: parsePerms(["r0"]) ?? node("").perms });
+    expect(generations()).toEqual([0, 7, 5, 8]);
   });
 });
