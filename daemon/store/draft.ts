@@ -52,9 +52,13 @@ export class Draft {
     this.seq = seq;
   }
 
-  /** Whether committing it would change or fire anything. */
+  /**
+   * Whether committing it would change and fire nothing. Perms of a special path, which fire nothing, can have been changed
+   * and changed back.
+   */
   get isEmpty(): boolean {
-    return this.root === this.base && this.events.length === 0;
+    if (this.events.length > 0) return false;
+    return this.root === this.base || this.netChanges().length === 0;
   }
 
   /** How many nodes more (or fewer) than in the base a domain owns. */

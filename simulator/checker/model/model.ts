@@ -88,8 +88,6 @@ interface ModelTransaction {
   readonly log: { readonly request: ModelRequest; readonly reply: ModelReply }[];
   readonly named: Set<string>;
   poisoned: boolean;
-  /** Whether it changed the perms of a special path, which fires nothing. */
-  changedSpecial: boolean;
 }
 
 /** A client. */
@@ -363,9 +361,7 @@ export class Model {
     }
     named.add(request.path);
     const scene = { state, events, who: this.#who(connection), mutation: this.#mutation };
-    const specialBefore = state.special.get(request.path);
     const reply = runRequest(scene, request);
-    if (!samePermsLists(specialBefore, state.special.get(request.path))) transaction.changedSpecial = true;
     if (typeof reply !== "string" && reply.error === "ENOSPC") transaction.poisoned = true;
     log.push({ request, reply: comparableReply(state, request, reply) });
     return reply;
@@ -388,7 +384,6 @@ export class Model {
       log: [],
       named: new Set(),
       poisoned: false,
-      changedSpecial: false,
     });
     return `${String(id)}\0`;
   }
@@ -406,7 +401,10 @@ export class Model {
 
   #commit(connection: ModelConnection, transaction: ModelTransaction): ModelReply {
     if (transaction.poisoned) return failed("ENOSPC");
-    const idle = transaction.events.length === 0 && !transaction.changedSpecial;
+    const { state, base } = transaction;
+    // The perms of a special path can change, and change back, without an event.
+    const isSame = [...state.special].every(([path, perms]) => samePermsLists(perms, base.special.get(path)));
+    const idle = transaction.events.length === 0 && isSame;
     if (idle && this.#mutation !== "a read-only transaction can conflict") return OK;
     const result = copyState(this.state);
     beginChange(result, this.seq + 1);

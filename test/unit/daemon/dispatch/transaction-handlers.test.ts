@@ -125,6 +125,21 @@ describe("a transaction", () => {
     expect(harness.core.seq).toBe(seq);
   });
 
+  test("that changed a special path's perms and changed them back has changed nothing, and never conflicts", () => {
+    write(dom0, "/a", "1");
+    const setPerms = (text: string, txId: number) =>
+      harness.ask(dom0, "SET_PERMS", { path: "@releaseDomain", perms: parsePerms([text]) as Perms }, txId);
+    const txId = harness.startTransaction(dom0);
+    read(dom0, "/a", txId);
+    expect([setPerms("n0", txId), setPerms("r0", txId)]).toEqual([OK, OK]);
+    write(other, "/a", "2");
+    const { seq } = harness.core;
+    expect(end(dom0, txId)).toBe(OK);
+    const unmoved = harness.startTransaction(dom0);
+    expect([setPerms("n0", unmoved), setPerms("r0", unmoved), end(dom0, unmoved)]).toEqual([OK, OK, OK]);
+    expect(harness.core.seq).toBe(seq);
+  });
+
   test("does not conflict with one that writes other nodes, or creates a sibling without listing the parent", () => {
     const [first, second] = [harness.startTransaction(dom0), harness.startTransaction(other)];
     write(dom0, "/p/1", "", first);
