@@ -4,7 +4,8 @@
  * Start: lock → repository → root at the tip, journal replayed behind it (`recover-state.ts`) → sockets; the recorder loads the tip meanwhile.
  * A reply is released when its commit is in the journal; the recorder follows the journal into Git, and where it falls too
  * far behind, the clients that commit are slowed (`backlog.ts`). Stop: sockets close, the recorder seals what the journal
- * holds, within a time limit; what it does not reach it records at the next start.
+ * holds, within a time limit; what it does not reach it records at the next start. The request trace, of which nobody was
+ * promised anything, is waited for meanwhile, and for less long.
  */
 import { join } from "node:path";
 import { formatLag, HistoryBacklog, segmentBytesFor } from "./backlog.js";
@@ -33,6 +34,8 @@ import { checkSocketPath, isServed } from "./server/socket-path.js";
 
 /** Longest that a stop waits for the history. */
 const STOP_MILLISECONDS_MAX = 5000;
+/** Longest that a stop waits for the request trace. */
+const TRACE_STOP_MILLISECONDS_MAX = 2000;
 /** How often the log says what its rate limit left out. */
 const LOG_FLUSH_MILLISECONDS = 1000;
 
@@ -86,7 +89,13 @@ export interface Daemon {
   /** Goes on in a new trace file, after somebody renamed the one at hand. */
   reopenTrace(): void;
   /** Ends it: resolves when the sockets are closed and the history is sealed, or the time for that is over. */
-  stop(): Promise<void>;
+  stop(): Promise<Stopped>;
+}
+
+/** How a daemon has ended. */
+export interface Stopped {
+  /** Whether its threads have ended too; one that has not may hang in a call to a disk. */
+  readonly isComplete: boolean;
 }
 
 /** Opens the state, starts all parts and serves. Throws an error for people when it cannot. */
@@ -122,31 +131,46 @@ interface Places {
   readonly domains: string;
 }
 
+/** What was opened, with how to close it. */
+type Closing = () => unknown;
+
 async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): Promise<Daemon> {
+  const opened: Closing[] = [];
+  try {
+    return await open(ports, config, places, opened);
+  } catch (error) {
+    for (const close of opened.toReversed()) {
+      try {
+        await close();
+      } catch {
+        // What kept it from starting is what there is to tell.
+      }
+    }
+    throw error;
+  }
+}
+
+/** @param opened - takes what is to be closed when it throws */
+async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, opened: Closing[]): Promise<Daemon> {
   const { logger, clock, listener } = ports;
   const log = limitRate(logger, clock);
   // First, because a path that cannot be opened is a mistake on the command line.
   const traceThread = await openTrace(config, log);
+  let trace: RequestTrace | undefined;
+  const closeTrace = (): Promise<boolean> =>
+    endsInTime(trace?.close() ?? traceThread?.close(0), TRACE_STOP_MILLISECONDS_MAX);
+  opened.push(closeTrace);
+  const endLog = flushNowAndThen(log);
+  opened.push(endLog);
   const repository = join(config.stateDirectory, "store.git");
   createRepository(ports.fileSystem, repository);
-  // The recorder's thread loads the tip while this one does. It touches no journal before the first publish, and no ref.
-  const starting = startRecorder({
-    stateDirectory: config.stateDirectory,
-    branch: "main",
-    hostName: config.hostName,
-    sealMilliseconds: config.sealMilliseconds,
-    retention: { keepCommits: config.keepCommits, keepSeconds: config.keepSeconds },
-  });
-  const { journal, root, seq } = await recoverOrEnd(starting, () => recover(ports, config, repository));
-  const logTimer = setInterval(() => {
-    log.flush();
-  }, LOG_FLUSH_MILLISECONDS).unref();
-  const recorder = await starting;
+  const { recovered, recorder } = await openHistory(ports, config, repository, opened);
+  const { journal, root, seq } = recovered;
   watchRecorder(recorder, journal, log);
   recorder.publish(journal.position());
   const backlog = new HistoryBacklog({ recorder, journal, clock, journalBytesMax: config.journalBytesMax });
   let isAccessLogged = false;
-  const trace = traceThread === undefined ? undefined : startTrace(traceThread, { config, clock, log, seq });
+  if (traceThread !== undefined) trace = startTrace(traceThread, { config, clock, log, seq });
   const core = new Core(root, seq, {
     ...corePorts(log, backlog, (enabled) => (isAccessLogged = enabled)),
     observer: trace,
@@ -174,16 +198,21 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
   backlog.roomMade = () => {
     server.askGateAgain();
   };
-  await server.start();
-  let stopping: Promise<void> | undefined;
-  const stop = async (): Promise<void> => {
+  opened.push(() => {
     server.stop();
-    await trace?.close();
-    await closeRecorder(recorder, backlog, log);
-    log.flush();
-    clearInterval(logTimer);
+  });
+  await server.start();
+  let stopping: Promise<Stopped> | undefined;
+  const stop = async (): Promise<Stopped> => {
+    server.stop();
+    const [hasTraceEnded, hasRecorderEnded] = await Promise.all([closeTrace(), closeRecorder(recorder, backlog, log)]);
+    if (!hasTraceEnded) {
+      log.log("warn", "trace stop", "the request trace was not written in time: its last lines are missing");
+    }
+    endLog();
     journal.close();
     places.lock.release();
+    return { isComplete: hasTraceEnded && hasRecorderEnded };
   };
   return {
     socket: places.socket,
@@ -191,6 +220,41 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
     reopenTrace: () => trace?.reopen(),
     stop: () => (stopping ??= stop()),
   };
+}
+
+/** Has the log say what its rate limit left out; the result ends that. */
+function flushNowAndThen(log: RateLimitedLog): () => void {
+  const flush = (): void => {
+    log.flush();
+  };
+  const timer = setInterval(flush, LOG_FLUSH_MILLISECONDS).unref();
+  return () => {
+    flush();
+    clearInterval(timer);
+  };
+}
+
+/** Loads the state, and has the recorder load the tip meanwhile: it touches no journal before the first publish, and no ref. */
+async function openHistory(
+  ports: DaemonPorts,
+  config: DaemonConfig,
+  repository: string,
+  opened: Closing[],
+): Promise<{ readonly recovered: RecoveredState; readonly recorder: Recorder }> {
+  const starting = startRecorder({
+    stateDirectory: config.stateDirectory,
+    branch: "main",
+    hostName: config.hostName,
+    sealMilliseconds: config.sealMilliseconds,
+    retention: { keepCommits: config.keepCommits, keepSeconds: config.keepSeconds },
+  });
+  const closeUnused = async (): Promise<void> => (await starting).close();
+  opened.push(() => endsInTime(closeUnused(), STOP_MILLISECONDS_MAX));
+  const recovered = recover(ports, config, repository);
+  opened.push(() => {
+    recovered.journal.close();
+  });
+  return { recovered, recorder: await starting };
 }
 
 async function openTrace({ trace }: DaemonConfig, log: RateLimitedLog): Promise<TraceThread | undefined> {
@@ -211,16 +275,6 @@ function startTrace(thread: TraceThread, { config, clock, log, seq }: TraceStart
   const isSecret = redact.length === 0 ? undefined : (path: Path) => redact.some((glob) => glob.matches(path));
   thread.start(seq);
   return new RequestTrace({ sink: thread, clock, log, isSecret });
-}
-
-/** Recovers; when that fails, ends the recorder that is being started, whose own complaint would be the same or a lesser one. */
-async function recoverOrEnd(starting: Promise<Recorder>, recoverNow: () => RecoveredState): Promise<RecoveredState> {
-  try {
-    return recoverNow();
-  } catch (error) {
-    await starting.then((recorder) => recorder.close()).catch(() => undefined);
-    throw error;
-  }
 }
 
 /** Recovers the state, and tells what was found. */
@@ -278,20 +332,29 @@ function watchRecorder(recorder: Recorder, journal: Journal, log: RateLimitedLog
   });
 }
 
-async function closeRecorder(recorder: Recorder, backlog: HistoryBacklog, log: RateLimitedLog): Promise<void> {
+/** Closes the recorder; resolves to whether its thread has ended. */
+async function closeRecorder(recorder: Recorder, backlog: HistoryBacklog, log: RateLimitedLog): Promise<boolean> {
   const keeps = (): string => `the journal keeps the rest for the next start (lag: ${formatLag(backlog.lag())})`;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => {
-      resolve("late");
-    }, STOP_MILLISECONDS_MAX);
-  });
   try {
-    if ((await Promise.race([recorder.close(), late])) === "late") {
-      log.log("warn", "stop", `the history was not complete in time; ${keeps()}`);
-    }
+    const isInTime = await endsInTime(recorder.close(), STOP_MILLISECONDS_MAX);
+    if (!isInTime) log.log("warn", "stop", `the history was not complete in time; ${keeps()}`);
+    return isInTime;
   } catch (error) {
     log.log("warn", "stop", `the history could not be completed; ${keeps()}: ${String(error)}`);
+    return true;
+  }
+}
+
+/** Resolves to whether something ended in time; rejects when it fails before. */
+async function endsInTime(end: Promise<void> | undefined, millisecondsMax: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(false);
+    }, millisecondsMax);
+  });
+  try {
+    return await Promise.race([Promise.resolve(end).then(() => true), late]);
   } finally {
     clearTimeout(timer);
   }

@@ -5,7 +5,8 @@
  * The first line bounds V8's young generation, as `platform/worker.ts` does for the other threads and says why; started
  * without that flag the daemon works the same in somewhat more memory.
  *
- * Exit codes: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for a bad command line.
+ * Exit codes: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for a bad command line. Where a disk hangs at the
+ * end, the process ends by the signal itself.
  */
 import { hostname } from "node:os";
 import { assemble } from "./daemon.js";
@@ -34,9 +35,12 @@ async function main(): Promise<void> {
   const stop = (signal: NodeJS.Signals): void => {
     logger.info("stopping", { signal });
     daemon.stop().then(
-      () => {
+      ({ isComplete }) => {
         logger.info("stopped");
-        process.exit(0);
+        if (isComplete) process.exit(0);
+        // `process.exit` waits for threads, and for one that hangs in a call to a disk it waits without end. Nobody listens
+        // for the signal any more, so that it ends the process; a supervisor takes that for a clean end.
+        process.kill(process.pid, signal);
       },
       (error: unknown) => {
         logger.error(`the stop failed; the journal keeps what was acknowledged: ${String(error)}`);

@@ -114,6 +114,7 @@ export function parseDaemonOptions(
     });
   for (const option of traceOptions()) program.addOption(option);
   program.parse(argv, { from: "user" });
+  refuseUselessTraceOptions(program);
   const flags = program.opts<
     TraceFlags & {
       dir: string;
@@ -171,6 +172,15 @@ function traceOptions(): readonly Option[] {
       .default(TRACE_FILES_MAX)
       .argParser(parseTraceFiles),
   ];
+}
+
+/** A limit without a trace is the mistake of somebody who believes that there is one. */
+function refuseUselessTraceOptions(program: Command): void {
+  if (program.getOptionValueSource("trace") !== undefined) return;
+  const useless = traceOptions().find((option) => program.getOptionValueSource(option.attributeName()) === "cli");
+  if (useless === undefined) return;
+  const { long = "" } = useless;
+  program.error(`error: ${long} says how large a trace may be, and there is none: add --trace FILE, or leave it out`);
 }
 
 function traceOf({ trace, traceBytesMax, traceFilesMax }: TraceFlags): TraceConfig | undefined {

@@ -34,6 +34,8 @@ export interface FileSystem {
   /** The names in a directory, sorted. */
   list(directory: string): string[];
   exists(path: string): boolean;
+  /** Whether a path leads to a regular file, and not to a directory, a pipe or a device; false where there is nothing. */
+  isRegularFile(path: string): boolean;
   /** Creates a directory (mode 0700) and its missing parents; an existing one is fine. */
   makeDirectory(path: string): void;
   /** Replaces `to` if it exists. */

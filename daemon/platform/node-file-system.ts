@@ -18,6 +18,7 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -59,6 +60,7 @@ export const nodeFileSystem: FileSystem = {
   readFile: (path) => readFileSync(path),
   list: (directory) => readdirSync(directory).sort(),
   exists: (path) => existsSync(path),
+  isRegularFile: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true,
   makeDirectory: (path) => {
     mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
   },

@@ -38,7 +38,9 @@ export class TraceThread implements TraceSink {
   #refuse: (error: Error) => void = () => undefined;
   #taken: () => void = () => undefined;
   #waiting = 0;
+  /** It is to end, or has said that it will. */
   #isEnding = false;
+  #isDead = false;
   #hasExited = false;
   #exited: () => void = () => undefined;
   readonly #exit = new Promise<void>((resolve) => {
@@ -58,8 +60,8 @@ export class TraceThread implements TraceSink {
     worker.on("error", (error) => {
       this.#die(messageOf(error));
     });
-    worker.on("exit", () => {
-      this.#die("it ended by itself");
+    worker.on("exit", (code) => {
+      if (code !== 0 || !this.#isEnding) this.#die("it ended by itself");
       this.#hasExited = true;
       this.#exited();
       // Whoever hands something over is not to wait for it.
@@ -123,13 +125,12 @@ export class TraceThread implements TraceSink {
   }
 
   #die(reason: string): void {
-    if (this.#isEnding) return;
-    this.#isEnding = true;
+    if (this.#isDead) return;
+    this.#isDead = true;
     this.#refuse(new Error(`the request trace cannot be written: its thread died: ${reason}`));
-    this.#log.log(
-      "error",
-      "trace thread",
-      `nothing is traced any more until the next start: its thread died: ${reason}`,
-    );
+    const loss = this.#isEnding
+      ? "the trace's last lines are missing"
+      : "nothing is traced any more until the next start";
+    this.#log.log("error", "trace thread", `${loss}: its thread died: ${reason}`);
   }
 }

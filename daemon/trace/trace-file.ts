@@ -208,7 +208,10 @@ export class TraceFile {
 
   #open(): void {
     const { fileSystem, path } = this.#options;
-    const file = fileSystem.open(path, fileSystem.exists(path) ? "write" : "create");
+    const isThere = fileSystem.exists(path);
+    // A pipe would block, and neither it nor a device can be renamed when it is full.
+    if (isThere && !fileSystem.isRegularFile(path)) throw new Error("it is no regular file, which a trace must be");
+    const file = fileSystem.open(path, isThere ? "write" : "create");
     this.#file = file;
     this.#needsHeader = true;
     this.#goToEnd(file, file.size());

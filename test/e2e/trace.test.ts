@@ -2,11 +2,12 @@
  * `--trace`, with the real daemon: the file holds what clients asked and were answered, and nothing happens to them when it
  * cannot be written.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { parseTraceLine, type TracedRequest, type TraceLine } from "../../protocol/request-trace.js";
 import { startDaemon, type DaemonProcess } from "../support/daemon-process.js";
 import { withTemporaryDirectory } from "../support/temporary-directory.js";
@@ -87,6 +88,33 @@ async function writeMany(client: WireClient, count: number): Promise<void> {
     );
     for (const request of requests) expect((await client.reply(request)).payload).toBe("OK\0");
   }
+}
+
+/** Longer than the daemon waits for its trace, and than a busy machine takes for the rest. */
+const STOP_MILLISECONDS_MAX = 9000;
+
+/** Has a file so that whoever opens it waits: for as long as the kernel gives the holder of a lease, 45 s. */
+async function leaseHolder(file: string): Promise<ChildProcess> {
+  const script = [
+    "import fcntl, os, signal, sys, time",
+    "signal.signal(signal.SIGIO, signal.SIG_IGN)",
+    "descriptor = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)",
+    "for attempt in range(100):",
+    "    try:",
+    "        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)",
+    "        break",
+    "    except BlockingIOError: # somebody looks at the file in this moment",
+    "        time.sleep(0.02)",
+    "else:",
+    "    sys.exit(1)",
+    "print('held', flush=True)",
+    "time.sleep(60)",
+  ];
+  const holder = spawn("python3", ["-c", script.join("\n"), file], { stdio: ["ignore", "pipe", "inherit"] });
+  const [what] = (await Promise.race([once(holder.stdout, "data"), once(holder, "exit")])) as [unknown];
+  if (!String(what).startsWith("held"))
+    throw new Error(`no lease on a file is to be had here: ${JSON.stringify(String(what))}`);
+  return holder;
 }
 
 describe("--trace", () => {
@@ -243,6 +271,27 @@ describe("--trace", () => {
     });
   }, 60_000);
 
+  it("keeps nobody from stopping the daemon when its disk hangs, and the history is complete", async () => {
+    await withTrace([], async ({ daemon, file }) => {
+      const client = await daemon.connect();
+      await client.must("WRITE", ["/a", "1"]);
+      const holder = await leaseHolder(`${file}.held`);
+      onTestFinished(() => void holder.kill("SIGKILL"));
+      renameSync(file, `${file}.old`);
+      renameSync(`${file}.held`, file);
+      process.kill(daemon.pid, "SIGHUP");
+      await writeMany(client, 100);
+      const started = performance.now();
+      expect(await daemon.kill("SIGTERM")).toEqual({ code: null, signal: "SIGTERM" });
+      expect(performance.now() - started).toBeLessThan(STOP_MILLISECONDS_MAX);
+      expect(daemon.stderr()).toContain("the request trace was not written in time: its last lines are missing");
+      expect(daemon.stderr()).toMatch(/ stopped$/m);
+      const counted = spawnSync("git", ["-C", daemon.repository, "rev-list", "--count", "main"], { encoding: "utf8" });
+      // The first is the daemon's own.
+      expect(Number(counted.stdout)).toBe(1 + 1 + 100);
+    });
+  }, 60_000);
+
   it("is refused where it cannot be opened, and for sizes and numbers that make no sense", async () => {
     await withTemporaryDirectory((directory) => {
       const run = (...flags: readonly string[]) =>
@@ -262,8 +311,18 @@ describe("--trace", () => {
       });
       expect(run("--trace", directory)).toMatchObject({
         status: 1,
-        stderr: expect.stringContaining("EISDIR") as string,
+        stderr: expect.stringContaining("it is no regular file") as string,
       });
+      const pipe = join(directory, "pipe");
+      expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
+      for (const special of [pipe, "/dev/null"]) {
+        expect(run("--trace", special)).toMatchObject({
+          status: 1,
+          stderr: expect.stringContaining(
+            `${special} cannot be opened: it is no regular file, which a trace must be`,
+          ) as string,
+        });
+      }
     });
   }, 60_000);
 });

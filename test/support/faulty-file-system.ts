@@ -7,7 +7,7 @@
 import type { FileSystem, OpenFile } from "../../daemon/platform/file-system.js";
 
 /** A call that can fail. */
-export type FileSystemCall = Exclude<keyof FileSystem, "exists"> | Exclude<keyof OpenFile, "size">;
+export type FileSystemCall = Exclude<keyof FileSystem, "exists" | "isRegularFile"> | Exclude<keyof OpenFile, "size">;
 
 /** What is to go wrong. */
 export interface Fault {
@@ -115,6 +115,7 @@ export function createFaultyFileSystem(inner: FileSystem): FaultyFileSystem {
     readFile: (path) => guard("readFile", path, () => inner.readFile(path)),
     list: (directory) => guard("list", directory, () => inner.list(directory)),
     exists: (path) => inner.exists(path),
+    isRegularFile: (path) => inner.isRegularFile(path),
     makeDirectory: (path) => {
       guard("makeDirectory", path, () => {
         inner.makeDirectory(path);

@@ -206,6 +206,13 @@ function fileSystemOf(root: DirectoryNode): MemoryFileSystem {
       return inode.now.view().slice();
     },
     list: (path) => [...mustFindDirectory(path, "scandir").now.keys()].sort(),
+    isRegularFile: (path) => {
+      try {
+        return find(path, "stat")?.kind === "file";
+      } catch {
+        return false;
+      }
+    },
     exists: (path) => {
       try {
         return find(path, "access") !== undefined;

@@ -59,6 +59,15 @@ describe("parseDaemonOptions", () => {
   });
 
   it.each([
+    ["--trace-bytes-max", "1G"],
+    ["--trace-files-max", "3"],
+  ])("refuses %s without a trace that it could limit", (flag, value) => {
+    const { code, said } = ended(flag, value);
+    expect(code).toBe(2);
+    expect(said).toContain(`${flag} says how large a trace may be, and there is none: add --trace FILE`);
+  });
+
+  it.each([
     ["--trace", "", "It is the path of a file and not empty."],
     ["--trace-bytes-max", "63K", "It is a number of bytes, or one with K, M or G behind it; at least 64K."],
     ["--trace-files-max", "0", "It is a number of files from 1 to 1000."],

@@ -83,20 +83,25 @@ describe("startTraceThread", () => {
       const path = join(directory, "directory");
       mkdirSync(path);
       await expect(startTraceThread(dataFor(path), newLog())).rejects.toThrow(
-        `the trace file ${path} cannot be opened: EISDIR`,
+        `the trace file ${path} cannot be opened: it is no regular file`,
       );
     });
   });
 });
 
+function fakeWorker() {
+  const posted: unknown[] = [];
+  const worker = Object.assign(new EventEmitter(), {
+    postMessage: (message: unknown) => posted.push(message),
+    ref: () => undefined,
+    unref: () => undefined,
+  });
+  return { posted, worker };
+}
+
 describe("TraceThread", () => {
   it("takes everything without a word after the thread has died, which the log is told once", async () => {
-    const posted: unknown[] = [];
-    const worker = Object.assign(new EventEmitter(), {
-      postMessage: (message: unknown) => posted.push(message),
-      ref: () => undefined,
-      unref: () => undefined,
-    });
+    const { posted, worker } = fakeWorker();
     const log = newLog();
     const thread = new TraceThread(worker as unknown as Worker, log);
     worker.emit("message", { kind: "opened" });
@@ -105,11 +110,39 @@ describe("TraceThread", () => {
     thread.onTaken(() => taken++);
     thread.take(segmentOf("a"));
     worker.emit("error", new Error("out of memory"));
-    worker.emit("exit");
+    worker.emit("exit", 1);
     thread.take(segmentOf("b"));
     await thread.close(0);
     expect(taken).toBe(2);
     expect(posted).toHaveLength(1);
     expect(log.messages).toEqual(["nothing is traced any more until the next start: its thread died: out of memory"]);
+  });
+
+  it("tells the log when the thread dies over its last lines", async () => {
+    const { worker } = fakeWorker();
+    const log = newLog();
+    const thread = new TraceThread(worker as unknown as Worker, log);
+    worker.emit("message", { kind: "opened" });
+    const closed = thread.close(0);
+    worker.emit("error", new Error("out of memory"));
+    worker.emit("exit", 1);
+    await closed;
+    expect(log.messages).toEqual(["the trace's last lines are missing: its thread died: out of memory"]);
+  });
+
+  it("really ends a thread that throws, and goes on without it", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const log = newLog();
+      const thread = await startTraceThread(dataFor(join(directory, "trace.json")), log);
+      const free = new Promise<void>((resolve) => {
+        thread.onTaken(resolve);
+      });
+      thread.start(0 as Seq);
+      // No memory that could be shared has such a size.
+      thread.take({ memory: new SharedArrayBuffer(7), length: 7 } as unknown as TraceSegment);
+      await free;
+      await thread.close(0);
+      expect(log.messages).toEqual([expect.stringMatching(/^nothing is traced any more .* its thread died: /)]);
+    });
   });
 });

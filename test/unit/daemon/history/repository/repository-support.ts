@@ -216,6 +216,7 @@ export function crashingFileSystem(
     readFile: (path) => real.readFile(path),
     list: (directory) => real.list(directory),
     exists: (path) => real.exists(path),
+    isRegularFile: (path) => real.isRegularFile(path),
     makeDirectory: (path) => {
       step();
       real.makeDirectory(path);
