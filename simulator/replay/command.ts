@@ -22,7 +22,8 @@ interface ReplayFlags {
 }
 
 const AFTER = `
-FILE is what \`xenstored-tng --trace FILE\` wrote; FILE.1, FILE.2, … that stand beside it are played before it. Each traced
+FILE is what \`xenstored-tng --trace FILE\` wrote; FILE.1, FILE.2, … that stand beside it are played before it,
+also where one of them is missing, which is told. Each traced
 connection is opened and closed when the trace says so, and a request is sent when all is answered that was answered before
 it then. Watch events are compared for each connection, as many of each path and token, in any order; those that are missing or
 extra are told, and are no difference, since what happens in one tick has no order. With --vms, domains, uuids and names are

@@ -5,7 +5,8 @@
  * a full disk left unfinished is normal at the end of a life and is left out; anywhere else it is damage, because what
  * follows it would be asked of another store. `protocol/request-trace.ts` is the format.
  */
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { parseTraceLine, type TracedHeader, type TraceLine } from "../../protocol/request-trace.js";
 
 /** Where a line stands. */
@@ -46,11 +47,37 @@ export class TraceDamageError extends Error {
   override readonly name = "TraceDamageError";
 }
 
-/** FILE, and those of FILE.1, FILE.2, … that are there, oldest first. */
+/** FILE, and those of FILE.1, FILE.2, … that are there, oldest first; numbers may be missing. */
 export function traceFiles(file: string): readonly string[] {
-  const files = [file];
-  for (let number = 1; existsSync(`${file}.${String(number)}`); number++) files.unshift(`${file}.${String(number)}`);
-  return files;
+  return [...rotatedNumbers(file).map((number) => `${file}.${String(number)}`), file];
+}
+
+/** The numbers of the rotated files, greatest and so oldest first. A date is none. */
+function rotatedNumbers(file: string): readonly number[] {
+  const start = `${basename(file)}.`;
+  const directory = dirname(file);
+  return (existsSync(directory) ? readdirSync(directory) : [])
+    .filter((name) => name.startsWith(start) && /^[1-9]\d{0,3}$/.test(name.slice(start.length)))
+    .map((name) => Number(name.slice(start.length)))
+    .sort((left, right) => right - left);
+}
+
+/**
+ * Notes of the files that are not there though older ones are. A rotation that was cut short leaves such a hole without
+ * loss, since it moves the oldest file first; somebody who removes a file makes one with loss. The commits tell the two
+ * apart only where something was committed meanwhile, so it is always told.
+ */
+function holeNotes(file: string): readonly string[] {
+  const numbers = rotatedNumbers(file);
+  return numbers.flatMap((number, index) => {
+    const next = numbers[index + 1] ?? 0;
+    if (number - next <= 1) return [];
+    const [first, last] = [`${file}.${String(next + 1)}`, `${file}.${String(number - 1)}`];
+    const which = first === last ? `${first} is` : `${first} to ${last} are`;
+    return [
+      `${which} not there, and ${file}.${String(number)} is: it is played as what came before; unless a rotation was cut short, lines are missing there, and differences behind it may come from that`,
+    ];
+  });
 }
 
 /**
@@ -72,7 +99,7 @@ export async function loadTrace(file: string, wanted?: number): Promise<LoadedTr
     }
   }
   const { life, lives, notes } = reader.finish(file);
-  return { files, life, lives, notes };
+  return { files, life, lives, notes: [...holeNotes(file), ...notes] };
 }
 
 /** A life while it is read. */

@@ -34,11 +34,23 @@ describe("loadTrace", () => {
     const file = fileWith(traceText([header(1, 2), write("c", 3, 3)]));
     writeFileSync(`${file}.1`, traceText([header(1, 1), write("b", 2, 2)]));
     writeFileSync(`${file}.2`, traceText([header(1, 0), write("a", 1, 1)]));
-    writeFileSync(`${file}.4`, "not one of them, since there is no .3");
+    writeFileSync(`${file}.20261128`, "not one of them, since it is a date");
     expect(traceFiles(file)).toEqual([`${file}.2`, `${file}.1`, file]);
     expect(await payloadsOf(file)).toEqual(["/a\0v", "/b\0v", "/c\0v"]);
     const { lives, notes } = await loadTrace(file);
     expect([lives, notes]).toEqual([1, []]);
+  });
+
+  it("goes on across files that are not there, and says which", async () => {
+    const file = fileWith(traceText([header(1, 2), write("c", 3, 3)]));
+    writeFileSync(`${file}.2`, traceText([header(1, 1), write("b", 2, 2)]));
+    writeFileSync(`${file}.5`, traceText([header(1, 0), write("a", 1, 1)]));
+    expect(traceFiles(file)).toEqual([`${file}.5`, `${file}.2`, file]);
+    expect(await payloadsOf(file)).toEqual(["/a\0v", "/b\0v", "/c\0v"]);
+    expect((await loadTrace(file)).notes).toEqual([
+      expect.stringContaining(`${file}.3 to ${file}.4 are not there, and ${file}.5 is`),
+      expect.stringContaining(`${file}.1 is not there, and ${file}.2 is`),
+    ]);
   });
 
   it("says which commits are missing between two files", async () => {
