@@ -145,7 +145,12 @@ class CReader {
     }
     if (operation === "WATCH_EVENT") return;
     const pending = waiting.shift();
-    if (pending === undefined) return;
+    if (pending === undefined) {
+      if (isImported(operation) || operation === "TRANSACTION_END") {
+        this.#skipped.push({ line, reason: `the reply to a ${operation} that is not in the trace` });
+      }
+      return;
+    }
     if (operation === "ERROR") pending.error = data.trim();
     else pending.reply = data.trim();
     if (this.#last === pending) this.#last = undefined;
@@ -174,11 +179,11 @@ class CReader {
   }
 
   finish(lines: number): ParsedLog {
-    const resolved = new CResolver(this.#domids, this.#skipped);
+    const first = this.#items.find((item) => "message" in item);
+    const resolved = new CResolver(this.#domids, this.#skipped, first?.message.time ?? (0 as Microseconds));
     for (const item of this.#items) {
       if ("orphan" in item) {
-        const { message } = item.of ?? {};
-        if (message !== undefined) resolved.addOrphan(message, item.line, item.orphan);
+        resolved.addOrphan(item.of?.message, item.line, item.orphan);
       } else if ("closed" in item) resolved.close(item.closed, item.line);
       else resolved.add(item);
     }
@@ -195,6 +200,7 @@ class CReader {
       lines,
       conflicts: resolved.conflicts,
       abandoned: resolved.abandoned,
+      tellsMissing: true,
       notes,
     };
   }
@@ -214,10 +220,11 @@ class CResolver {
   readonly #skipped: SkippedLine[];
   readonly #open = new Map<string, OpenTransaction[]>();
   #given = 0;
-  /** Of the last request. */
-  #time = 0 as Microseconds;
+  /** Of the last request; of the first one before it. */
+  #time: Microseconds;
 
-  constructor(domids: ReadonlyMap<string, Domid>, skipped: SkippedLine[]) {
+  constructor(domids: ReadonlyMap<string, Domid>, skipped: SkippedLine[], time: Microseconds) {
+    this.#time = time;
     this.#domids = domids;
     this.#skipped = skipped;
   }
@@ -228,7 +235,9 @@ class CResolver {
     return count;
   }
 
-  addOrphan({ time, connection }: CMessage, line: number, path: ByteString): void {
+  /** Removed by a request, or by the daemon itself, which heard of a domain's end from the hypervisor. */
+  addOrphan(request: CMessage | undefined, line: number, path: ByteString): void {
+    const { time, connection } = request ?? { time: this.#time, connection: "xenstored" };
     this.entries.push({ line, time, connection, domid: DOM0, action: { kind: "orphan", path } });
   }
 

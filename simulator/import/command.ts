@@ -19,11 +19,12 @@ FILE is the access log of oxenstored or the trace of C xenstored (-T). Each chan
 time, its domain and its connection, a transaction one commit at its end. DIR is then what \`xenstored-tng --dir DIR\` opens;
 what an import that was interrupted leaves there, \`state.incomplete\`, the next one removes.
 
-A log knows only what changed, and only while it was written: parents that it does not tell of are made as WRITE makes them,
-oxenstored's values are cut at 180 characters and end in \`..\`, and C's trace does not say to which transaction a request
+A log knows only what changed, and only while it was written: nodes and domains from before that its requests needed are made
+just before those, empty, by the connection \`import\`, and missing parents as WRITE makes them. Oxenstored's values are cut at 180 characters and end in \`..\`, and C's trace does not say to which transaction a request
 belongs (the newest that its connection has open).
 
-Exit codes: 0 there is a history (lines that could not be used are listed), 2 there is none.
+Exit codes: 0 there is a history (lines that could not be used are listed), 2 there is none, also where nothing in FILE
+changes the store.
 
 Examples:
   xs-sim import xenstored-access.log --into incident

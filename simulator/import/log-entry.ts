@@ -68,6 +68,8 @@ export interface ParsedLog {
   /** Transactions that changed nothing: those that ended in a conflict, and those that were given up. */
   readonly conflicts: number;
   readonly abandoned: number;
+  /** Whether the log tells of requests that failed because there was no node. */
+  readonly tellsMissing: boolean;
   /** What to know before trusting the history, for people. */
   readonly notes: readonly string[];
 }

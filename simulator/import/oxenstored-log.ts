@@ -7,7 +7,8 @@
  * daemon's `logging.ml` and `transaction.ml`.
  *
  * What a transaction did counts at the line of its `commit` or `coalesce`; `conflict` means that the daemon tried it again by
- * itself, as the connection `r(12):A41354`, or answered EAGAIN. An `error` line belongs to the connection's last request.
+ * itself, as the connection `r(12):A41354`, or answered EAGAIN. An `error` line belongs to the connection's last request; that a
+ * request failed with ENOENT is only told where reads are.
  */
 import { bytesFromText, type ByteString } from "../../protocol/bytes.js";
 import { DOM0, parseDomid, type Domid, type Microseconds } from "../../protocol/identifiers.js";
@@ -57,6 +58,7 @@ const OTHERS = [
   "control",
   "invalid",
 ] as const;
+const READS: ReadonlySet<string> = new Set(["read", "directory", "directory_part", "getperms"]);
 const WORD = new RegExp(
   `^(${[...OPERATIONS.keys(), ...OTHERS]
     .sort((left, right) => right.length - left.length)
@@ -117,6 +119,8 @@ class OxenstoredReader {
   #abandoned = 0;
   /** Whether the log tells how transactions end. */
   #tellsEnds = false;
+  /** Whether it tells of reads, and with them of ENOENT. */
+  #tellsReads = false;
 
   read(text: string, line: number): void {
     if (text === "" || text.startsWith("#")) return;
@@ -132,7 +136,10 @@ class OxenstoredReader {
     if (operation !== undefined) {
       // Those of a transaction that is tried again have been told.
       if (parsed.retryOf === undefined) this.#addRequest(operation, parsed, line);
+    } else if (READS.has(word)) {
+      this.#tellsReads = true;
     } else if (word === "error") {
+      this.#tellsReads ||= parsed.data.startsWith("ENOENT");
       this.#undo.get(key)?.();
       this.#undo.delete(key);
     } else if (word === "commit" || word === "coalesce") {
@@ -215,6 +222,7 @@ class OxenstoredReader {
       lines,
       conflicts: this.#conflicts,
       abandoned: this.#abandoned,
+      tellsMissing: this.#tellsReads,
       notes: isBlind
         ? [
             "the log does not tell how transactions ended, so none of them was imported: oxenstored writes it with access-log-transactions-ops = true",

@@ -67,8 +67,9 @@ export async function runImport({ file, directory, format, progress }: RunImport
         if (done % PROGRESS_ENTRIES === 0) progress?.(done, log.entries.length);
       },
     });
+    if (outcome.changes === 0) throw new ImportError(describeNothing(file, found, outcome));
     writer.finish();
-    const { skipped, conflicts, abandoned, notes } = log;
+    const { skipped, conflicts, abandoned } = log;
     return {
       file,
       format: found,
@@ -77,15 +78,31 @@ export async function runImport({ file, directory, format, progress }: RunImport
       conflicts,
       abandoned,
       skipped,
-      notes: [
-        ...notes,
-        "nodes that were made before the log begins are in the history from the first time that it tells of them",
-      ],
+      notes: [...log.notes, ...notesOf(log, outcome)],
       ...outcome,
     };
   } finally {
     writer.abandon();
   }
+}
+
+/** What the history says of the time before the log. */
+function notesOf({ tellsMissing }: ParsedLog, { earlierNodes }: ImportOutcome): readonly string[] {
+  const notes = [
+    "of what there was before the log begins the history has what a request needed, without values: it is made just before that, by the connection `import`; the rest comes when the log first tells of it, or never",
+  ];
+  if (earlierNodes > 0 && !tellsMissing) {
+    notes.push(
+      "the log does not tell which requests failed because there was no node, so some of the nodes that `import` made may never have been: oxenstored tells it with access-log-read-ops = true",
+    );
+  }
+  return notes;
+}
+
+function describeNothing(file: string, format: LogFormat, { refused, emptyRemovals }: ImportOutcome): string {
+  const [first] = [...refused, ...emptyRemovals];
+  const example = first === undefined ? "" : `, such as line ${String(first.line)}: ${first.reason}`;
+  return `nothing that ${file}, ${LOG_FORMATS[format]}, tells of changes the store${example}: there is nothing to import`;
 }
 
 function readLines(file: string): readonly string[] {

@@ -73,13 +73,18 @@ describe("xs-sim import", () => {
       const report = await imported(directory, OXENSTORED);
       expect(report).toMatchObject({
         format: "oxenstored",
-        requests: 6,
+        requests: 7,
         transactions: 1,
         conflicts: 1,
         cutValues: 1,
         standIns: 1,
         skipped: [{ line: 13, reason: "no line of an access log" }],
-        refused: [{ line: 12, reason: "RM /missing/node: ENOENT" }],
+        earlierNodes: 2,
+        refused: [],
+        notes: [
+          expect.stringContaining("made just before that, by the connection `import`") as string,
+          expect.stringContaining("oxenstored tells it with access-log-read-ops = true") as string,
+        ],
       });
       const log = git(report.repository, "log", "--reverse", `--format=${FORMAT}`).split("\n");
       expect(log.map((line) => line.trimEnd())).toEqual([
@@ -88,6 +93,8 @@ describe("xs-sim import", () => {
         `dom0 ${seconds("2020-09-18T15:15:19Z")} dom0: INTRODUCE 5 | import`,
         `dom5 ${seconds("2020-09-18T15:15:19Z")} dom5: WRITE /local/domain/5/data/state | D5`,
         `dom5 ${seconds("2020-09-18T15:15:20Z")} dom5: WRITE /local/domain/5/foreign | D5`,
+        `dom0 ${seconds("2020-09-18T15:15:22Z")} dom0: MKDIR /missing/node | import`,
+        `dom0 ${seconds("2020-09-18T15:15:22Z")} dom0: RM /missing/node | A41355`,
         `dom0 ${seconds("2020-09-18T15:15:23Z")} dom0: WRITE /local/domain/5/name | A41355`,
       ]);
       expect(git(report.repository, "show", "main:local/domain/5/foreign")).toMatch(/^v+\.\.$/);
@@ -122,6 +129,113 @@ describe("xs-sim import", () => {
       ]);
       expect(git(report.repository, "show", "main~1:local/domain/3/device/state")).toBe("two\nlines");
       expect(() => git(report.repository, "show", "main:local/domain/3/device/state")).toThrow();
+    });
+  }, 60_000);
+
+  it("makes a node from before the log begins when a request for it succeeded, and none that the log removed", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const line = (who: string, what: string): string => `[20200918T15:15:18.046Z]  ${who.padEnd(12)} ${what}\n`;
+      const report = await imported(
+        directory,
+        [
+          line("A1", "read      /anything"),
+          line("A1", "setperms  /vm/1 n0 r5 "),
+          line("A1", "rm        /local/domain/5/data "),
+          line("A1", "rm        /vm/2 "),
+          line("A1", "setperms  /not/there n0 "),
+          line("A1", "error     EACCES"),
+          line("A1.3", "setperms  /libxl/5 n0 "),
+          line("A1.3", "rm        /tool/x/y "),
+          line("A1.3", "commit"),
+          line("A1", "rm        /libxl "),
+          line("A1", "setperms  /libxl/5 n0 "),
+          line("D5", "setperms  data n5 r0 "),
+        ].join(""),
+      );
+      expect(report).toMatchObject({
+        // /vm/1, /local/domain/5/data, /libxl/5 and /tool/x/y, with their parents
+        earlierNodes: 2 + 4 + 2 + 2,
+        emptyRemovals: [{ line: 4, reason: "RM /vm/2" }],
+        refused: [
+          { line: 11, reason: "SET_PERMS /libxl/5: ENOENT" },
+          { line: 12, reason: "SET_PERMS data: ENOENT" },
+        ],
+        notes: [expect.any(String)],
+      });
+      const log = git(report.repository, "log", "--reverse", `--format=${FORMAT}`).split("\n");
+      expect(log.slice(1).map((each) => each.slice(each.indexOf(" dom0: ") + 1).trimEnd())).toEqual([
+        "dom0: MKDIR /vm/1 | import",
+        "dom0: SET_PERMS /vm/1 | A1",
+        "dom0: MKDIR /local/domain/5/data | import",
+        "dom0: RM /local/domain/5/data | A1",
+        "dom0: 4 changes under / | import 1",
+        "dom0: 1 change under /tool/x/y | A1 3",
+        "dom0: RM /libxl | A1",
+        "dom0: INTRODUCE 5 | import",
+      ]);
+      expect(git(report.repository, "show", "main:vm/.perms")).toContain("1 n0 r5");
+      expect(git(report.repository, "ls-tree", "-r", "--name-only", "main")).not.toContain("not/there");
+    });
+  }, 60_000);
+
+  it("makes of a C trace that begins with a RELEASE a history that shows what the domain's end removed", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const report = await imported(
+        directory,
+        `IN 0xa1 20230120 17:40:53 RELEASE (3 )
+DESTROY connection 0xb2
+orphaned node /local/domain/3/data deleted
+orphaned node /local/domain/3/device/vif/0 deleted
+OUT 0xa1 20230120 17:40:53 RELEASE (OK )
+OUT 0xc3 20230120 17:40:54 WRITE (OK )
+orphaned node /local/domain/4/data deleted
+`,
+      );
+      expect(report).toMatchObject({
+        impliedDomains: 1,
+        // /local/domain/3/data and device/vif/0, and /local/domain/4/data
+        earlierNodes: 4 + 3 + 2,
+        refused: [],
+        skipped: [{ line: 6, reason: "the reply to a WRITE that is not in the trace" }],
+      });
+      const log = git(report.repository, "log", "--reverse", `--format=%s | %(trailers:key=Connection,valueonly)`);
+      expect(
+        log
+          .split("\n")
+          .filter((line) => line !== "")
+          .slice(1),
+      ).toEqual([
+        "dom0: INTRODUCE 3 | import",
+        "dom0: 7 changes under /local | import",
+        "dom0: RELEASE 3 | 0xa1",
+        "dom0: MKDIR /local/domain/4/data | import",
+        "dom0: RM /local/domain/4/data | xenstored",
+      ]);
+      expect(git(report.repository, "show", "main~3:local/domain/3/.perms")).toContain("data n3");
+      const gone = git(report.repository, "show", "--no-renames", "--name-status", "--format=", "main~2").split("\n");
+      expect(gone).toContain("D\tlocal/domain/3/data");
+      expect(gone).toContain("D\tlocal/domain/3/device/vif/0");
+    });
+  }, 60_000);
+
+  it("lets dom0 stand in for a guest whose quota was larger then", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const write = (value: string): string =>
+        `IN 0xb2 (d5) 20230120 17:40:53 WRITE (/local/domain/5/data ${value})\nOUT 0xb2 (d5) 20230120 17:40:53 WRITE (OK )\n`;
+      const perms = "IN 0xa1 20230120 17:40:53 SET_PERMS (/local/domain/5/data n5 )\n";
+      const report = await imported(directory, `${perms}${write("v".repeat(3000))}`);
+      expect(report).toMatchObject({ standIns: 1, refused: [] });
+      expect(git(report.repository, "log", "-1", "--format=%an %s")).toBe("dom5 dom5: WRITE /local/domain/5/data");
+    });
+  }, 60_000);
+
+  it("refuses a log of which nothing changes the store, and leaves nothing behind", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const removal = "[20200918T15:15:18.046Z]  A1           rm        /vm \n";
+      await expect(imported(directory, removal)).rejects.toThrow(
+        /^nothing that .*old\.log, an access log of oxenstored, tells of changes the store, such as line 1: RM \/vm: there is nothing to import$/,
+      );
+      expect(readdirSync(directory)).toEqual(["old.log"]);
     });
   }, 60_000);
 
