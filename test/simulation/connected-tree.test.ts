@@ -7,12 +7,11 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { serializePerms } from "../../protocol/perms.js";
-import { startHost } from "../../simulator/host.js";
 import { readFixture } from "../../simulator/trace/fixture.js";
 import { vmPath, type VmSpec } from "../../simulator/vm/vm.js";
-import { World } from "../../simulator/world/world.js";
 import { seed } from "../support/seed.js";
 import { stateAfter } from "../support/trace-state.js";
+import { startWorldHost } from "../support/world-host.js";
 import { listingOf, readListing, type ListedNode, type Listing } from "../support/xenstore-listing.js";
 
 const BOOTS = 5;
@@ -38,19 +37,11 @@ const MACHINE: VmSpec = {
 
 /** Boots the machine and lists the store when everything has come to rest. */
 async function bootAndList(worldSeed: number): Promise<Listing> {
-  const world = new World(worldSeed);
-  await world.startDaemon();
-  const host = await world.runUntil(
-    startHost({
-      environment: world.environment,
-      observer: {
-        phase: () => undefined,
-        trouble: (actor, error) => {
-          throw new Error(`${actor} met an error`, { cause: error });
-        },
-      },
-    }),
-  );
+  const { world, host } = await startWorldHost(worldSeed, {
+    trouble: (actor, error) => {
+      throw new Error(`${actor} met an error`, { cause: error });
+    },
+  });
   const vm = await world.runUntil(host.create(MACHINE));
   await world.runUntil(vm.connected);
   await world.scheduler.runUntilQuiet();

@@ -8,13 +8,14 @@ import { createRepository, MAIN_REF } from "../../daemon/history/repository/layo
 import type { Commit } from "../../daemon/store/commit.js";
 import { StoreAccess } from "../../simulator/actors/store-access.js";
 import { FaultPlan } from "../../simulator/faults/fault-plan.js";
-import { startHost, type SimulatedHost } from "../../simulator/host.js";
+import type { SimulatedHost } from "../../simulator/host.js";
 import { compareSnapshots, takeSnapshot } from "../../simulator/storm/store-snapshot.js";
 import { Storm, type StormPlan, type StormReport } from "../../simulator/storm/storm.js";
 import { SMALLEST_VM, vmSpec, type VmShape } from "../../simulator/vm/vm.js";
-import { World } from "../../simulator/world/world.js";
+import type { World } from "../../simulator/world/world.js";
 import { createMemoryFileSystem } from "../support/memory-file-system.js";
 import { seed } from "../support/seed.js";
+import { startWorldHost } from "../support/world-host.js";
 import type { Domid } from "../../protocol/identifiers.js";
 
 const DOM0 = 0 as Domid;
@@ -42,18 +43,11 @@ interface Stage {
 async function setUp(worldSeed: number, faults = new FaultPlan()): Promise<Stage> {
   const commits: Commit[] = [];
   const troubles: string[] = [];
-  const world = new World(worldSeed, { observer: { committed: (made) => commits.push(...made) } });
-  await world.startDaemon();
-  const host = await world.runUntil(
-    startHost({
-      environment: world.environment,
-      faults,
-      observer: {
-        phase: () => undefined,
-        trouble: (actor, error) => troubles.push(`${actor}: ${String(error)}`),
-      },
-    }),
-  );
+  const { world, host } = await startWorldHost(worldSeed, {
+    observer: { committed: (made) => commits.push(...made) },
+    faults,
+    trouble: (actor, error) => troubles.push(`${actor}: ${String(error)}`),
+  });
   const client = await world.runUntil(world.environment.connect(DOM0, "test"));
   return { world, host, client, commits, troubles };
 }
