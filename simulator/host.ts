@@ -114,7 +114,7 @@ export class SimulatedHost {
           environment,
           strikes,
           connected: () => {
-            agent = startAgent(domid, spec, { environment, strikes, failed: failed("agent") });
+            agent = startAgent(domid, spec, { environment, failed: failed("agent") });
             isConnected();
           },
           shutDown: async () => {

@@ -5,7 +5,6 @@
  * is refused it does without.
  */
 import { isXenstoreError } from "../../../clients/xenstore/errors.js";
-import type { FaultName } from "../../faults/catalogue.js";
 import type { Domid } from "../../../protocol/identifiers.js";
 import type { VmSpec } from "../../vm/vm.js";
 import type { Environment } from "../environment.js";
@@ -13,7 +12,9 @@ import { StoreAccess } from "../store-access.js";
 
 const ROUND_MILLISECONDS = 60_000;
 /** More than any daemon's quota, unless that is unlimited. */
-const FILL_NODES_MAX = 10_000;
+const FILL_DIRECTORIES_MAX = 100;
+/** The names of so many are far below the quota of a node's size. */
+const FILL_NODES_EACH = 100;
 
 /** A running agent. */
 export interface Agent {
@@ -23,13 +24,11 @@ export interface Agent {
 /** What an agent works with. */
 export interface AgentPorts {
   readonly environment: Environment;
-  /** Whether this goes wrong for the guest. */
-  readonly strikes: (fault: FaultName) => boolean;
   readonly failed: (error: unknown) => void;
 }
 
 /** Starts the agent of a guest that is connected. */
-export function startAgent(domid: Domid, spec: VmSpec, { environment, strikes, failed }: AgentPorts): Agent {
+export function startAgent(domid: Domid, spec: VmSpec, { environment, failed }: AgentPorts): Agent {
   const stop = new AbortController();
   let store: StoreAccess | undefined;
   const run = async (): Promise<void> => {
@@ -38,7 +37,6 @@ export function startAgent(domid: Domid, spec: VmSpec, { environment, strikes, f
       store.close();
       return;
     }
-    if (strikes("node-quota-hit")) await fillQuota(store);
     await reportSystem(store, spec);
     await reportMemory(store, spec, environment);
     for (const disk of spec.disks) {
@@ -99,12 +97,20 @@ async function reportMemory(store: StoreAccess, spec: VmSpec, environment: Envir
   await tell(store, "data/updated", new Date(environment.nowMilliseconds()).toUTCString());
 }
 
-/** Writes nodes until the guest may have no more. */
-async function fillQuota(store: StoreAccess): Promise<void> {
+/** A program of the guest that writes nodes until the guest may have no more, each request one. */
+export async function fillQuota(domid: Domid, environment: Environment): Promise<void> {
+  const store = new StoreAccess(await environment.connect(domid, "filler"));
   try {
-    for (let number = 0; number < FILL_NODES_MAX; number++) await store.write(`data/fill/${String(number)}`, "");
+    await store.write("data/fill", "");
+    for (let directory = 0; directory < FILL_DIRECTORIES_MAX; directory++) {
+      const path = `data/fill/${String(directory)}`;
+      await store.write(path, "");
+      for (let number = 0; number < FILL_NODES_EACH; number++) await store.write(`${path}/${String(number)}`, "");
+    }
   } catch (error) {
     if (!isXenstoreError(error, "ENOSPC")) throw error;
+  } finally {
+    store.close();
   }
 }
 

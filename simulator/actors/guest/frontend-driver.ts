@@ -3,6 +3,7 @@
  *
  * Owns what a device is to a frontend driver, and what a driver is to xenbus.
  */
+import { isXenstoreError } from "../../../clients/xenstore/errors.js";
 import type { FaultName } from "../../faults/catalogue.js";
 import type { Kernel, KernelWatch } from "../kernel.js";
 import { XENBUS_STATES, type XenbusState } from "../../vm/xenbus-state.js";
@@ -39,9 +40,13 @@ export interface FrontendInstance {
 /** Makes instances of a driver. */
 export type FrontendDriver = (device: FrontendDevice) => FrontendInstance;
 
-/** Gives a device up: says why where people look, and closes (Linux, `xenbus_dev_fatal`). */
+/** Gives a device up: says why where people look, if there is room for it, and closes (Linux, `xenbus_dev_fatal`). */
 export async function failFrontend(device: FrontendDevice, errno: number, reason: string): Promise<void> {
-  await device.kernel.store.write(`error/${device.path}/error`, `${String(errno)} ${reason}`);
+  try {
+    await device.kernel.store.write(`error/${device.path}/error`, `${String(errno)} ${reason}`);
+  } catch (error) {
+    if (!isXenstoreError(error, "ENOSPC")) throw error;
+  }
   await switchFrontend(device, XENBUS_STATES.closing);
 }
 

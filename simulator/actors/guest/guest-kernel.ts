@@ -16,6 +16,7 @@ import type { VmSpec } from "../../vm/vm.js";
 import type { Environment } from "../environment.js";
 import { hasSlashes, Kernel, pathStart } from "../kernel.js";
 import { StoreAccess } from "../store-access.js";
+import { fillQuota } from "./agent.js";
 import { blkfront } from "./blkfront.js";
 import {
   failFrontend,
@@ -34,8 +35,8 @@ const ROOT = "device";
 /** Slashes in the path of what may be a device or more: `device/KIND/DEVICE`. */
 const DEVICE_SLASHES = 2;
 const DEVICE_COMPONENTS = 3;
-/** Linux's number of it. */
-const EACCES = 13;
+/** Linux's numbers of what a driver is refused. */
+const REFUSALS = { EACCES: 13, ENOSPC: 28 } as const;
 /** The first numbers are the console's and the store's. */
 const FIRST_NUMBER = 8;
 
@@ -160,8 +161,9 @@ export class GuestKernel {
     try {
       await instance.backendChanged(state);
     } catch (error) {
-      if (!isXenstoreError(error, "EACCES")) throw error;
-      await failFrontend(device, EACCES, `writing ${device.path}`);
+      if (!isXenstoreError(error, "EACCES", "ENOSPC")) throw error;
+      const errno = error.code === "ENOSPC" ? REFUSALS.ENOSPC : REFUSALS.EACCES;
+      await failFrontend(device, errno, `writing ${device.path}`);
     }
     this.#noteConnection();
     this.#deviceChanged?.();
@@ -247,6 +249,7 @@ export function bootGuest(domid: Domid, spec: VmSpec, ports: GuestPorts): { halt
       ports.failed(error);
     });
     guest = new GuestKernel(kernel, spec, ports);
+    if (ports.strikes("node-quota-hit")) await fillQuota(domid, ports.environment);
     if (isHalted) guest.halt();
     else await guest.boot();
   };
