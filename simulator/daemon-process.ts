@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { machinePacing } from "../clients/xenstore/backoff.js";
+import { beforeRun } from "./cannot-run-error.js";
 import { withTimeLimit } from "./time-limit.js";
 
 const START_MILLISECONDS_MAX = 30_000;
@@ -78,9 +79,9 @@ export async function startDaemonProcess(directory: string): Promise<DaemonProce
  * @param purpose - a part of the directory's name
  */
 export async function withOwnDaemon<T>(purpose: string, use: (daemon: DaemonProcess) => Promise<T>): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), `xenstore-${purpose}-`));
+  const directory = await beforeRun(mkdtemp(join(tmpdir(), `xenstore-${purpose}-`)));
   try {
-    const daemon = await startDaemonProcess(directory);
+    const daemon = await beforeRun(startDaemonProcess(directory));
     try {
       return await use(daemon);
     } finally {

@@ -2,7 +2,7 @@
 /**
  * The process entry of `xs-sim`, the simulator: traffic of virtual machines that do not exist.
  *
- * Owns the list of commands. Exit codes: 0, 1 when something went wrong or differs, 2 for a bad command line.
+ * Owns the list of commands. Exit codes: 0, 1 when it ran and something went wrong or differs, 2 when it could not be run, 130 interrupted.
  */
 import { Command } from "commander";
 import { packageVersion } from "../daemon/platform/package-version.js";

@@ -1,12 +1,13 @@
 /**
  * The command line of the demo, for `npm run demo` and for `xs-sim demo`.
  *
- * Owns its flags, its exit codes (0 as expected, 1 not, 2 for a bad command line, 130 interrupted) and what it takes from the
+ * Owns its flags, its exit codes (0 as expected, 1 not, 2 when it could not be run, 130 interrupted) and what it takes from the
  * process: terminal and signals.
  */
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { Command } from "commander";
+import { exitCodeOf } from "../cannot-run-error.js";
 import { runDemo } from "./run-demo.js";
 
 const AFTER_HELP = `
@@ -61,7 +62,7 @@ async function execute(keep: boolean): Promise<number> {
       return 130;
     }
     process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
-    return 1;
+    return exitCodeOf(error);
   }
 }
 

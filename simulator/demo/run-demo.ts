@@ -16,6 +16,7 @@ import { evaluate } from "../../protocol/predicate/evaluate.js";
 import { parsePredicate } from "../../protocol/predicate/parse-predicate.js";
 import { serializePredicate } from "../../protocol/predicate/serialize-predicate.js";
 import { LIBXL_TIMEOUTS } from "../actors/toolstack/xl.js";
+import { beforeRun, CannotRunError } from "../cannot-run-error.js";
 import { startDaemonProcess, type DaemonProcess } from "../daemon-process.js";
 import { FAULTS, type FaultName } from "../faults/catalogue.js";
 import { FaultPlan } from "../faults/fault-plan.js";
@@ -48,15 +49,15 @@ export interface DemoOptions {
   readonly signal: AbortSignal;
 }
 
-/** Runs the demo; resolves to whether all went as expected, and rejects when it could not be run. */
+/** Runs the demo; resolves to whether all went as expected, and rejects with a CannotRunError when it could not be run. */
 export async function runDemo(options: DemoOptions): Promise<boolean> {
   checkGit();
   checkTemporaryDirectory();
-  const directory = await mkdtemp(join(tmpdir(), "xenstore-demo-"));
+  const directory = await beforeRun(mkdtemp(join(tmpdir(), "xenstore-demo-")));
   let daemon: DaemonProcess | undefined;
   try {
     // Not in the race: a daemon whose start is not awaited could not be ended.
-    daemon = await startDaemonProcess(directory);
+    daemon = await beforeRun(startDaemonProcess(directory));
     return await Promise.race([show(options, daemon), aborted(options.signal)]);
   } finally {
     await daemon?.stop();
@@ -212,13 +213,13 @@ async function findFailure(
 function checkTemporaryDirectory(): void {
   const longest = join(tmpdir(), "xenstore-demo-123456", "run", "domains", "65535");
   if (Buffer.byteLength(longest) <= SOCKET_PATH_BYTES_MAX) return;
-  throw new Error(`${tmpdir()} is too long a path for sockets: set TMPDIR to a shorter one, such as /tmp`);
+  throw new CannotRunError(`${tmpdir()} is too long a path for sockets: set TMPDIR to a shorter one, such as /tmp`);
 }
 
 function checkGit(): void {
   try {
     execFileSync("git", ["--version"], { stdio: "ignore" });
   } catch (error) {
-    throw new Error("the demo finds the commit with git, which is not installed here", { cause: error });
+    throw new CannotRunError("the demo finds the commit with git, which is not installed here", { cause: error });
   }
 }

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { connectXenstore } from "../../clients/xenstore/client.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
+import { beforeRun } from "../cannot-run-error.js";
 import { withOwnDaemon } from "../daemon-process.js";
 import { TrafficMeter, type Traffic } from "../storm/traffic-meter.js";
 import { runPublished, type PublishedReport } from "./published.js";
@@ -26,7 +27,7 @@ export interface RunPublishedOptions {
 
 const PROGRESS_MILLISECONDS = 5000;
 
-/** Runs it; rejects when the daemon cannot be reached or started. */
+/** Runs it; rejects with a CannotRunError when the daemon cannot be reached or started. */
 export async function runPublishedOnSocket(options: RunPublishedOptions): Promise<PublishedRun> {
   if (options.socket !== undefined) return runOn(options.socket, options);
   return withOwnDaemon("published", ({ runDirectory }) => runOn(join(runDirectory, "socket"), options));
@@ -38,7 +39,8 @@ async function runOn(socket: string, { vms, progress }: RunPublishedOptions): Pr
     delay: () => Promise.resolve(),
     random: () => 0,
   };
-  const client = await connectXenstore(meter.through(socketTransport(socket)), { reconnect: false, pacing });
+  const transport = meter.through(socketTransport(socket));
+  const client = await beforeRun(connectXenstore(transport, { reconnect: false, pacing }));
   let told = performance.now();
   try {
     const report = await runPublished({

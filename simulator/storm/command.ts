@@ -2,9 +2,10 @@
  * The command lines of `xs-sim boot` and `xs-sim storm`.
  *
  * Owns their flags, what they mean when left out, and the exit codes: 0 when every machine lived its life and nothing was
- * left behind, 1 when not, 2 for a bad command line, 130 interrupted.
+ * left behind, 1 when not, 2 when it could not be run (no daemon, a bad command line), 130 interrupted.
  */
 import { Command, Option } from "commander";
+import { exitCodeOf } from "../cannot-run-error.js";
 import { count, interruptionSignal, notNegative, positive, viewOutput } from "../command-line.js";
 import { FAULT_NAMES, FAULTS, type FaultName } from "../faults/catalogue.js";
 import { FaultPlan } from "../faults/fault-plan.js";
@@ -172,7 +173,7 @@ async function executePublished(vms: number, { socket, json }: StormFlags): Prom
     return 0;
   } catch (error) {
     process.stderr.write(`xs-sim: ${error instanceof Error ? error.message : String(error)}\n`);
-    return 1;
+    return exitCodeOf(error);
   }
 }
 
@@ -217,7 +218,7 @@ async function execute(flags: StormFlags, patience: number, showsPhases: boolean
     return isClean(report) ? 0 : 1;
   } catch (error) {
     process.stderr.write(`xs-sim: ${error instanceof Error ? error.message : String(error)}\n`);
-    return signal.aborted ? 130 : 1;
+    return signal.aborted ? 130 : exitCodeOf(error);
   }
 }
 

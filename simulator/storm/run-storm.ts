@@ -10,6 +10,7 @@ import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import type { Environment } from "../actors/environment.js";
 import { StoreAccess } from "../actors/store-access.js";
 import type { Phase, XlTimeouts } from "../actors/toolstack/xl.js";
+import { beforeRun } from "../cannot-run-error.js";
 import { withOwnDaemon } from "../daemon-process.js";
 import type { FaultPlan } from "../faults/fault-plan.js";
 import { startWireFault, type WireFaultName } from "../faults/wire-faults.js";
@@ -38,7 +39,7 @@ export interface RunStormOptions {
 
 const COMMITS_MILLISECONDS = 1000;
 
-/** Runs it; rejects when the daemon cannot be reached or started. */
+/** Runs it; rejects with a CannotRunError when the daemon cannot be reached or started. */
 export async function runStorm(options: RunStormOptions): Promise<RunReport> {
   if (options.runDirectory !== undefined) return runAgainst(options.runDirectory, options);
   return withOwnDaemon("storm", ({ runDirectory }) => runAgainst(runDirectory, options));
@@ -55,7 +56,7 @@ async function runAgainst(runDirectory: string, options: RunStormOptions): Promi
     nowMilliseconds: () => Date.now(),
     connect: (domid) => connectXenstore(meter.through(transport(domid))),
   };
-  const client = await connectXenstore(transport(0));
+  const client = await beforeRun(connectXenstore(transport(0)));
   const commits = new CommitCounter(client);
   try {
     await commits.start();

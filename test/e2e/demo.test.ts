@@ -130,17 +130,17 @@ describe("npm run demo", () => {
   );
 
   test(
-    "says what is missing, and ends with exit code 1",
+    "says what is missing, and ends with exit code 2",
     async () => {
       const withoutGit = await demo([], { environment: { PATH: scratch } });
       expect(withoutGit).toEqual({
-        code: 1,
+        code: 2,
         output: "",
         errors: "demo: the demo finds the commit with git, which is not installed here\n",
       });
       const long = join(scratch, "x".repeat(90));
       const withoutRoom = await demo([], { environment: { TMPDIR: long } });
-      expect(withoutRoom.code).toBe(1);
+      expect(withoutRoom.code).toBe(2);
       expect(withoutRoom.errors).toContain("set TMPDIR to a shorter one");
     },
     TIME_MILLISECONDS_MAX,

@@ -102,6 +102,9 @@ describe("xs-sim", () => {
     [["storm", "--vms", "3", "--fault", "backend-jumps", "--vm", "7"], "there is no machine 7 among 3"],
     [["storm", "--vm", "1"], "--vm says which machine has the fault, so it needs --fault"],
     [["storm", "--socket", "/nowhere"], "--socket goes with --published"],
+    [["storm", "--vms", "1", "--run", "/nowhere"], "cannot connect to /nowhere/socket"],
+    [["boot", "--run", "/nowhere"], "cannot connect to /nowhere/socket"],
+    [["storm", "--published", "1", "--socket", "/nowhere"], "cannot connect to /nowhere"],
   ])("refuses %j with code 2, and says what would be right", async (arguments_, message) => {
     const ended = run(process.execPath, ["--import", "tsx", main, ...arguments_]);
     await expect(ended).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining(message) as string });
