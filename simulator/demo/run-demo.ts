@@ -127,7 +127,7 @@ async function show(options: DemoOptions, daemon: DaemonProcess): Promise<boolea
   );
 
   const client = await connectXenstore(transport(0));
-  const found = await findFailure(boots, { client, repository, output });
+  const found = await findFailure(boots, { client, repository, output, staysToLookAt: options.keep || isTerminal });
   client.close();
   host.stop();
   for (const trouble of troubles) output.write(`unexpected: ${trouble}\n`);
@@ -172,12 +172,14 @@ interface Search {
   readonly client: XenstoreClient;
   readonly repository: string;
   readonly output: Output;
+  /** Whether the repository is there for somebody to look at when the demo has said all. */
+  readonly staysToLookAt: boolean;
 }
 
 /** Finds what broke the machine that failed, and shows it; returns that machine's name. */
 async function findFailure(
   boots: readonly Boot[],
-  { client, repository, output }: Search,
+  { client, repository, output, staysToLookAt }: Search,
 ): Promise<string | undefined> {
   const failed = boots.filter(({ failure }) => failure !== undefined);
   output.write(`${String(boots.length - failed.length)} machines are connected.\n`);
@@ -203,9 +205,13 @@ async function findFailure(
   const looked = steps.map((step) => `${String(step.seq)} ${step.isBad ? "bad" : "good"}`).join(", ");
   output.write(`  ${looked}\n\nIt is commit ${String(seq)}:\n\n`);
   output.write(`${history.run(["show", "--no-color", history.oid(seq)])}\n`);
-  output.write(`With Git alone you find it, and what came before it, with\n`);
-  const path = `local/domain/0/backend/vbd/${domid}`;
-  output.write(`  git -C ${repository} log -p main -- ${path}\n`);
+  if (staysToLookAt) {
+    output.write(`With Git alone you find it, and what came before it, with\n`);
+    const path = `local/domain/0/backend/vbd/${domid}`;
+    output.write(`  git -C ${repository} log -p main -- ${path}\n`);
+  } else {
+    output.write("With --keep the Git repository stays, for you to look at.\n");
+  }
   return first.vm.spec.name;
 }
 

@@ -96,6 +96,9 @@ describe("npm run demo", () => {
     async () => {
       const whole = await demo([]);
       expect(whole.code, whole.errors).toBe(0);
+      // A command that is meant to be copied needs something to look at.
+      expect(whole.output).not.toContain("git -C");
+      expect(whole.output).toContain("With --keep the Git repository stays");
       expect(left()).toEqual([]);
 
       let daemon = 0;
