@@ -80,7 +80,8 @@ export const FAULTS = {
   },
   "node-quota-hit": {
     description: "a program of the guest uses up the quota of nodes before the drivers can tell where their rings are",
-    // Nodes of dom0 are among these, and nodes of the guest are not, but of both as many in every machine.
+    // Six of these are dom0's, and nine of the guest's thousand are elsewhere, whatever disks and processors it has. Each
+    // network interface but the first brings one more of dom0's, its `mtu`, and has this hold one node too early.
     predicate: `count ${L}/d*/** >= 997`,
   },
   "eagain-storm": {

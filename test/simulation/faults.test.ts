@@ -83,7 +83,7 @@ interface Lives {
 /**
  * Four machines live on one host; the second has the fault. What fails, fails: the history is looked at afterwards.
  *
- * @param run - from 0: adds to the seed, and has the machines take turns with one processor and two
+ * @param run - from 0: adds to the seed, and has the machines take turns with one processor and disk, and two
  */
 async function live(run: number, fault?: FaultName): Promise<Lives> {
   const commits: Commit[] = [];
@@ -117,7 +117,7 @@ async function live(run: number, fault?: FaultName): Promise<Lives> {
   });
   const boot = async (number: number): Promise<Vm> => {
     const vcpus = 1 + ((number + run) % 2);
-    return world.runUntil(tryToBoot(world, host, vmSpec(number, { ...SMALLEST_VM, vcpus })));
+    return world.runUntil(tryToBoot(world, host, vmSpec(number, { ...SMALLEST_VM, vcpus, disks: vcpus })));
   };
   const first = await boot(1);
   const second = await boot(2);
@@ -188,7 +188,8 @@ function removes(commit: Commit, path: string): boolean {
 
 /** Whether a commit changes something of a domain. */
 function touches({ changes }: Commit, domid: string): boolean {
-  return changes.some((change) => change.kind === "node" && change.path.split("/").includes(domid));
+  const own = new RegExp(`^/(local/domain|libxl|local/domain/0/backend/[a-z]+)/${domid}(/|$)`);
+  return changes.some((change) => change.kind === "node" && own.test(change.path));
 }
 
 function firstAfter(seq: number, commits: readonly Commit[], isIt: (commit: Commit) => boolean): number {
