@@ -1,10 +1,12 @@
 /**
  * Regular expressions of `value … ~`.
  *
- * Owns which ones are accepted. JavaScript's engine goes back on a failure, so an expression can take more time than there is.
- * What repeats a repetition without bound, such as `(a+)+`, takes exponential time and is refused. What is left is polynomial
- * in the value (4096 bytes at most), but for alternatives that overlap (`(a|a)+`): predicates are written by the person who
- * runs them, and hurt nobody else.
+ * Owns which ones are accepted. JavaScript's engine goes back on a failure, so an expression can take more time than there is:
+ * a group that can repeat something in W ways, and is itself repeated N times, can match in W to the power of N ways. Such a
+ * group is refused where that is a large number: `(a+)+`, and `(a{1,9})+` and `(a{0,30}){30}` as well. A repetition without
+ * bound in a group that is repeated a few times is a polynomial of that degree, and accepted. What is left to take long are
+ * polynomials (in the value, of 4096 bytes at most), and alternatives and optional elements that overlap (`(a|a)+`,
+ * `(a?a)+`): predicates are written by the person who runs them, and hurt nobody else.
  */
 
 /** Most characters of an expression. */
@@ -12,7 +14,11 @@ const EXPRESSION_MAX = 1_024;
 
 /** An element of an expression: an escape, a class, the begin or the end of a group, a quantifier, or a character. */
 const ELEMENT = /\\[^]|\[(?:\\[^]|[^\]\\])*\]|\((?:\?(?:[:=!]|<[=!]))?|\)|[*+?]|\{[0-9]+(?:,[0-9]*)?\}|[^]/g;
-const REPEATS_WITHOUT_BOUND = /^(?:[*+]|\{[0-9]+,\})$/;
+const QUANTIFIER = /^(?:[*+?]|\{([0-9]+)(?:(,)([0-9]*))?\})$/;
+/** Most ways in which a repeated group may match. */
+const WAYS_MAX = 10_000;
+/** Most repetitions of a group that repeats something without bound. */
+const DEGREE_MAX = 4;
 
 /** An expression, or a sentence for people on why it is none. */
 export type ExpressionResult =
@@ -26,11 +32,11 @@ export function compileExpression(source: string): ExpressionResult {
   if (/[^\0-\x7f]/.test(source)) {
     return { ok: false, problem: "A regular expression is ASCII: write each byte of another character as \\xNN." };
   }
-  if (repeatsARepetition(source)) {
+  if (repeatsTooMuch(source)) {
     return {
       ok: false,
       problem:
-        "A regular expression cannot repeat, without bound, a group that repeats something without bound: it could take forever. Give one of them a bound, for example {1,9}.",
+        "A regular expression cannot repeat a group often that itself repeats something in many ways: it could take forever. Write the inner repetition with one length, such as {2}, or both with small bounds, such as ([0-9]{1,3}\\.){3}.",
     };
   }
   try {
@@ -41,23 +47,53 @@ export function compileExpression(source: string): ExpressionResult {
   }
 }
 
-/** Whether a group that repeats without bound has, at any depth, something in it that does. */
-function repeatsARepetition(source: string): boolean {
-  /** For each group that is open, and the whole, whether it has a repetition without bound in it. */
-  const repeats = [false];
-  /** Whether the element before is a group with one. */
-  let afterRepeating = false;
+/** In how many ways something can match that repeats. */
+interface Freedom {
+  /** Those of repetitions with a bound, multiplied. */
+  readonly ways: number;
+  /** How many repetitions have no bound: the time to try all is the value's length to this power. */
+  readonly degree: number;
+}
+
+const NONE: Freedom = { ways: 1, degree: 0 };
+
+/** How often a quantifier repeats, and its own freedom; undefined for any other element. */
+function quantifierOf(element: string): (Freedom & { readonly most: number }) | undefined {
+  const match = QUANTIFIER.exec(element);
+  if (match === null) return undefined;
+  const [, least, comma, most = ""] = match;
+  // What is optional repeats nothing.
+  if (element === "?") return { ...NONE, most: 1 };
+  if (least !== undefined && comma === undefined) return { ...NONE, most: Number(least) };
+  if (most === "") return { ways: 1, degree: 1, most: Infinity };
+  return { ways: Math.max(1, Number(most) - Number(least) + 1), degree: 0, most: Number(most) };
+}
+
+function both(left: Freedom, right: Freedom): Freedom {
+  return { ways: left.ways * right.ways, degree: left.degree + right.degree };
+}
+
+function repeated({ ways, degree }: Freedom, times: number): Freedom {
+  return { ways: ways === 1 ? 1 : ways ** times, degree: degree === 0 ? 0 : degree * times };
+}
+
+/** Whether a group is repeated, at any depth, so that it can match in too many ways. */
+function repeatsTooMuch(source: string): boolean {
+  /** Of each group that is open, and of the whole. */
+  const open: Freedom[] = [NONE];
+  /** Of the group that the element before has closed. */
+  let closed = NONE;
+  const addToOpen = (freedom: Freedom): void => {
+    open.push(both(open.pop() ?? NONE, freedom));
+  };
   for (const [element] of source.matchAll(ELEMENT)) {
-    let closedRepeating = false;
-    if (element.startsWith("(")) repeats.push(false);
-    else if (element === ")") {
-      closedRepeating = repeats.length > 1 && repeats.pop() === true;
-      if (closedRepeating) repeats[repeats.length - 1] = true;
-    } else if (REPEATS_WITHOUT_BOUND.test(element)) {
-      if (afterRepeating) return true;
-      repeats[repeats.length - 1] = true;
-    }
-    afterRepeating = closedRepeating;
+    const quantifier = quantifierOf(element);
+    const group = repeated(closed, quantifier?.most ?? 1);
+    if (group.ways > WAYS_MAX || group.degree > Math.max(DEGREE_MAX, closed.degree)) return true;
+    addToOpen(quantifier === undefined ? group : both(group, quantifier));
+    closed = NONE;
+    if (element.startsWith("(")) open.push(NONE);
+    else if (element === ")" && open.length > 1) closed = open.pop() ?? NONE;
   }
   return false;
 }

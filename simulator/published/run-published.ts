@@ -23,17 +23,19 @@ export interface RunPublishedOptions {
   readonly socket: string | undefined;
   /** Told now and then how far it is, in a line. */
   readonly progress: (line: string) => void;
+  /** Ends it. What its machines have made by then stays in a daemon that is not its own. */
+  readonly signal: AbortSignal;
 }
 
 const PROGRESS_MILLISECONDS = 5000;
 
-/** Runs it; rejects with a CannotRunError when the daemon cannot be reached or started. */
+/** Runs it; rejects with a CannotRunError when the daemon cannot be reached or started, and when it is interrupted. */
 export async function runPublishedOnSocket(options: RunPublishedOptions): Promise<PublishedRun> {
   if (options.socket !== undefined) return runOn(options.socket, options);
   return withOwnDaemon("published", ({ runDirectory }) => runOn(join(runDirectory, "socket"), options));
 }
 
-async function runOn(socket: string, { vms, progress }: RunPublishedOptions): Promise<PublishedRun> {
+async function runOn(socket: string, { vms, progress, signal }: RunPublishedOptions): Promise<PublishedRun> {
   const meter = new TrafficMeter();
   const pacing = {
     delay: () => Promise.resolve(),
@@ -42,7 +44,12 @@ async function runOn(socket: string, { vms, progress }: RunPublishedOptions): Pr
   const transport = meter.through(socketTransport(socket));
   const client = await beforeRun(connectXenstore(transport, { reconnect: false, pacing }));
   let told = performance.now();
+  const end = (): void => {
+    client.close();
+  };
+  signal.addEventListener("abort", end, { once: true });
   try {
+    signal.throwIfAborted();
     const report = await runPublished({
       client,
       vms,
@@ -57,6 +64,7 @@ async function runOn(socket: string, { vms, progress }: RunPublishedOptions): Pr
     });
     return { ...report, traffic: meter.traffic() };
   } finally {
+    signal.removeEventListener("abort", end);
     client.close();
   }
 }

@@ -22,6 +22,22 @@ const VMS_PER_PATIENCE = 5;
 const PATIENCE_MIN = 2;
 const VMS_MAX = 32_000;
 
+/** What the published benchmark has no use for. */
+const STORM_ONLY = [
+  "run",
+  "vms",
+  "alive",
+  "rate",
+  "vm",
+  "fault",
+  "wireFault",
+  "type",
+  "disks",
+  "vifs",
+  "vcpus",
+  "runSeconds",
+] as const satisfies readonly (keyof StormFlags)[];
+
 interface ShapeFlags {
   readonly type: VmType;
   readonly disks: number;
@@ -86,7 +102,7 @@ export function stormCommand(): Command {
     .addOption(
       new Option("--published <n>", "run the published benchmark with so many machines instead")
         .argParser(count(1, VMS_MAX))
-        .conflicts(["run", "alive", "rate", "vm", "fault"]),
+        .conflicts([...STORM_ONLY]),
     )
     .option(
       "--socket <path>",
@@ -161,10 +177,12 @@ function timeoutsFor(patience: number): XlTimeouts {
 }
 
 async function executePublished(vms: number, { socket, json }: StormFlags): Promise<number> {
+  const signal = interruptionSignal();
   try {
     const run = await runPublishedOnSocket({
       vms,
       socket,
+      signal,
       progress: (line) => {
         if (json !== true) process.stderr.write(`${line}\n`);
       },
@@ -172,8 +190,9 @@ async function executePublished(vms: number, { socket, json }: StormFlags): Prom
     process.stdout.write(json === true ? `${JSON.stringify(run, undefined, 2)}\n` : describePublished(run));
     return 0;
   } catch (error) {
-    process.stderr.write(`xs-sim: ${error instanceof Error ? error.message : String(error)}\n`);
-    return exitCodeOf(error);
+    const reason: unknown = signal.aborted ? signal.reason : error;
+    process.stderr.write(`xs-sim: ${reason instanceof Error ? reason.message : String(reason)}\n`);
+    return signal.aborted ? 130 : exitCodeOf(error);
   }
 }
 
