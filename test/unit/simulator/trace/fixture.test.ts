@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { REQUEST_CODECS } from "../../../../protocol/payload.js";
 import { readFixture } from "../../../../simulator/trace/fixture.js";
@@ -14,6 +16,25 @@ describe("pvh-boot-and-destroy.trace", () => {
   test("has the phases of a guest's life in their order", () => {
     const expected = "setup make build vbd vbd-script console vif vif-script finish guest agent shutdown destroy";
     expect(phases.map(({ name }) => name).join(" ")).toBe(expected);
+  });
+
+  test("has as many requests, transactions and events as the model that it was made from counted", () => {
+    // The model has neither a hypervisor nor the start of a host.
+    const steps = phases.slice(1).flatMap((phase) => phase.steps.filter(({ actor }) => actor.name !== "hypervisor"));
+    const requests = steps.filter(({ kind }) => kind === "request");
+    const starts = requests.filter((step) => step.kind === "request" && step.operation === "TRANSACTION_START");
+    const counts = { requests: requests.length, transactions: starts.length, events: steps.length - requests.length };
+    expect(counts).toEqual({ requests: 840, transactions: 33, events: 172 });
+  });
+
+  test("is the traffic that its sources give, line for line", () => {
+    const file = new URL("../../../../simulator/fixtures/pvh-boot-and-destroy.trace", import.meta.url);
+    const traffic = readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"));
+    expect(createHash("sha256").update(traffic.join("\n")).digest("hex")).toBe(
+      "86d7e1a0b47013e7c034a9eb558a35360dc584b2265dcb1cb7c631ae1ffbb72f",
+    );
   });
 
   test("expects no event for which its actor has no watch", () => {
