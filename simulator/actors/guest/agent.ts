@@ -75,9 +75,9 @@ async function reportSystem(store: StoreAccess, spec: VmSpec): Promise<void> {
     ["attr/PVAddons/BuildVersion", "1"],
   ];
   for (const { handle, mac } of spec.vifs) {
-    const host = Number.parseInt(mac.slice(-2), 16);
-    facts.push([`attr/vif/${String(handle)}/ipv4/0`, `192.0.2.${String(host)}`]);
-    facts.push([`attr/vif/${String(handle)}/ipv6/0`, `2001:db8::${host.toString(16)}`]);
+    const { ipv4, ipv6 } = addressesOf(mac);
+    facts.push([`attr/vif/${String(handle)}/ipv4/0`, ipv4]);
+    facts.push([`attr/vif/${String(handle)}/ipv6/0`, ipv6]);
   }
   for (const [index] of spec.disks.entries()) {
     const volume = `data/volumes/${String(index)}`;
@@ -94,7 +94,30 @@ async function reportSystem(store: StoreAccess, spec: VmSpec): Promise<void> {
 async function reportMemory(store: StoreAccess, spec: VmSpec, environment: Environment): Promise<void> {
   await tell(store, "data/meminfo_total", String(spec.memoryKibibytes));
   await tell(store, "data/meminfo_free", String(Math.floor(spec.memoryKibibytes * environment.random())));
-  await tell(store, "data/updated", new Date(environment.nowMilliseconds()).toUTCString());
+  await tell(store, "data/updated", calendarTime(environment.nowMilliseconds()));
+}
+
+/**
+ * The addresses of an interface, which follow from the half of its MAC that no vendor has.
+ *
+ *     00:16:3e:00:01:00 has 10.0.1.1 and 2001:db8::101
+ *
+ * One is added because the first interface of each machine has a MAC that ends in 0, as no address of a host should.
+ */
+function addressesOf(mac: string): { readonly ipv4: string; readonly ipv6: string } {
+  const host = (Number.parseInt(mac.replaceAll(":", "").slice(-6), 16) + 1) & 0xffffff;
+  const groups = host > 0xffff ? [host >> 16, host & 0xffff] : [host];
+  return {
+    ipv4: `10.${String(host >> 16)}.${String((host >> 8) & 0xff)}.${String(host & 0xff)}`,
+    ipv6: `2001:db8::${groups.map((group) => group.toString(16)).join(":")}`,
+  };
+}
+
+/** A time as C's `ctime` has it, in UTC: `Fri Mar  9 12:57:54 2018`. */
+function calendarTime(milliseconds: number): string {
+  // As in `Fri, 09 Mar 2018 12:57:54 GMT`.
+  const [weekday = "", day = "", month = "", year = "", time = ""] = new Date(milliseconds).toUTCString().split(" ");
+  return `${weekday.slice(0, -1)} ${month} ${String(Number(day)).padStart(2)} ${time} ${year}`;
 }
 
 /** A program of the guest that writes nodes until the guest may have no more, each request one. */
