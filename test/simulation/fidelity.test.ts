@@ -13,11 +13,12 @@
  *
  * What one actor must not do before another has done something is a list of its own, since a trace is but one order.
  *
- * Not compared: replies (their errors are the replay's and the daemon's tests' business); when events arrive, but for their
- * phase, for order among the events of one actor is the daemon's; the order of what a kernel does for different devices, and
- * of what it and its bus answer to events; which connection a request comes on, and when one ends; times. Since each phase
- * begins when the one before it has come to rest, nobody is seen to wait for what an earlier phase has done already. Machines
- * of another shape, a device's failure and lost connections are other tests' matter.
+ * Not compared: replies (their errors are the replay's and the daemon's tests' business); the words that kernels take as
+ * tokens, but that each watch has its own; when events arrive, but for their phase, for order among the events of one actor
+ * is the daemon's; the order of what a kernel does for different devices, and of what it and its bus answer to events; which
+ * connection a request comes on, and when one ends; times. Since each phase begins when the one before it has come to rest,
+ * nobody is seen to wait for what an earlier phase has done already. Machines of another shape, a device's failure and lost
+ * connections are other tests' matter.
  *
  * Every difference is listed here with its reason; one that must be and is not found any more fails too.
  */
