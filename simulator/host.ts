@@ -138,8 +138,9 @@ export class SimulatedHost {
   /** `xl shutdown -w`, then what the process of `xl create` does when the domain has shut down: destroys it. */
   async shutDown(vm: Vm): Promise<void> {
     const { xl } = vm;
-    await runXlShutdown(xl.domid, this.#environment, this.#timeouts);
-    await xl.waitForShutdown();
+    const hasShutDown = xl.waitForShutdown();
+    await runXlShutdown(xl.domid, { environment: this.#environment, timeouts: this.#timeouts, hasShutDown });
+    await hasShutDown;
     await this.destroy(vm);
   }
 

@@ -2,8 +2,13 @@
  * A connection as actors use it: the client library, with the answers that drivers and toolstacks give to its errors.
  *
  * Owns going on after a lost connection. A real host does not survive the end of its xenstored; ours does, since a daemon
- * that is restarted must find everybody again. All that actors write is what they would write again, and what they read
- * they read anew, so a request that was under way is asked once more on the next connection, and a transaction begins anew.
+ * that is restarted must find everybody again. What actors read they read anew, so a request that was under way is asked once
+ * more on the next connection, and a transaction begins anew.
+ *
+ * What was under way may have been carried out: all that is known is that its reply is lost. So what is written may be
+ * written twice, the second time after others have acted on the first. Where one actor alone writes a node and nobody answers
+ * to it, that makes no difference. Where others answer, it does: new devices are made with `transactionOnce`, and
+ * `runXlShutdown` does not count on an answer to its second request.
  */
 import type { XenstoreClient } from "../../clients/xenstore/client.js";
 import { ConnectionLostError, isXenstoreError } from "../../clients/xenstore/errors.js";

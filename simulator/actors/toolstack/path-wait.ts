@@ -19,10 +19,15 @@ export class PathWait {
   static async start(store: StoreAccess, path: string, token: string): Promise<PathWait> {
     const wait = new PathWait();
     wait.#watch = await store.watch(path, token, () => {
-      wait.#hasEvent = true;
-      wait.#wake?.();
+      wait.askAgain();
     });
     return wait;
+  }
+
+  /** Has the condition asked for once more: something that the watch does not tell of may have made it hold. */
+  askAgain(): void {
+    this.#hasEvent = true;
+    this.#wake?.();
   }
 
   /** Resolves when `condition` holds; rejects when asking fails. */

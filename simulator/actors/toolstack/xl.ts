@@ -442,8 +442,24 @@ export async function startXl(spec: VmSpec, ports: XlPorts): Promise<Xl> {
   return new Xl(spec, ports, new StoreAccess(await ports.environment.connect(0 as Domid, "xl")));
 }
 
-/** `xl shutdown -w`, a process of its own: asks the guest to shut down, and returns when it has taken note. */
-export async function runXlShutdown(domid: Domid, environment: Environment, timeouts: XlTimeouts): Promise<void> {
+/** What `xl shutdown -w` works with. */
+export interface XlShutdownPorts {
+  readonly environment: Environment;
+  readonly timeouts: XlTimeouts;
+  /** Resolves when the domain has shut down. */
+  readonly hasShutDown: Promise<void>;
+}
+
+/**
+ * `xl shutdown -w`, a process of its own: asks the guest to shut down, and returns when it has taken note or has shut down.
+ *
+ * The guest's note alone would not do. When the reply to the request is lost, the request is sent again, maybe after the
+ * guest has taken note of the first: one that is shutting down ignores the second, which stays in the store.
+ */
+export async function runXlShutdown(
+  domid: Domid,
+  { environment, timeouts, hasShutDown }: XlShutdownPorts,
+): Promise<void> {
   const store = new StoreAccess(await environment.connect(0 as Domid, "xl-shut"));
   try {
     await store.read(`${domainPath(domid)}/name`);
@@ -451,8 +467,13 @@ export async function runXlShutdown(domid: Domid, environment: Environment, time
     const path = `${await store.getDomainPath(domid)}/control/shutdown`;
     await store.write(path, "poweroff");
     const wait = await PathWait.start(store, path, "3/0");
+    let isShutDown = false;
+    void hasShutDown.then(() => {
+      isShutDown = true;
+      wait.askAgain();
+    });
     const isTaken = await wait.untilWithin(
-      async () => (await store.read(path)) === "",
+      async () => (await store.read(path)) === "" || isShutDown,
       environment,
       timeouts.shutdownMilliseconds,
     );
