@@ -15,6 +15,8 @@ export const WIRE_FAULTS = {
   "client-never-reads": "a client watches everything, asks without end, and reads no reply",
   "client-sends-garbage": "a client sends bytes that are no messages",
   "client-floods": "a client sends requests as fast as it can, and throws the replies away",
+  "client-writes": "a client writes as fast as it can, and throws the replies away",
+  "client-breaks-off": "a client is gone in the middle of a message, over and over",
 } as const;
 
 /** A kind of bad manners. */
@@ -41,11 +43,33 @@ export interface WireFault {
 const PAUSE_MILLISECONDS = 5;
 const FLOOD_BATCH = 200;
 const GARBAGE_BYTES = 4096;
-/** A path that no machine uses. */
-const SCRATCH = "/tmp/bad-client";
 
-/** Sets a bad client on a privileged socket. */
-export function startWireFault(name: WireFaultName, socketPath: string): WireFault {
+/** The nodes that a bad client uses. */
+interface Nodes {
+  /** As far up as it sees anything. */
+  readonly top: string;
+  readonly read: string;
+  /** What it writes, as a payload of WRITE; nothing of it is left when the machines are gone. */
+  readonly write: string;
+  /** Is never made: what would make it is not carried out. */
+  readonly never: string;
+}
+
+/** What dom0 writes is what is there; what a guest makes goes with its domain. */
+function nodesOf(domid: number): Nodes {
+  const home = `/local/domain/${String(domid)}`;
+  const read = `${home}/name`;
+  if (domid === 0) return { top: "/", read, write: `${read}\0Domain-0`, never: "/tmp/bad-client" };
+  return { top: home, read, write: `${home}/data/bad-client\0value`, never: `${home}/data/never` };
+}
+
+/**
+ * Sets a bad client on a socket.
+ *
+ * @param domid - whose socket it is: dom0's when left out
+ */
+export function startWireFault(name: WireFaultName, socketPath: string, domid = 0): WireFault {
+  const nodes = nodesOf(domid);
   const tally: WireFaultTally = { connections: 0, bytes: 0 };
   let socket: Socket | undefined;
   let isStopped = false;
@@ -72,7 +96,7 @@ export function startWireFault(name: WireFaultName, socketPath: string): WireFau
     current.on("error", () => undefined);
     current.once("connect", () => {
       tally.connections++;
-      MANNERS[name](current, send);
+      MANNERS[name](current, send, nodes);
     });
   };
   begin();
@@ -89,8 +113,8 @@ export function startWireFault(name: WireFaultName, socketPath: string): WireFau
 
 type Send = (bytes: string) => boolean;
 
-const MANNERS: Readonly<Record<WireFaultName, (socket: Socket, send: Send) => void>> = {
-  "client-dies": (socket, send) => {
+const MANNERS: Readonly<Record<WireFaultName, (socket: Socket, send: Send, nodes: Nodes) => void>> = {
+  "client-dies": (socket, send, { never }) => {
     const parser = new MessageParser();
     let isInTransaction = false;
     send(message("TRANSACTION_START", 0, "\0"));
@@ -105,13 +129,13 @@ const MANNERS: Readonly<Record<WireFaultName, (socket: Socket, send: Send) => vo
       }
       isInTransaction = true;
       const id = Number.parseInt(reply.payload, 10);
-      send(message("WRITE", id, `${SCRATCH}\0never`) + message("WATCH", 0, `${SCRATCH}\0token\0`));
+      send(message("WRITE", id, `${never}\0never`) + message("WATCH", 0, `${never}\0token\0`));
     });
   },
-  "client-never-reads": (socket, send) => {
+  "client-never-reads": (socket, send, { top }) => {
     socket.pause();
-    send(message("WATCH", 0, "/\0everything\0"));
-    fill(socket, () => send(message("DIRECTORY", 0, "/\0").repeat(FLOOD_BATCH)));
+    send(message("WATCH", 0, `${top}\0everything\0`));
+    fill(socket, () => send(message("DIRECTORY", 0, `${top}\0`).repeat(FLOOD_BATCH)));
   },
   "client-sends-garbage": (socket, send) => {
     socket.resume();
@@ -119,9 +143,19 @@ const MANNERS: Readonly<Record<WireFaultName, (socket: Socket, send: Send) => vo
     const bytes = Array.from({ length: GARBAGE_BYTES }, (_, index) => String.fromCharCode((index * 167 + 251) % 256));
     send(`${"\xff".repeat(16)}${bytes.join("")}`);
   },
-  "client-floods": (socket, send) => {
+  "client-floods": (socket, send, { read }) => {
     socket.resume();
-    fill(socket, () => send(message("READ", 0, "/local/domain/0/name\0").repeat(FLOOD_BATCH)));
+    fill(socket, () => send(message("READ", 0, `${read}\0`).repeat(FLOOD_BATCH)));
+  },
+  "client-writes": (socket, send, { write }) => {
+    socket.resume();
+    fill(socket, () => send(message("WRITE", 0, write).repeat(FLOOD_BATCH)));
+  },
+  "client-breaks-off": (socket, send, { read, never }) => {
+    const half = message("WRITE", 0, `${never}\0never`).slice(0, -2);
+    send(message("READ", 0, `${read}\0`) + half);
+    // The daemon has the half message too when it answers what came before it.
+    socket.once("data", () => socket.destroy());
   },
 };
 

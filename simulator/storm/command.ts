@@ -31,6 +31,7 @@ const STORM_ONLY = [
   "vm",
   "fault",
   "wireFault",
+  "wireFaultVm",
   "type",
   "disks",
   "vifs",
@@ -58,6 +59,7 @@ interface StormFlags extends CommonFlags {
   readonly alive?: number;
   readonly rate?: number;
   readonly vm?: number;
+  readonly wireFaultVm?: number;
   readonly published?: number;
   readonly socket?: string;
 }
@@ -75,6 +77,7 @@ Examples:
   xs-sim storm --vms 10000 --alive 1000 --rate 50     # ten thousand, fifty a second, a thousand at most alive
   xs-sim storm --published 200 --socket /run/xenstored/socket   # the published benchmark, against any xenstored
   xs-sim storm --vms 20 --fault ring-ref-missing --vm 7
+  xs-sim storm --vms 20 --wire-fault client-writes --wire-fault-vm 3   # from a guest's socket
   xs-sim storm --vms 20 --json | jq .boot`;
 
 /** The command `boot`. */
@@ -99,6 +102,12 @@ export function stormCommand(): Command {
     )
     .addOption(new Option("--rate <n>", "machines started each second; all at once when left out").argParser(positive))
     .addOption(new Option("--vm <n>", "the machine that has the fault; 1 when left out").argParser(count(1, VMS_MAX)))
+    .addOption(
+      new Option(
+        "--wire-fault-vm <n>",
+        "bad clients come from this machine's domain, which they may spoil; from dom0 when left out",
+      ).argParser(count(1, VMS_MAX)),
+    )
     .addOption(
       new Option("--published <n>", "run the published benchmark with so many machines instead")
         .argParser(count(1, VMS_MAX))
@@ -198,8 +207,13 @@ async function executePublished(vms: number, { socket, json }: StormFlags): Prom
 
 async function execute(flags: StormFlags, patience: number, showsPhases: boolean): Promise<number> {
   const signal = interruptionSignal();
-  if (flags.vm !== undefined && flags.vm > flags.vms) {
-    process.stderr.write(`xs-sim: there is no machine ${String(flags.vm)} among ${String(flags.vms)}\n`);
+  for (const number of [flags.vm, flags.wireFaultVm]) {
+    if (number === undefined || number <= flags.vms) continue;
+    process.stderr.write(`xs-sim: there is no machine ${String(number)} among ${String(flags.vms)}\n`);
+    return 2;
+  }
+  if (flags.wireFaultVm !== undefined && flags.wireFault === undefined) {
+    process.stderr.write("xs-sim: --wire-fault-vm says where bad clients come from, so it needs --wire-fault\n");
     return 2;
   }
   if (flags.vm !== undefined && flags.fault === undefined) {
@@ -225,6 +239,7 @@ async function execute(flags: StormFlags, patience: number, showsPhases: boolean
       flags.fault === undefined ? undefined : new Map([[`vm${String(flags.vm ?? 1)}`, flags.fault]]),
     ),
     wireFaults: flags.wireFault ?? [],
+    wireFaultVm: flags.wireFaultVm === undefined ? undefined : `vm${String(flags.wireFaultVm)}`,
     runDirectory: flags.run,
     view: flags.json === true || showsPhases ? undefined : viewOutput(),
     ...(showsPhases && flags.json !== true ? { phase: phaseLines() } : {}),

@@ -13,7 +13,7 @@ import type { Phase, XlTimeouts } from "../actors/toolstack/xl.js";
 import { beforeRun } from "../cannot-run-error.js";
 import { withOwnDaemon } from "../daemon-process.js";
 import type { FaultPlan } from "../faults/fault-plan.js";
-import { startWireFault, type WireFaultName } from "../faults/wire-faults.js";
+import { startWireFault, type WireFault, type WireFaultName } from "../faults/wire-faults.js";
 import { startHost } from "../host.js";
 import type { VmSpec } from "../vm/vm.js";
 import { LiveView, type ViewOutput } from "./live-view.js";
@@ -28,6 +28,11 @@ export interface RunStormOptions {
   readonly faults: FaultPlan;
   /** Bad clients beside the machines. */
   readonly wireFaults: readonly WireFaultName[];
+  /**
+   * The machine from whose domain the bad clients come, from when it runs until it is destroyed; dom0 when left out, from
+   * the first machine to the last. The machine shares its domain's quotas with them, and may fail.
+   */
+  readonly wireFaultVm?: string | undefined;
   /** The directory of a daemon's sockets; undefined for a daemon of its own, which leaves nothing behind. */
   readonly runDirectory: string | undefined;
   /** Where the live view goes; undefined for none. */
@@ -48,8 +53,9 @@ export async function runStorm(options: RunStormOptions): Promise<RunReport> {
 async function runAgainst(runDirectory: string, options: RunStormOptions): Promise<RunReport> {
   const meter = new TrafficMeter();
   const troubles: string[] = [];
+  const badClients = new BadClients(options.wireFaults);
   const transport = (domid: number): ReturnType<typeof socketTransport> =>
-    socketTransport(domid === 0 ? join(runDirectory, "socket") : join(runDirectory, "domains", String(domid)));
+    socketTransport(socketOf(runDirectory, domid));
   const environment: Environment = {
     delay: (milliseconds, signal) => machinePacing.delay(milliseconds, signal),
     random: () => machinePacing.random(),
@@ -65,8 +71,11 @@ async function runAgainst(runDirectory: string, options: RunStormOptions): Promi
       timeouts: options.timeouts,
       faults: options.faults,
       observer: {
-        phase: (spec, phase) => {
+        phase: async (spec, phase) => {
           options.phase?.(spec, phase);
+          if (spec.name !== options.wireFaultVm) return;
+          if (phase === "guest") badClients.start(runDirectory, await domidOf(spec.name, client));
+          if (phase === "destroy") await badClients.stop();
         },
         trouble: (actor, error) => {
           troubles.push(`${actor}: ${error instanceof Error ? error.message : String(error)}`);
@@ -81,8 +90,7 @@ async function runAgainst(runDirectory: string, options: RunStormOptions): Promi
         delay: (milliseconds, signal) => machinePacing.delay(milliseconds, signal),
         signal: options.signal,
       });
-      const socket = join(runDirectory, "socket");
-      const badClients = options.wireFaults.map((name) => startWireFault(name, socket));
+      if (options.wireFaultVm === undefined) badClients.start(runDirectory, 0);
       const view =
         options.view === undefined
           ? undefined
@@ -95,14 +103,11 @@ async function runAgainst(runDirectory: string, options: RunStormOptions): Promi
       try {
         const report = await storm.run();
         await commits.look();
-        const wireFaults = options.wireFaults.map((name, index) => {
-          const { connections = 0, bytes = 0 } = badClients[index]?.tally ?? {};
-          return { name, connections, bytes };
-        });
+        const wireFaults = badClients.tallies();
         return { ...report, traffic: meter.traffic(), commits: commits.count, troubles, wireFaults };
       } finally {
         view?.stop();
-        await Promise.all(badClients.map((client) => client.stop()));
+        await badClients.stop();
       }
     } finally {
       host.stop();
@@ -110,6 +115,43 @@ async function runAgainst(runDirectory: string, options: RunStormOptions): Promi
   } finally {
     commits.stop();
     client.close();
+  }
+}
+
+function socketOf(runDirectory: string, domid: number): string {
+  return domid === 0 ? join(runDirectory, "socket") : join(runDirectory, "domains", String(domid));
+}
+
+/** The domain with a name. */
+async function domidOf(name: string, client: XenstoreClient): Promise<number> {
+  for (const domid of await client.directory("/local/domain")) {
+    if ((await client.readIfPresent(`/local/domain/${domid}/name`)) === name) return Number(domid);
+  }
+  throw new Error(`no domain has the name ${name}`);
+}
+
+/** The bad clients of a storm. */
+class BadClients {
+  readonly #names: readonly WireFaultName[];
+  #atWork: readonly WireFault[] = [];
+
+  constructor(names: readonly WireFaultName[]) {
+    this.#names = names;
+  }
+
+  /** Sets them on a domain's socket, once. */
+  start(runDirectory: string, domid: number): void {
+    const socket = socketOf(runDirectory, domid);
+    this.#atWork = this.#names.map((name) => startWireFault(name, socket, domid));
+  }
+
+  /** What each has done so far. */
+  tallies(): RunReport["wireFaults"] {
+    return this.#names.map((name, index) => ({ name, connections: 0, bytes: 0, ...this.#atWork[index]?.tally }));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#atWork.map((client) => client.stop()));
   }
 }
 

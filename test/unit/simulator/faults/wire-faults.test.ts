@@ -176,6 +176,30 @@ describe("startWireFault", () => {
     expect(new Set(summary(daemon.accepted[0]?.messages ?? []))).toEqual(new Set(["READ 0 /local/domain/0/name"]));
   });
 
+  test("client-writes writes what is there in dom0, and a node of its own in a guest", async () => {
+    for (const [domid, write] of [
+      [0, "WRITE 0 /local/domain/0/name Domain-0"],
+      [7, "WRITE 0 /local/domain/7/data/bad-client value"],
+    ] as const) {
+      const daemon = await listen(silent);
+      start("client-writes", daemon.path, domid);
+      await daemon.until(() => (daemon.accepted[0]?.messages.length ?? 0) > 1000);
+      expect(new Set(summary(daemon.accepted[0]?.messages ?? []))).toEqual(new Set([write]));
+    }
+  });
+
+  test("client-breaks-off is gone in the middle of a message, once what it sent before that is answered", async () => {
+    const daemon = await listen((message, { socket }) => {
+      socket.write(serializeMessage({ ...message, payload: "Domain-0" }), "latin1");
+    });
+    start("client-breaks-off", daemon.path);
+    await daemon.until(() => daemon.accepted.length >= 4);
+    for (const { messages, parser } of daemon.accepted.slice(0, 3)) {
+      expect(summary(messages)).toEqual(["READ 0 /local/domain/0/name"]);
+      expect(parser.pendingBytes).toBeGreaterThan(16);
+    }
+  });
+
   test.each(WIRE_FAULT_NAMES)("%s counts connections and bytes, and comes again when it was closed", async (name) => {
     const daemon = await listen(silent);
     const fault = start(name, daemon.path);
