@@ -1,16 +1,19 @@
 /**
- * Storms through the sockets of a real daemon, one of them with a daemon that is killed and started again in the middle.
+ * Storms through the sockets of a real daemon, which is killed and started again at several moments of a machine's life.
  */
 import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { startDaemonProcess } from "../../simulator/daemon-process.js";
+import { ERROR } from "../../protocol/operation.js";
+import { startDaemonProcess, type DaemonProcess } from "../../simulator/daemon-process.js";
 import { LIBXL_TIMEOUTS, type XlTimeouts } from "../../simulator/actors/toolstack/xl.js";
 import { FaultPlan } from "../../simulator/faults/fault-plan.js";
 import { runStorm, type RunStormOptions } from "../../simulator/storm/run-storm.js";
 import { SMALLEST_VM } from "../../simulator/vm/vm.js";
 import { isLongCampaign } from "../support/seed.js";
 import { withTemporaryDirectory } from "../support/temporary-directory.js";
+import { connectClient, type WireClient } from "../support/wire-client.js";
 
 const TIMEOUTS: XlTimeouts = { ...LIBXL_TIMEOUTS, deviceMilliseconds: 60_000 };
 const TEST_MILLISECONDS = isLongCampaign() ? 600_000 : 120_000;
@@ -35,6 +38,53 @@ function options(vms: number): RunStormOptions {
   };
 }
 
+/** What of the store tells that the storm has come so far, in the order in which it does. */
+const MOMENTS = {
+  setup: { path: "/local/domain/0/name", isSo: () => true },
+  vbd: { path: "/local/domain/0/backend/vbd/1/51712/state", isSo: () => true },
+  guest: { path: "/local/domain/1/control/feature-poweroff", isSo: (value) => value === "1" },
+  destroy: { path: "/local/domain/0/backend/vbd/1/51712/online", isSo: (value) => value === "0" },
+} as const satisfies Readonly<Record<string, { readonly path: string; readonly isSo: (value: string) => boolean }>>;
+
+type Moment = keyof typeof MOMENTS;
+
+/** Resolves when the store is so. */
+async function reach(moment: Moment, { runDirectory }: DaemonProcess): Promise<void> {
+  const { path, isSo } = MOMENTS[moment];
+  const client = await connectClient(join(runDirectory, "socket"));
+  await client.must("WATCH", [path, moment]);
+  do await client.event();
+  while (!(await holds(client, path, isSo)));
+  client.destroy();
+}
+
+async function holds(client: WireClient, path: string, isSo: (value: string) => boolean): Promise<boolean> {
+  const { type, payload } = await client.call("READ", `${path}\0`);
+  return type !== ERROR && isSo(payload);
+}
+
+/** Runs a storm whose daemon is killed at these moments. */
+async function survive(moments: readonly Moment[]): Promise<void> {
+  await withTemporaryDirectory(async (directory) => {
+    let daemon = await startDaemonProcess(directory);
+    try {
+      let isOver = false;
+      const running = runStorm({ ...options(6), runDirectory: daemon.runDirectory }).finally(() => (isOver = true));
+      for (const moment of moments) {
+        await reach(moment, daemon);
+        expect(isOver).toBe(false);
+        process.kill(daemon.pid, "SIGKILL");
+        await daemon.stop();
+        daemon = await startDaemonProcess(directory);
+      }
+      const report = await running;
+      expect([report.connected, report.failures, report.leaks, report.troubles]).toEqual([6, [], [], []]);
+    } finally {
+      await daemon.stop();
+    }
+  });
+}
+
 describe("A storm on a real daemon", () => {
   test("twice in a row leaves the store as it was", { timeout: TEST_MILLISECONDS }, async () => {
     await withTemporaryDirectory(async (directory) => {
@@ -53,34 +103,16 @@ describe("A storm on a real daemon", () => {
     });
   });
 
-  test("goes on when the daemon is killed and started again", { timeout: TEST_MILLISECONDS }, async () => {
-    await withTemporaryDirectory(async (directory) => {
-      const first = await startDaemonProcess(directory);
-      const steps = { made: 0 };
-      let reachMiddle: () => void = () => undefined;
-      const middle = new Promise<void>((resolve) => {
-        reachMiddle = resolve;
-      });
-      const running = runStorm({
-        ...options(6),
-        runDirectory: first.runDirectory,
-        phase: () => {
-          // Six machines have ten phases each.
-          if (++steps.made === 25) reachMiddle();
-        },
-      });
-      await middle;
-      process.kill(first.pid, "SIGKILL");
-      await first.stop();
-      const second = await startDaemonProcess(directory);
-      try {
-        const report = await running;
-        expect([report.connected, report.failures, report.leaks, report.troubles]).toEqual([6, [], [], []]);
-        expect(steps.made).toBeGreaterThan(25);
-      } finally {
-        await second.stop();
-      }
-    });
+  test.each(Object.keys(MOMENTS) as Moment[])(
+    "goes on when the daemon is killed at a machine's %s and started again",
+    { timeout: TEST_MILLISECONDS },
+    async (moment) => {
+      await survive([moment]);
+    },
+  );
+
+  test("goes on when the daemon is killed again and again", { timeout: TEST_MILLISECONDS }, async () => {
+    await survive(Object.keys(MOMENTS) as Moment[]);
   });
 });
 
