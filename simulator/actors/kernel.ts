@@ -10,7 +10,7 @@
  */
 import type { Watch, WatchEvent } from "../../clients/xenstore/watch.js";
 import { parseXenbusState, type XenbusState } from "../vm/xenbus-state.js";
-import type { StoreAccess } from "./store-access.js";
+import { readIfVisible, type StoreAccess } from "./store-access.js";
 
 /**
  * What a kernel does when a watch fires.
@@ -83,7 +83,7 @@ export class Kernel {
    */
   async switchState(path: string, state: XenbusState): Promise<void> {
     await this.store.transactionIf(async (transaction) => {
-      const isThere = (await transaction.readIfPresent(`${path}/state`)) !== undefined;
+      const isThere = (await readIfVisible(transaction, `${path}/state`)) !== undefined;
       if (isThere) await transaction.write(`${path}/state`, String(state));
       return { apply: isThere, result: undefined };
     });

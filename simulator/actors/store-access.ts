@@ -159,6 +159,11 @@ export async function removeIfPresent(transaction: Transaction, path: string): P
   await ifVisible(transaction.rm(path));
 }
 
+/** The value of a node within a transaction; undefined when there is none, or none that may be seen. */
+export async function readIfVisible(transaction: Transaction, path: string): Promise<string | undefined> {
+  return ifVisible(transaction.read(path));
+}
+
 /** What a request answers; undefined when there is no node, or none that may be seen. */
 async function ifVisible<T>(reading: Promise<T>): Promise<T | undefined> {
   try {

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { machinePacing } from "../../clients/xenstore/backoff.js";
 import { connectXenstore, type XenstoreClient } from "../../clients/xenstore/client.js";
+import { ConnectError } from "../../clients/xenstore/errors.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import type { Environment } from "../actors/environment.js";
 import { StoreAccess } from "../actors/store-access.js";
@@ -43,11 +44,27 @@ export interface RunStormOptions {
 }
 
 const COMMITS_MILLISECONDS = 1000;
+/** Longest that a new connection waits for a daemon that is started again. */
+const RESTART_MILLISECONDS_MAX = 10_000;
+const CONNECT_AGAIN_MILLISECONDS = 100;
 
 /** Runs it; rejects with a CannotRunError when the daemon cannot be reached or started. */
 export async function runStorm(options: RunStormOptions): Promise<RunReport> {
   if (options.runDirectory !== undefined) return runAgainst(options.runDirectory, options);
   return withOwnDaemon("storm", ({ runDirectory }) => runAgainst(runDirectory, options));
+}
+
+/** Connects; where nobody listens, waits for the daemon to be there again, as those do who were connected before. */
+async function whenServed(connect: () => Promise<XenstoreClient>): Promise<XenstoreClient> {
+  const end = performance.now() + RESTART_MILLISECONDS_MAX;
+  for (;;) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (!(error instanceof ConnectError) || performance.now() > end) throw error;
+      await machinePacing.delay(CONNECT_AGAIN_MILLISECONDS);
+    }
+  }
 }
 
 async function runAgainst(runDirectory: string, options: RunStormOptions): Promise<RunReport> {
@@ -60,7 +77,7 @@ async function runAgainst(runDirectory: string, options: RunStormOptions): Promi
     delay: (milliseconds, signal) => machinePacing.delay(milliseconds, signal),
     random: () => machinePacing.random(),
     nowMilliseconds: () => Date.now(),
-    connect: (domid) => connectXenstore(meter.through(transport(domid))),
+    connect: (domid) => whenServed(() => connectXenstore(meter.through(transport(domid)))),
   };
   const client = await beforeRun(connectXenstore(transport(0)));
   const commits = new CommitCounter(client);

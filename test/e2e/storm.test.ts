@@ -43,6 +43,7 @@ const MOMENTS = {
   setup: { path: "/local/domain/0/name", isSo: () => true },
   vbd: { path: "/local/domain/0/backend/vbd/1/51712/state", isSo: () => true },
   guest: { path: "/local/domain/1/control/feature-poweroff", isSo: (value) => value === "1" },
+  shutdown: { path: "/local/domain/1/device/vbd/51712/state", isSo: (value) => value === "5" || value === "6" },
   destroy: { path: "/local/domain/0/backend/vbd/1/51712/online", isSo: (value) => value === "0" },
 } as const satisfies Readonly<Record<string, { readonly path: string; readonly isSo: (value: string) => boolean }>>;
 

@@ -9,7 +9,7 @@ import type { Domid } from "../../../protocol/identifiers.js";
 import type { FaultPlan } from "../../faults/fault-plan.js";
 import { XENBUS_STATES } from "../../vm/xenbus-state.js";
 import { hasSlashes, pathStart, type Kernel } from "../kernel.js";
-import type { BackendDevice, BackendDriver, BackendInstance } from "./backend-driver.js";
+import { switchBackend, type BackendDevice, type BackendDriver, type BackendInstance } from "./backend-driver.js";
 
 /** The watched directory; a relative path, so that events are relative too. */
 const ROOT = "backend";
@@ -126,7 +126,11 @@ export class XenbusBackend {
     const served = this.#served.get(path);
     if (served === undefined) return;
     this.#served.delete(path);
-    await this.#kernel.unwatch(served.device.frontendWatch);
-    await served.instance?.remove();
+    const { device, instance } = served;
+    await this.#kernel.unwatch(device.frontendWatch);
+    if (instance === undefined) return;
+    await instance.remove();
+    // Whoever removes a device that was at work waits for this (Linux, `xenbus_dev_remove`).
+    if (device.state !== XENBUS_STATES.closed) await switchBackend(device, XENBUS_STATES.closed);
   }
 }

@@ -15,7 +15,7 @@ import type { FaultName } from "../../faults/catalogue.js";
 import type { VmSpec } from "../../vm/vm.js";
 import type { Environment } from "../environment.js";
 import { hasSlashes, Kernel, pathStart } from "../kernel.js";
-import { StoreAccess } from "../store-access.js";
+import { readIfVisible, StoreAccess } from "../store-access.js";
 import { fillQuota } from "./agent.js";
 import { blkfront } from "./blkfront.js";
 import {
@@ -87,7 +87,7 @@ export class GuestKernel {
     if (resets === "1") await store.resetWatches();
     await this.#kernel.watch("control/shutdown", () => this.#shutdownChanged());
     await this.#kernel.watch("control/sysrq", async () => {
-      await store.inspect((transaction) => transaction.readIfPresent("control/sysrq"));
+      await store.inspect((transaction) => readIfVisible(transaction, "control/sysrq"));
     });
     for (const feature of ["poweroff", "reboot", "suspend"]) await store.write(`control/feature-${feature}`, "1");
     // Once for what is there already, once more when the bus is ready.
@@ -209,7 +209,8 @@ export class GuestKernel {
   async #takeShutdown(): Promise<string | undefined> {
     let taken: string | undefined;
     const command = await this.#kernel.store.transactionIf(async (transaction) => {
-      const found = await transaction.readIfPresent("control/shutdown");
+      // A domain that is being destroyed may no longer see its own nodes.
+      const found = await readIfVisible(transaction, "control/shutdown");
       if (found === undefined || found === "") return { apply: false, result: found };
       taken = found;
       await transaction.write("control/shutdown", "");
