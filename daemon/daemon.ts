@@ -16,6 +16,7 @@ import { createRepository } from "./history/repository/layout.js";
 import type { Durability, Journal } from "./journal/journal.js";
 import type { PathGlob } from "./journal/path-glob.js";
 import { lockDirectory, type DirectoryLock } from "./platform/directory-lock.js";
+import { messageOf } from "./platform/error-message.js";
 import type { Clock } from "./platform/clock.js";
 import type { FileSystem } from "./platform/file-system.js";
 import type { Listener } from "./platform/listener.js";
@@ -120,9 +121,15 @@ export async function assemble(ports: DaemonPorts, config: DaemonConfig): Promis
     for (const name of fileSystem.list(domains)) fileSystem.remove(join(domains, name));
     return await serve(ports, config, { lock, socket, domains });
   } catch (error) {
-    lock.release();
+    // What still runs may write: the lock falls with the process.
+    if (!(error instanceof IncompleteStopError)) lock.release();
     throw error;
   }
+}
+
+/** The daemon cannot start, as the message says, and a thread of it has not ended; it may hang in a call to a disk. */
+export class IncompleteStopError extends Error {
+  override readonly name = "IncompleteStopError";
 }
 
 interface Places {
@@ -131,22 +138,23 @@ interface Places {
   readonly domains: string;
 }
 
-/** What was opened, with how to close it. */
-type Closing = () => unknown;
+/** Closes what was opened; says whether it has ended. */
+type Closing = () => boolean | Promise<boolean>;
 
 async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): Promise<Daemon> {
   const opened: Closing[] = [];
   try {
     return await open(ports, config, places, opened);
   } catch (error) {
+    let isComplete = true;
     for (const close of opened.toReversed()) {
       try {
-        await close();
+        isComplete = (await close()) && isComplete;
       } catch {
         // What kept it from starting is what there is to tell.
       }
     }
-    throw error;
+    throw isComplete ? error : new IncompleteStopError(messageOf(error), { cause: error });
   }
 }
 
@@ -200,6 +208,7 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
   };
   opened.push(() => {
     server.stop();
+    return true;
   });
   await server.start();
   let stopping: Promise<Stopped> | undefined;
@@ -211,7 +220,8 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
     }
     endLog();
     journal.close();
-    places.lock.release();
+    // A recorder that is late may still write: then the lock falls with the process.
+    if (hasRecorderEnded) places.lock.release();
     return { isComplete: hasTraceEnded && hasRecorderEnded };
   };
   return {
@@ -223,7 +233,7 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
 }
 
 /** Has the log say what its rate limit left out; the result ends that. */
-function flushNowAndThen(log: RateLimitedLog): () => void {
+function flushNowAndThen(log: RateLimitedLog): () => true {
   const flush = (): void => {
     log.flush();
   };
@@ -231,6 +241,7 @@ function flushNowAndThen(log: RateLimitedLog): () => void {
   return () => {
     flush();
     clearInterval(timer);
+    return true;
   };
 }
 
@@ -248,12 +259,15 @@ async function openHistory(
     sealMilliseconds: config.sealMilliseconds,
     retention: { keepCommits: config.keepCommits, keepSeconds: config.keepSeconds },
   });
+  // The recorder ends first: it has the journal remove what is sealed.
+  let recovered: RecoveredState | undefined = undefined;
+  opened.push(() => {
+    recovered?.journal.close();
+    return true;
+  });
   const closeUnused = async (): Promise<void> => (await starting).close();
   opened.push(() => endsInTime(closeUnused(), STOP_MILLISECONDS_MAX));
-  const recovered = recover(ports, config, repository);
-  opened.push(() => {
-    recovered.journal.close();
-  });
+  recovered = recover(ports, config, repository);
   return { recovered, recorder: await starting };
 }
 

@@ -6,10 +6,10 @@
  * without that flag the daemon works the same in somewhat more memory.
  *
  * Exit codes: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for a bad command line. Where a disk hangs at the
- * end, the process ends by the signal itself.
+ * end, the process ends by a signal: by the one that it got, or by SIGKILL when it cannot start.
  */
 import { hostname } from "node:os";
-import { assemble } from "./daemon.js";
+import { assemble, IncompleteStopError } from "./daemon.js";
 import { parseDaemonOptions } from "./options.js";
 import { readBootId } from "./platform/boot-id.js";
 import { createLogger, fileSink, limitRate, standardErrorSink, type LogSink } from "./platform/log.js";
@@ -38,9 +38,7 @@ async function main(): Promise<void> {
       ({ isComplete }) => {
         logger.info("stopped");
         if (isComplete) process.exit(0);
-        // `process.exit` waits for threads, and for one that hangs in a call to a disk it waits without end. Nobody listens
-        // for the signal any more, so that it ends the process; a supervisor takes that for a clean end.
-        process.kill(process.pid, signal);
+        endBySignal(signal);
       },
       (error: unknown) => {
         logger.error(`the stop failed; the journal keeps what was acknowledged: ${String(error)}`);
@@ -59,6 +57,21 @@ async function main(): Promise<void> {
   process.stdout.write(`wire socket: ${daemon.socket}\nGit repository: ${daemon.repository}\n`);
 }
 
+/** Longest that a signal takes that this process sends itself. */
+const SIGNAL_MILLISECONDS_MAX = 500;
+
+/**
+ * Ends the process although a thread hangs in a call to a disk: `process.exit` would wait for it without end. A supervisor takes
+ * SIGTERM and SIGINT for a clean end. The first process of a container cannot send itself any, and aborts.
+ */
+function endBySignal(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+  setTimeout(() => {
+    process.abort();
+  }, SIGNAL_MILLISECONDS_MAX);
+}
+
 function logSink(file: string | undefined): LogSink {
   if (file === undefined) return standardErrorSink();
   try {
@@ -71,5 +84,6 @@ function logSink(file: string | undefined): LogSink {
 
 main().catch((error: unknown) => {
   process.stderr.write(`xenstored-tng: ${messageOf(error)}\n`);
-  process.exit(1);
+  if (error instanceof IncompleteStopError) endBySignal("SIGKILL");
+  else process.exit(1);
 });

@@ -15,8 +15,8 @@ const EXPRESSION_MAX = 1_024;
 /** An element of an expression: an escape, a class, the begin or the end of a group, a quantifier, or a character. */
 const ELEMENT = /\\[^]|\[(?:\\[^]|[^\]\\])*\]|\((?:\?(?:[:=!]|<[=!]))?|\)|[*+?]|\{[0-9]+(?:,[0-9]*)?\}|[^]/g;
 const QUANTIFIER = /^(?:[*+?]|\{([0-9]+)(?:(,)([0-9]*))?\})$/;
-/** Most ways in which a repeated group may match. */
-const WAYS_MAX = 10_000;
+/** Most ways in which the repetitions of an expression that have bounds may match; an IPv6 address takes 65,536. */
+const WAYS_MAX = 100_000;
 /** Most repetitions of a group that repeats something without bound. */
 const DEGREE_MAX = 4;
 
@@ -36,7 +36,7 @@ export function compileExpression(source: string): ExpressionResult {
     return {
       ok: false,
       problem:
-        "A regular expression cannot repeat a group often that itself repeats something in many ways: it could take forever. Write the inner repetition with one length, such as {2}, or both with small bounds, such as ([0-9]{1,3}\\.){3}.",
+        "A regular expression cannot repeat a group often that itself repeats something in many ways: it could take forever. Write the inner repetition with one length, such as {2}, or both with small bounds, such as ([0-9]{1,3}\\.){3} or (/[a-z]+){1,4}.",
     };
   }
   try {
@@ -91,6 +91,7 @@ function repeatsTooMuch(source: string): boolean {
     const group = repeated(closed, quantifier?.most ?? 1);
     if (group.ways > WAYS_MAX || group.degree > Math.max(DEGREE_MAX, closed.degree)) return true;
     addToOpen(quantifier === undefined ? group : both(group, quantifier));
+    if ((open.at(-1) ?? NONE).ways > WAYS_MAX) return true;
     closed = NONE;
     if (element.startsWith("(")) open.push(NONE);
     else if (element === ")" && open.length > 1) closed = open.pop() ?? NONE;

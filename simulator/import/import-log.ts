@@ -275,6 +275,7 @@ class Importer {
       action.operation === "INTRODUCE" ? [this.#introduced, this.#released] : [this.#released, this.#introduced];
     now.add(domid);
     before.delete(domid);
+    await this.#scheduler.runUntilQuiet();
   }
 
   /** All requests of a transaction; those that are refused are left out of it, as they were. */

@@ -229,6 +229,19 @@ orphaned node /local/domain/4/data deleted
     });
   }, 60_000);
 
+  it("goes on with a guest's requests when they are logged behind its release", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const log = [
+        "[20200918T15:15:18.000Z]  D5           write     /local/domain/5/data 1",
+        "[20200918T15:15:19.000Z]  A1           release   5",
+        "[20200918T15:15:20.000Z]  D5           write     /local/domain/5/data 2",
+      ];
+      const report = await imported(directory, `${log.join("\n")}\n`);
+      expect(report.refused).toEqual([]);
+      expect(git(report.repository, "show", "main:local/domain/5/data")).toBe("2");
+    });
+  }, 60_000);
+
   it("refuses a log of which nothing changes the store, and leaves nothing behind", async () => {
     await withTemporaryDirectory(async (directory) => {
       const removal = "[20200918T15:15:18.046Z]  A1           rm        /vm \n";

@@ -117,6 +117,10 @@ async function leaseHolder(file: string): Promise<ChildProcess> {
   return holder;
 }
 
+/** Runs a program as the first of a process namespace, and ends as it does. */
+const UNSHARE = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc"];
+const canUnshare = spawnSync(UNSHARE[0] ?? "", [...UNSHARE.slice(1), "true"]).status === 0;
+
 describe("--trace", () => {
   it("writes requests, failures, transactions, events, guests and late answers in the order of their clients", async () => {
     await withTrace([], async ({ daemon, file }) => {
@@ -291,6 +295,32 @@ describe("--trace", () => {
       expect(Number(counted.stdout)).toBe(1 + 1 + 100);
     });
   }, 60_000);
+
+  const why = canUnshare ? "" : " (skipped: no process namespaces are to be had here)";
+  it.skipIf(!canUnshare)(
+    `ends when its disk hangs also as the first process of a container${why}`,
+    async () => {
+      await withTemporaryDirectory(async (directory) => {
+        const file = join(directory, "trace.json");
+        const command = [...UNSHARE, process.execPath, "--import", "tsx", join(project, "daemon/main.ts")];
+        const daemon = await startDaemon({ directory, flags: ["--trace", file], command });
+        const [first = ""] = readFileSync(
+          `/proc/${String(daemon.pid)}/task/${String(daemon.pid)}/children`,
+          "latin1",
+        ).split(" ");
+        const holder = await leaseHolder(`${file}.held`);
+        onTestFinished(() => void holder.kill("SIGKILL"));
+        renameSync(`${file}.held`, file);
+        process.kill(Number(first), "SIGHUP");
+        await writeMany(await daemon.connect(), 10);
+        process.kill(Number(first), "SIGTERM");
+        await daemon.logged("the request trace was not written in time");
+        for (let turn = 0; turn < 500 && daemon.isRunning(); turn++) await delay(10);
+        expect(daemon.isRunning()).toBe(false);
+      });
+    },
+    60_000,
+  );
 
   it("is refused where it cannot be opened, and for sizes and numbers that make no sense", async () => {
     await withTemporaryDirectory((directory) => {

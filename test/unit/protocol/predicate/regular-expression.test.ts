@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { compileExpression } from "../../../../protocol/predicate/regular-expression.js";
 
 const NESTED =
-  "A regular expression cannot repeat a group often that itself repeats something in many ways: it could take forever. Write the inner repetition with one length, such as {2}, or both with small bounds, such as ([0-9]{1,3}\\.){3}.";
+  "A regular expression cannot repeat a group often that itself repeats something in many ways: it could take forever. Write the inner repetition with one length, such as {2}, or both with small bounds, such as ([0-9]{1,3}\\.){3} or (/[a-z]+){1,4}.";
 
 function problemOf(source: string): string | undefined {
   const compiled = compileExpression(source);
@@ -43,10 +43,12 @@ describe("compileExpression", () => {
     "(a{1,9})+",
     "(a+){1,9}",
     "(a{0,30}){30}",
-    "((a{1,3}){3}){3}",
+    "((a{1,3}){3}){4}",
     "(a{1,9}b{1,9}){3}",
     "(x(a{1,3}){2})+",
     "((a+){2}){4}",
+    "(a{1,2}){13}(a{1,2}){13}b",
+    "a{1,9}b{1,9}c{1,9}d{1,9}e{1,9}f{1,9}",
   ])("refuses a repetition that is repeated too often: %s", (source) => {
     expect(problemOf(source)).toBe(NESTED);
   });
@@ -55,6 +57,8 @@ describe("compileExpression", () => {
     "(a+)(b+)",
     "(a+)?",
     "(a+){3}",
+    "^([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}$",
+    "^(/[a-z0-9-]+){1,4}$",
     "(a{3})+",
     "(a{1,9}){4}",
     "(a{1,9}){1}",
