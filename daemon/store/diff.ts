@@ -108,7 +108,8 @@ function unionOfKeys<K>(left: ReadonlyMap<K, unknown>, right: ReadonlyMap<K, unk
   return new Set([...left.keys(), ...right.keys()]);
 }
 
-function sameRecord(left: DomainRecord = NO_RECORD, right: DomainRecord = NO_RECORD): boolean {
+/** Whether two records say the same; none says nothing. */
+export function sameRecord(left: DomainRecord = NO_RECORD, right: DomainRecord = NO_RECORD): boolean {
   if (left === right) return true;
   if (left.target !== right.target || left.features !== right.features || left.shutdown !== right.shutdown)
     return false;
