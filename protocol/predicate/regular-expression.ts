@@ -2,10 +2,10 @@
  * Regular expressions of `value … ~`.
  *
  * Owns which ones are accepted. JavaScript's engine goes back on a failure, so an expression can take more time than there is:
- * a group that can repeat something in W ways, and is itself repeated N times, can match in W to the power of N ways. Such a
- * group is refused where that is a large number: `(a+)+`, and `(a{1,9})+` and `(a{0,30}){30}` as well. A repetition without
- * bound in a group that is repeated a few times is a polynomial of that degree, and accepted. What is left to take long are
- * polynomials (in the value, of 4096 bytes at most), and alternatives and optional elements that overlap (`(a|a)+`,
+ * a group that can repeat something in W ways, and is itself repeated N times, can match in W to the power of N ways, and
+ * what stands side by side in the product of all. An expression is refused where that is a large number: `(a+)+`, and
+ * `(a{1,9})+` and `(a{0,30}){30}` as well. A repetition without bound in a group that is repeated a few times is a polynomial
+ * of that degree, and accepted. What is left to take long are polynomials (in the value, of 4096 bytes at most), and alternatives and optional elements that overlap (`(a|a)+`,
  * `(a?a)+`): predicates are written by the person who runs them, and hurt nobody else.
  */
 
@@ -77,7 +77,7 @@ function repeated({ ways, degree }: Freedom, times: number): Freedom {
   return { ways: ways === 1 ? 1 : ways ** times, degree: degree === 0 ? 0 : degree * times };
 }
 
-/** Whether a group is repeated, at any depth, so that it can match in too many ways. */
+/** Whether an expression, or a group of it that is repeated, can match in too many ways. */
 function repeatsTooMuch(source: string): boolean {
   /** Of each group that is open, and of the whole. */
   const open: Freedom[] = [NONE];
@@ -89,7 +89,7 @@ function repeatsTooMuch(source: string): boolean {
   for (const [element] of source.matchAll(ELEMENT)) {
     const quantifier = quantifierOf(element);
     const group = repeated(closed, quantifier?.most ?? 1);
-    if (group.ways > WAYS_MAX || group.degree > Math.max(DEGREE_MAX, closed.degree)) return true;
+    if (group.degree > Math.max(DEGREE_MAX, closed.degree)) return true;
     addToOpen(quantifier === undefined ? group : both(group, quantifier));
     if ((open.at(-1) ?? NONE).ways > WAYS_MAX) return true;
     closed = NONE;

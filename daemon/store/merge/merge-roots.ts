@@ -219,32 +219,22 @@ class Merger {
       }
     }
     if (byTheirs.size === 0) return;
-    const merged = new Map<string, Change>();
-    for (const change of this.#changes) merged.set(subjectOf(change), change);
-    const theirs = new Map<string, Change>();
-    for (const change of this.#theirs.changes) theirs.set(subjectOf(change), change);
+    const merged = new Side(this.#changes);
     for (const change of this.#ours.changes) {
       const subject = subjectOf(change);
-      if (change.kind === "node" && this.#isRemovedByMerge(change.path, merged)) continue;
-      const isTheirs = hasSameEnd(change, theirs.get(subject));
-      if (!isTheirs && names(merged.get(subject) ?? change, byTheirs, told)) {
+      if (change.kind === "node" && merged.removedAtOrAbove(change.path) !== undefined) continue;
+      const isTheirs = hasSameEnd(change, this.#theirs.bySubject.get(subject));
+      if (!isTheirs && names(merged.bySubject.get(subject) ?? change, byTheirs, told)) {
         this.#conflicts.push({ subject, kind: "theirs released" });
       }
     }
-  }
-
-  #isRemovedByMerge(path: Path, merged: ReadonlyMap<string, Change>): boolean {
-    for (let at: Path | undefined = path; at !== undefined; at = parentPath(at)) {
-      const change = merged.get(at);
-      if (change?.kind === "node" && change.after === undefined) return true;
-    }
-    return false;
   }
 }
 
 /** What one side changed. */
 class Side {
   readonly changes: readonly Change[];
+  readonly bySubject = new Map<string, Change>();
   readonly nodes = new Map<Path, NodeChange>();
   readonly special = new Map<string, Perms>();
   readonly quotas = new Map<string, Change & { readonly kind: "quota" }>();
@@ -258,6 +248,7 @@ class Side {
   constructor(changes: readonly Change[]) {
     this.changes = changes;
     for (const change of changes) {
+      this.bySubject.set(subjectOf(change), change);
       if (change.kind === "special") this.special.set(change.path, change.after);
       else if (change.kind === "quota") this.quotas.set(change.name, change);
       else if (change.kind === "domain") this.#addDomain(change);
