@@ -18,10 +18,8 @@ const BYTES_KEPT_MAX = 4 * 1024 * 1024;
 const NATIVE_LENGTH_MIN = 24;
 /** Bytes of the longest escape, `\u00XX`. */
 const ESCAPE_BYTES_MAX = 6;
-const DIGITS_MAX = 16;
-/** Splits a number into two that are integers of 32 bits. */
-const SPLIT = 1_000_000_000;
-const SPLIT_DIGITS = 9;
+/** Of a number of 31 bits. */
+const DIGITS_MAX = 10;
 const INT32_MAX = 0x7fffffff;
 
 const ZERO = 0x30;
@@ -63,6 +61,11 @@ export function hexDigit(value: number): number {
   return value + (value < 10 ? ZERO : LETTER_OF_TEN);
 }
 
+/** A text's bytes, for `encoded`. @param text - ASCII */
+export function encodeAscii(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text, "latin1"));
+}
+
 /** Whether a byte string stands in JSON as it is, without escapes. */
 export function isPlain(text: ByteString): boolean {
   return PLAIN.test(text);
@@ -72,6 +75,9 @@ export function isPlain(text: ByteString): boolean {
 export class AsciiBuffer {
   #bytes = Buffer.allocUnsafeSlow(BYTES_MIN);
   #end = 0;
+  /** The last number of more than 32 bits, and its digits: a time stands in all the lines of a tick. */
+  #large = NaN;
+  #largeDigits: Uint8Array = new Uint8Array(0);
 
   /** Bytes so far. */
   get length(): number {
@@ -119,6 +125,16 @@ export class AsciiBuffer {
     let end = this.#end;
     if (length >= NATIVE_LENGTH_MIN) end += bytes.write(text, end, "latin1");
     else for (let index = 0; index < length; index++) bytes[end++] = text.charCodeAt(index);
+    this.#end = end;
+  }
+
+  /** Writes a text that was encoded before; for a constant that is twice as fast as `ascii`. */
+  encoded(text: Uint8Array): void {
+    const { length } = text;
+    this.#reserve(length);
+    const bytes = this.#bytes;
+    let end = this.#end;
+    for (let index = 0; index < length; index++) bytes[end++] = text[index] ?? 0;
     this.#end = end;
   }
 
@@ -170,26 +186,25 @@ export class AsciiBuffer {
 
   /** Writes a number's decimal digits. @param value - a safe integer, not negative */
   integer(value: number): void {
-    this.#reserve(DIGITS_MAX);
-    if (value <= INT32_MAX) {
-      this.#digits(value, digitsOf(value));
+    if (value > INT32_MAX) {
+      if (value !== this.#large) {
+        this.#large = value;
+        this.#largeDigits = encodeAscii(String(value));
+      }
+      this.encoded(this.#largeDigits);
       return;
     }
-    const high = Math.floor(value / SPLIT);
-    this.#digits(high, digitsOf(high));
-    this.#digits(value - high * SPLIT, SPLIT_DIGITS);
-  }
-
-  /** So many digits, with zeros in front. */
-  #digits(value: number, count: number): void {
+    this.#reserve(DIGITS_MAX);
     const bytes = this.#bytes;
+    const start = this.#end;
     let rest = value | 0;
-    for (let at = this.#end + count - 1; at >= this.#end; at--) {
+    const end = start + digitsOf(rest);
+    for (let at = end - 1; at >= start; at--) {
       const next = (rest / 10) | 0;
       bytes[at] = ZERO + rest - next * 10;
       rest = next;
     }
-    this.#end += count;
+    this.#end = end;
   }
 
   #reserve(count: number): void {

@@ -28,7 +28,7 @@
  *
  * Strings are byte strings: one character is one byte, bytes outside of 0x20..0x7e are escaped.
  */
-import type { AsciiBuffer, ByteRange } from "./ascii-buffer.js";
+import { encodeAscii, type AsciiBuffer, type ByteRange } from "./ascii-buffer.js";
 import { isByteString, type ByteString } from "./bytes.js";
 import { isErrorName, type ErrorName } from "./errno.js";
 import type { Domid, Microseconds, Seq } from "./identifiers.js";
@@ -116,14 +116,25 @@ export type ParsedTraceLine =
       readonly reason: string;
     };
 
-const NEWLINE = 0x0a;
-const CLOSING_BRACE = 0x7d;
-
-/** What most requests' lines have, put together once. */
-const OPERATION_TEXTS = Object.fromEntries(OPERATIONS.map(({ name }) => [name, `,"operation":"${name}"`])) as Readonly<
-  Record<OperationName, string>
->;
-const OK_TEXT = ',"reply":"OK\\u0000"';
+/** What requests' and events' lines are put together from. */
+const TEXT = {
+  time: encodeAscii('{"time":'),
+  connection: encodeAscii(',"connection":'),
+  domain: encodeAscii(',"domain":'),
+  tx: encodeAscii(',"tx":'),
+  payload: encodeAscii(',"payload":'),
+  reply: encodeAscii(',"reply":'),
+  replyOk: encodeAscii(',"reply":"OK\\u0000"'),
+  seq: encodeAscii(',"seq":'),
+  asked: encodeAscii(',"asked":'),
+  redacted: encodeAscii(',"redacted":true'),
+  event: encodeAscii(',"event":'),
+  token: encodeAscii(',"token":'),
+  end: encodeAscii("}\n"),
+} as const;
+const OPERATION_TEXTS = Object.fromEntries(
+  OPERATIONS.map(({ name }) => [name, encodeAscii(`,"operation":"${name}"`)]),
+) as Readonly<Record<OperationName, Uint8Array>>;
 
 /**
  * Writes a line with its newline.
@@ -147,9 +158,9 @@ export function writeTraceLine(lines: AsciiBuffer, line: TraceLine<TraceText>): 
       break;
     case "event":
       writeOrigin(lines, line);
-      lines.ascii(',"event":');
+      lines.encoded(TEXT.event);
       writeText(lines, line.path);
-      lines.ascii(',"token":');
+      lines.encoded(TEXT.token);
       writeText(lines, line.token);
       break;
     case "opened":
@@ -158,14 +169,13 @@ export function writeTraceLine(lines: AsciiBuffer, line: TraceLine<TraceText>): 
       lines.ascii(line.kind === "opened" ? ',"opened":true' : ',"closed":true');
       break;
     case "gap":
-      lines.ascii('{"time":');
+      lines.encoded(TEXT.time);
       lines.integer(line.time);
       lines.ascii(',"dropped":');
       lines.integer(line.dropped);
       break;
   }
-  lines.code(CLOSING_BRACE);
-  lines.code(NEWLINE);
+  lines.encoded(TEXT.end);
 }
 
 function writeText(lines: AsciiBuffer, text: TraceText): void {
@@ -174,11 +184,11 @@ function writeText(lines: AsciiBuffer, text: TraceText): void {
 }
 
 function writeOrigin(lines: AsciiBuffer, { time, connection, domid }: Origin<TraceText>): void {
-  lines.ascii('{"time":');
+  lines.encoded(TEXT.time);
   lines.integer(time);
-  lines.ascii(',"connection":');
+  lines.encoded(TEXT.connection);
   writeText(lines, connection);
-  lines.ascii(',"domain":');
+  lines.encoded(TEXT.domain);
   lines.integer(domid);
 }
 
@@ -186,32 +196,30 @@ function writeRequest(lines: AsciiBuffer, line: TracedRequest<TraceText>): void 
   const { txId, operation, payload, reply, seq, asked } = line;
   writeOrigin(lines, line);
   if (txId !== 0) {
-    lines.ascii(',"tx":');
+    lines.encoded(TEXT.tx);
     lines.integer(txId);
   }
-  lines.ascii(typeof operation === "string" ? OPERATION_TEXTS[operation] : `,"operation":${String(operation)}`);
+  if (typeof operation === "string") lines.encoded(OPERATION_TEXTS[operation]);
+  else lines.ascii(`,"operation":${String(operation)}`);
   if (payload !== undefined) {
-    lines.ascii(',"payload":');
+    lines.encoded(TEXT.payload);
     writeText(lines, payload);
   }
-  if (reply === "OK\0") lines.ascii(OK_TEXT);
-  else if (typeof reply === "object" && "error" in reply) {
-    lines.ascii(',"error":"');
-    lines.ascii(reply.error);
-    lines.ascii('"');
-  } else if (reply !== undefined) {
-    lines.ascii(',"reply":');
+  if (reply === "OK\0") lines.encoded(TEXT.replyOk);
+  else if (typeof reply === "object" && "error" in reply) lines.ascii(`,"error":"${reply.error}"`);
+  else if (reply !== undefined) {
+    lines.encoded(TEXT.reply);
     writeText(lines, reply);
   }
   if (seq !== undefined) {
-    lines.ascii(',"seq":');
+    lines.encoded(TEXT.seq);
     lines.integer(seq);
   }
   if (asked !== undefined) {
-    lines.ascii(',"asked":');
+    lines.encoded(TEXT.asked);
     lines.integer(asked);
   }
-  if (line.redacted) lines.ascii(',"redacted":true');
+  if (line.redacted) lines.encoded(TEXT.redacted);
 }
 
 const OPERATION_NAMES: ReadonlySet<unknown> = new Set(OPERATIONS.map(({ name }) => name));

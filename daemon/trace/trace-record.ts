@@ -206,14 +206,15 @@ export function readTraceRecords(
     const connection = { bytes, start: start + HEADER_BYTES, end: nameEnd };
     const time = (floats[float + 3] ?? 0) as Microseconds;
     const domid = (words[word + 1] ?? 0) as Domid;
-    const origin = { time, connection, domid };
     const first = { bytes, start: nameEnd, end: firstEnd };
     const second = { bytes, start: firstEnd, end: firstEnd + secondLength };
     switch (head & KIND_MASK) {
       case KIND.request:
         onRecord({
           kind: "request",
-          ...origin,
+          time,
+          connection,
+          domid,
           txId: words[word + 5] ?? 0,
           operation: getOperation(number)?.name ?? number,
           payload: (head & FLAG.payload) === 0 ? undefined : first,
@@ -224,13 +225,13 @@ export function readTraceRecords(
         });
         break;
       case KIND.event:
-        onRecord({ kind: "event", ...origin, path: first, token: second });
+        onRecord({ kind: "event", time, connection, domid, path: first, token: second });
         break;
       case KIND.gap:
         onRecord({ kind: "gap", dropped: number });
         break;
       default:
-        onRecord({ kind: (head & KIND_MASK) === KIND.opened ? "opened" : "closed", ...origin });
+        onRecord({ kind: (head & KIND_MASK) === KIND.opened ? "opened" : "closed", time, connection, domid });
     }
     start += recordBytes(nameLength, firstLength, secondLength);
   }
