@@ -51,7 +51,8 @@ import {
 import { readCommit } from "../repository/walk.js";
 import { walkChain, type CommitChain } from "./commit-chain.js";
 import type { ObjectReader } from "../repository/object-reader.js";
-import { findPins, isReported, listLiveRefs, peel, withoutBroken, type LiveRefs, type Pin } from "./live-refs.js";
+import { findPins, isReported, listLiveRefs, withoutBroken, type LiveRefs, type Pin } from "./live-refs.js";
+import { peel } from "../repository/peel.js";
 import { markNeeded, type MarkContext, type Marked, type NeededObjects } from "./mark-needed.js";
 import { readPackFacts } from "./pack-facts.js";
 import { planRewrites, type RewritablePack } from "./rewrite-plan.js";

@@ -18,10 +18,10 @@ import { Buffer } from "node:buffer";
 import type { Seq } from "../../../protocol/identifiers.js";
 import type { FileSystem } from "../../platform/file-system.js";
 import { oidFromHex, type Oid } from "../object/oid.js";
-import type { ObjectType } from "../object/pack-decode.js";
 import { listIfPresent, readIfPresent } from "../repository/durable-file.js";
 import type { ObjectReader } from "../repository/object-reader.js";
-import { DamagedObjectError, MissingObjectError } from "../repository/errors.js";
+import { DamagedObjectError } from "../repository/errors.js";
+import { ifPresent, peel } from "../repository/peel.js";
 import { RefStore, type Ref } from "../repository/ref-store.js";
 import { indexedObjects, type IndexedObjects } from "../repository/work-tree-index.js";
 import type { Shallow } from "../repository/shallow.js";
@@ -33,9 +33,6 @@ const DETACHED = /^([0-9a-f]{40})\s*$/;
 const REFLOG_NAME = /^(?:worktrees\/[^/]+\/)?logs\//;
 const REFLOG_LINE = /^([0-9a-f]{40}) ([0-9a-f]{40}) /;
 const NO_OBJECT = "0".repeat(40);
-const TAG_TARGET = /^object ([0-9a-f]{40})\n/;
-/** Tags of tags of tags: nobody goes deeper than this except to do harm. */
-const TAG_DEPTH_MAX = 64;
 const SLICE_COMMITS = 32;
 
 /** What holds on to the history beside the branch. */
@@ -182,57 +179,6 @@ export function* onBehalfOf<Result>(ref: Ref, walk: Generator<void, Result>): Ge
     if (!(error instanceof DamagedObjectError || error instanceof NotACommitError)) throw error;
     throw new Error(`${ref.name} cannot be followed: ${error.message}`, { cause: error });
   }
-}
-
-/** What `read` gives; undefined when an object is missing. */
-export function ifPresent<Result>(read: () => Result): Result | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof MissingObjectError) return undefined;
-    throw error;
-  }
-}
-
-/** What a ref leads to. */
-export interface Peeled {
-  /** The tag objects on the way, the ref's own first; none for a branch and for a lightweight tag. */
-  readonly tagObjects: readonly Oid[];
-  readonly oid: Oid;
-  /** "missing" when the object is not there: somebody broke the ref. */
-  readonly type: Exclude<ObjectType, "tag"> | "missing";
-}
-
-/**
- * Follows tag objects to what they are put on.
- *
- * @throws what `ObjectReader.read` throws, but for a missing object; DamagedTagError for a tag object that names nothing
- */
-export function peel(reader: ObjectReader, ref: Ref): Peeled {
-  const tagObjects: Oid[] = [];
-  let { oid } = ref;
-  while (tagObjects.length <= TAG_DEPTH_MAX) {
-    const at = oid;
-    const found = ifPresent(() => reader.read(at));
-    if (found?.type !== "tag") return { tagObjects, oid, type: found?.type ?? "missing" };
-    tagObjects.push(oid);
-    const target = tagTarget(found.data);
-    if (target === undefined)
-      throw new DamagedTagError(`the tag object that ${ref.name} leads to does not name an object`);
-    oid = target;
-  }
-  throw new DamagedTagError(`${ref.name} leads to more than ${String(TAG_DEPTH_MAX)} tags of tags`);
-}
-
-/** What a tag object is put on; undefined when it does not say. */
-export function tagTarget(data: Buffer): Oid | undefined {
-  const hex = TAG_TARGET.exec(data.toString("latin1", 0, 64))?.[1];
-  return hex === undefined ? undefined : oidFromHex(hex);
-}
-
-/** A tag object that cannot be followed. */
-export class DamagedTagError extends Error {
-  override readonly name = "DamagedTagError";
 }
 
 /**

@@ -36,7 +36,8 @@ import type { Ref } from "../repository/ref-store.js";
 import type { Shallow } from "../repository/shallow.js";
 import { readCommit } from "../repository/walk.js";
 import type { CommitChain } from "./commit-chain.js";
-import { ifPresent, onBehalfOf, peel, type LiveRefs } from "./live-refs.js";
+import { onBehalfOf, type LiveRefs } from "./live-refs.js";
+import { ifPresent, peel } from "../repository/peel.js";
 
 /** What the walk works with. */
 export interface MarkContext {

@@ -35,7 +35,8 @@ import { PackIndex } from "../repository/pack-index.js";
 import type { Ref } from "../repository/ref-store.js";
 import { SeqIndex } from "../repository/seq-index.js";
 import { NotACommitError, readCommit } from "../repository/walk.js";
-import { DamagedTagError, listLiveRefs, peel, tagTarget, type LiveRefs } from "./live-refs.js";
+import { listLiveRefs, type LiveRefs } from "./live-refs.js";
+import { DamagedTagError, peel, tagTarget } from "../repository/peel.js";
 
 /** What is guarded. */
 export interface GuardedRepository {

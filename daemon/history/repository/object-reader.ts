@@ -23,7 +23,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { FileSystem } from "../../platform/file-system.js";
-import { hashObject, hexFromOid, type Oid } from "../object/oid.js";
+import { hashObject, hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
 import type { OidList } from "../object/oid-list.js";
 import {
   applyDelta,
@@ -84,6 +84,7 @@ const BATCH_SAMPLE = 64;
 const READ_AHEAD_BYTES = 256 * 1024;
 const READ_AHEAD_GAP_MAX = 4096;
 const PACK_INDEX_NAME = /^(.+)\.idx$/;
+const LOOSE_NAME = /^[0-9a-f]{38}$/;
 
 interface Pack {
   /** File name without `.pack` and `.idx`. */
@@ -198,6 +199,26 @@ export class ObjectReader {
       () => undefined,
     );
     return found ?? false;
+  }
+
+  /**
+   * The oids that begin with these digits, each once and in no order: what a person's abbreviation may mean. It lists the pack
+   * directory, because what is abbreviated is often new.
+   *
+   * @param prefix - from 4 to 40 hexadecimal digits in lower case
+   * @throws DamagedObjectError when an index is damaged, for what it has may begin so too
+   */
+  withPrefix(prefix: string): ReadonlySet<Oid> {
+    const found = new Set<Oid>();
+    const search: Search = { passed: undefined, damage: undefined };
+    this.#list();
+    for (const pack of this.#packsToAsk(search)) for (const oid of pack.index.withPrefix(prefix)) found.add(oid);
+    if (search.damage !== undefined) throw search.damage;
+    const start = prefix.slice(0, 2);
+    for (const rest of listIfPresent(this.#fileSystem, `${this.#directory}/objects/${start}`)) {
+      if (LOOSE_NAME.test(rest) && `${start}${rest}`.startsWith(prefix)) found.add(oidFromHex(`${start}${rest}`));
+    }
+    return found;
   }
 
   /** The name, without `.pack`, of the pack that is asked first: that of the last packed object, unless one was preferred since. */

@@ -8,7 +8,7 @@
  *   8 bytes magic and version │ 256 × 4 fan-out │ n × 20 names │ n × 4 CRC │ n × 4 places │ k × 8 far places │ 2 × 20 checksums
  */
 import { decodeFanOut, INDEX_HEADER_BYTES, PackDamage } from "../object/pack-decode.js";
-import { compareOids, OID_BYTES, oidFromBytes, type Oid } from "../object/oid.js";
+import { compareOids, hexFromOid, OID_BYTES, oidFromBytes, type Oid } from "../object/oid.js";
 import { sortedIndexes, type OidList } from "../object/oid-list.js";
 import { DamagedObjectError } from "./errors.js";
 import { WindowedFile, type WindowPool } from "./file-window.js";
@@ -163,6 +163,29 @@ export class PackIndex {
     const file = this.#file;
     file.locate(INDEX_HEADER_BYTES + position * OID_BYTES, OID_BYTES);
     return oidFromBytes(file.bytes, file.at);
+  }
+
+  /**
+   * The oids that begin with these digits, in their order.
+   *
+   * @param prefix - at least two hexadecimal digits in lower case
+   * @throws FileVanishedError, DamagedObjectError
+   */
+  *withPrefix(prefix: string): Generator<Oid, undefined> {
+    const first = parseInt(prefix.slice(0, 2), 16);
+    const end = this.#fanOut[first] as number;
+    let low = first === 0 ? 0 : (this.#fanOut[first - 1] as number);
+    for (let high = end; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (hexFromOid(this.oidAt(middle)) < prefix) low = middle + 1;
+      else high = middle;
+    }
+    for (; low < end; low++) {
+      const oid = this.oidAt(low);
+      if (!hexFromOid(oid).startsWith(prefix)) return undefined;
+      yield oid;
+    }
+    return undefined;
   }
 
   /**

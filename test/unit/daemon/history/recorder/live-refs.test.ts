@@ -1,14 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { hexFromOid, oidFromHex, type Oid } from "../../../../../daemon/history/object/oid.js";
 import { walkChain } from "../../../../../daemon/history/recorder/commit-chain.js";
-import {
-  findPins,
-  isReported,
-  listLiveRefs,
-  peel,
-  withoutBroken,
-} from "../../../../../daemon/history/recorder/live-refs.js";
+import { findPins, isReported, listLiveRefs, withoutBroken } from "../../../../../daemon/history/recorder/live-refs.js";
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
+import { peel } from "../../../../../daemon/history/repository/peel.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
 import { readShallow } from "../../../../../daemon/history/repository/shallow.js";

@@ -1,0 +1,193 @@
+/**
+ * A recorded history, for whoever asks about it.
+ *
+ * Owns the readers of one repository and the moment as of which questions are answered: a `HistoryView` has the refs as they
+ * were when it was taken, so that every answer is as of one commit, however many are recorded meanwhile. It only reads, and
+ * needs no daemon.
+ *
+ *     const history = openHistory(fileSystem, "STATE/store.git");
+ *     const view = history.view();
+ *     view.commitWithSeq(MAIN_REF, 17);
+ *     history.close();
+ */
+import type { FileSystem } from "../../platform/file-system.js";
+import type { Oid } from "../object/oid.js";
+import { findCommit, type FoundCommit } from "../repository/find-commit.js";
+import { MAIN_REF, openRepository } from "../repository/layout.js";
+import { ObjectReader } from "../repository/object-reader.js";
+import { ifPresent } from "../repository/peel.js";
+import { PackRanges } from "../repository/pack-ranges.js";
+import { RefStore, type Ref } from "../repository/ref-store.js";
+import { SeqIndex } from "../repository/seq-index.js";
+import { readShallow, type Shallow } from "../repository/shallow.js";
+import { readCommit } from "../repository/walk.js";
+
+/** What is kept of a branch from one question to the next. */
+interface BranchReaders {
+  readonly index: SeqIndex;
+  readonly packs: PackRanges;
+}
+
+/**
+ * Opens the history in a bare repository.
+ *
+ * @param directory - absolute
+ * @throws NotARepositoryError, UnsupportedRepositoryError
+ */
+export function openHistory(fileSystem: FileSystem, directory: string): History {
+  openRepository(fileSystem, directory);
+  return new History(fileSystem, directory);
+}
+
+/** The history of one repository. Synchronous; it belongs to one thread. */
+export class History {
+  readonly reader: ObjectReader;
+  readonly #fileSystem: FileSystem;
+  readonly #directory: string;
+  readonly #refs: RefStore;
+  readonly #branches = new Map<string, BranchReaders>();
+
+  /** @param directory - a repository that `openRepository` accepted */
+  constructor(fileSystem: FileSystem, directory: string) {
+    this.#fileSystem = fileSystem;
+    this.#directory = directory;
+    this.#refs = new RefStore(fileSystem, directory);
+    this.reader = new ObjectReader(fileSystem, directory);
+  }
+
+  /**
+   * The history as it is now.
+   *
+   * @throws DamagedShallowError, DamagedRefError
+   */
+  view(): HistoryView {
+    // A compaction moves the boundary and then removes objects: who reads the boundary last never walks beyond it.
+    const refs = this.#refs.list();
+    const head = this.#refs.readSymbolic("HEAD");
+    const detached = head === undefined ? this.#refs.read("HEAD") : undefined;
+    const shallow = readShallow(this.#fileSystem, this.#directory);
+    return new HistoryView(this, { refs, head: head ?? MAIN_REF, detached, shallow });
+  }
+
+  /** What finds commits of a branch by their seqs. */
+  branch(ref: string): BranchReaders {
+    let readers = this.#branches.get(ref);
+    if (readers === undefined) {
+      const place = { fileSystem: this.#fileSystem, repositoryDirectory: this.#directory, ref };
+      readers = { index: new SeqIndex(place), packs: new PackRanges() };
+      this.#branches.set(ref, readers);
+    }
+    return readers;
+  }
+
+  /** Closes all files; it may be used again. */
+  close(): void {
+    for (const { index } of this.#branches.values()) index.close();
+    this.#branches.clear();
+    this.reader.close();
+  }
+}
+
+/** The refs of a moment. */
+interface ViewedRefs {
+  readonly refs: readonly Ref[];
+  /** The ref that `HEAD` names. */
+  readonly head: string;
+  /** What `HEAD` is on where it names no ref. */
+  readonly detached: Oid | undefined;
+  readonly shallow: Shallow;
+}
+
+/** The history as of one moment. */
+export class HistoryView {
+  readonly reader: ObjectReader;
+  readonly #history: History;
+  readonly #viewed: ViewedRefs;
+  readonly #oids: ReadonlyMap<string, Oid>;
+  /** By ref, once they were asked for. */
+  readonly #boundaries = new Map<string, { readonly commit: FoundCommit | undefined }>();
+
+  constructor(history: History, viewed: ViewedRefs) {
+    this.reader = history.reader;
+    this.#history = history;
+    this.#viewed = viewed;
+    this.#oids = new Map(viewed.refs.map(({ name, oid }) => [name, oid]));
+  }
+
+  /** All refs, by name. */
+  get refs(): readonly Ref[] {
+    return this.#viewed.refs;
+  }
+
+  /** What a ref names; undefined when there is none of this full name, or it leads nowhere. */
+  ref(name: string): Oid | undefined {
+    if (name !== "HEAD") return this.#oids.get(name);
+    return this.#viewed.detached ?? this.#oids.get(this.#viewed.head);
+  }
+
+  /**
+   * The commit with this oid.
+   *
+   * @throws NotACommitError, MissingObjectError, DamagedObjectError
+   */
+  commit(oid: Oid): FoundCommit {
+    return { oid, commit: readCommit(this.reader, oid, this.#viewed.shallow) };
+  }
+
+  /** The commit before this one on its branch; undefined where the history begins. @throws what `commit` throws */
+  previous(found: FoundCommit): FoundCommit | undefined {
+    const [parent] = this.#viewed.shallow.has(found.oid) ? [] : found.commit.parents;
+    return parent === undefined ? undefined : this.commit(parent);
+  }
+
+  /** The newest commit of a branch; undefined when there is no such branch. @param ref - its full name */
+  tip(ref: string): FoundCommit | undefined {
+    const oid = this.ref(ref);
+    return oid === undefined ? undefined : this.commit(oid);
+  }
+
+  /**
+   * The commit with this seq on a branch; undefined when the branch does not have it (any more).
+   *
+   * @param ref - the branch's full name
+   * @throws what `commit` throws
+   */
+  commitWithSeq(ref: string, seq: number): FoundCommit | undefined {
+    const beginning = this.#boundary(ref)?.commit.trailers.seq ?? 1;
+    if (seq < beginning || !Number.isSafeInteger(seq)) return undefined;
+    return this.#find(ref, seq);
+  }
+
+  /** The first commit of a branch that is left; undefined when there is no such branch. @throws what `commit` throws */
+  oldest(ref: string): FoundCommit | undefined {
+    let oldest = this.#boundary(ref) ?? this.#find(ref, 1) ?? this.tip(ref);
+    // Somebody else's commits have no seqs.
+    for (let before = oldest; before !== undefined; before = this.previous(before)) oldest = before;
+    return oldest;
+  }
+
+  /** Where the branch was cut. Its other commits in `shallow` are older ones on which tags are. */
+  #boundary(ref: string): FoundCommit | undefined {
+    const known = this.#boundaries.get(ref);
+    if (known !== undefined) return known.commit;
+    let newest: FoundCommit | undefined;
+    for (const oid of this.#viewed.shallow) {
+      const commit = ifPresent(() => this.commit(oid));
+      const seq = commit?.commit.trailers.seq;
+      if (seq === undefined || seq <= (newest?.commit.trailers.seq ?? 0)) continue;
+      if (this.#find(ref, seq)?.oid === oid) newest = commit;
+    }
+    this.#boundaries.set(ref, { commit: newest });
+    return newest;
+  }
+
+  /** As `commitWithSeq`; what was given up may be found as long as it is not removed. */
+  #find(ref: string, seq: number): FoundCommit | undefined {
+    const tip = this.ref(ref);
+    if (tip === undefined) return undefined;
+    // A seq beyond the tip may be in the index by now, and is of a later moment.
+    const { seq: tipSeq } = this.commit(tip).commit.trailers;
+    if (tipSeq !== undefined && seq > tipSeq) return undefined;
+    return findCommit({ reader: this.reader, ...this.#history.branch(ref), tip, givenUp: this.#viewed.shallow }, seq);
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * From a revision to its commit.
+ *
+ * Owns which commit a revision comes to, and what is said where it comes to none. A ref goes before an abbreviated oid, a tag
+ * before a branch, as in Git; a whole oid is never taken for a ref's name.
+ */
+import type { Microseconds } from "../../../protocol/identifiers.js";
+import { hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
+import type { FoundCommit } from "../repository/find-commit.js";
+import { MAIN_REF } from "../repository/layout.js";
+import { ifPresent, peel } from "../repository/peel.js";
+import type { HistoryView } from "./history.js";
+import { parseRevision, RevisionError, type Revision, type RevisionStart } from "./revision.js";
+
+/** In Git's order (gitrevisions(7)). */
+const REF_PREFIXES = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"] as const;
+const BRANCHES = "refs/heads/";
+const OID_START = /^[0-9a-f]{4,40}$/;
+const OID_DIGITS = 40;
+const MICROSECONDS_PER_SECOND = 1_000_000;
+/** So many of the commits that an abbreviation may mean are named. */
+const CANDIDATES_NAMED = 5;
+
+/**
+ * The commit that a revision names.
+ *
+ * @param now - what `@{5 minutes ago}` is counted from
+ * @throws RevisionError; what `HistoryView.commit` throws when the history is damaged
+ */
+export function resolveRevision(view: HistoryView, text: string, now: Microseconds): FoundCommit {
+  const revision = parseRevision(text, now);
+  return goBack(view, resolveStart(view, revision.start, text), revision);
+}
+
+function resolveStart(view: HistoryView, start: RevisionStart, text: string): FoundCommit {
+  switch (start.kind) {
+    case "name":
+      return view.commit(oidOfName(view, start.name, text));
+    case "seq": {
+      const ref = branchRef(view, start.branch, text);
+      const found = view.commitWithSeq(ref, start.seq);
+      if (found !== undefined) return found;
+      throw new RevisionError(`there is no commit ${text}: ${extentOf(view, ref)}`);
+    }
+    case "time": {
+      const ref = branchRef(view, start.branch, text);
+      const found = commitAtTime(view, ref, start.time);
+      if (found !== undefined) return found;
+      throw new RevisionError(`there was no commit yet at ${text}: ${extentOf(view, ref)}`);
+    }
+  }
+}
+
+/** The full name of a branch; main when it is not named. */
+function branchRef(view: HistoryView, branch: string | undefined, text: string): string {
+  if (branch === "HEAD" || branch === "@") return branchRef(view, undefined, text);
+  const ref = branch === undefined ? MAIN_REF : branch.startsWith("refs/") ? branch : BRANCHES + branch;
+  if (view.ref(ref) !== undefined) return ref;
+  const names = view.refs.flatMap(({ name }) => (name.startsWith(BRANCHES) ? [name.slice(BRANCHES.length)] : []));
+  if (names.length === 0) throw new RevisionError(`${text} names no commit: nothing has been recorded yet`);
+  throw new RevisionError(`${text}: there is no branch ${ref.replace(BRANCHES, "")}; there is ${listed(names)}`);
+}
+
+/** Which commits a branch has, in words. */
+function extentOf(view: HistoryView, ref: string): string {
+  const tip = view.tip(ref);
+  const oldest = view.oldest(ref);
+  if (tip === undefined || oldest === undefined) return "nothing has been recorded yet";
+  return `the commits of ${ref.replace(BRANCHES, "")} are ${describe(oldest)} to ${describe(tip)}`;
+}
+
+function describe({ oid, commit }: FoundCommit): string {
+  const { seq, time } = commit.trailers;
+  if (seq === undefined) return hexFromOid(oid);
+  return time === undefined ? `@{${String(seq)}}` : `@{${String(seq)}} of ${isoTime(time)}`;
+}
+
+function isoTime(time: Microseconds): string {
+  return new Date(Math.floor(time / 1000)).toISOString();
+}
+
+function oidOfName(view: HistoryView, name: string, text: string): Oid {
+  const isWhole = name.length === OID_DIGITS && OID_START.test(name);
+  for (const prefix of isWhole ? [] : REF_PREFIXES) {
+    const full = prefix + name;
+    const oid = view.ref(full);
+    if (oid === undefined) continue;
+    const peeled = peel(view.reader, { name: full, oid });
+    if (peeled.type === "commit") return peeled.oid;
+    const what = peeled.type === "missing" ? "an object that is not there" : `a ${peeled.type}`;
+    throw new RevisionError(`${text} names no commit: ${full} leads to ${what}`);
+  }
+  if (OID_START.test(name)) return commitWithPrefix(view, name, text);
+  if (name === "HEAD") throw new RevisionError(`${text} names no commit: nothing has been recorded yet`);
+  throw new RevisionError(
+    `there is no ${JSON.stringify(name)} in this history: ${EXAMPLES}${name.length < 4 ? " (of at least four digits)" : ""}`,
+  );
+}
+
+const EXAMPLES = "name a branch, a tag, @{1234}, @{5 minutes ago}, or an object id";
+
+function commitWithPrefix(view: HistoryView, prefix: string, text: string): Oid {
+  const candidates = prefix.length === OID_DIGITS ? [oidFromHex(prefix)] : view.reader.withPrefix(prefix);
+  const commits = new Set<Oid>();
+  let other: string | undefined;
+  for (const oid of candidates) {
+    const found = ifPresent(() => peel(view.reader, { name: hexFromOid(oid), oid }));
+    if (found?.type === "commit") commits.add(found.oid);
+    else other ??= found?.type;
+  }
+  const [commit, second] = commits;
+  if (commit !== undefined && second === undefined) return commit;
+  if (commit === undefined) {
+    const what = other === undefined || other === "missing" ? "no object begins so" : `it is a ${other}, not a commit`;
+    throw new RevisionError(`there is no commit ${text}: ${what}`);
+  }
+  const named = [...commits].slice(0, CANDIDATES_NAMED).map((oid) => hexFromOid(oid));
+  throw new RevisionError(`more than one commit begins with ${prefix}: give more digits of ${listed(named)}`);
+}
+
+function listed(words: readonly string[]): string {
+  return words.length > 1 ? `${words.slice(0, -1).join(", ")} or ${String(words.at(-1))}` : words.join("");
+}
+
+/** So many commits before one; by seqs where it is on a branch of ours, for a walk of a million commits takes minutes. */
+function goBack(view: HistoryView, from: FoundCommit, { before, text }: Revision): FoundCommit {
+  if (before === 0) return from;
+  const { seq } = from.commit.trailers;
+  if (seq !== undefined) {
+    for (const { name } of view.refs) {
+      if (!name.startsWith(BRANCHES) || view.commitWithSeq(name, seq)?.oid !== from.oid) continue;
+      const found = view.commitWithSeq(name, seq - before);
+      if (found !== undefined) return found;
+      throw new RevisionError(`there is no commit ${text}: ${extentOf(view, name)}`);
+    }
+  }
+  let at = from;
+  for (let step = 0; step < before; step++) {
+    const previous = view.previous(at);
+    if (previous === undefined) {
+      const whole = step === 1 ? "only one commit is" : `only ${String(step)} commits are`;
+      const there = step === 0 ? "the history begins with what it counts from" : `${whole} before what it counts from`;
+      throw new RevisionError(`there is no commit ${text}: ${there}`);
+    }
+    at = previous;
+  }
+  return at;
+}
+
+/**
+ * The last commit of a branch that had been made at a time; undefined when there was none yet. It halves the branch, going
+ * by committer dates, which never decrease; so where the clock was set back it is one of the commits around that.
+ */
+export function commitAtTime(view: HistoryView, ref: string, time: Microseconds): FoundCommit | undefined {
+  const tip = view.tip(ref);
+  if (tip === undefined || isAtOrBefore(tip, time)) return tip;
+  const { seq: tipSeq } = tip.commit.trailers;
+  if (tipSeq === undefined) return walkTo(view, tip, time);
+  let low = (view.oldest(ref)?.commit.trailers.seq ?? tipSeq) - 1;
+  let high: number = tipSeq;
+  let best: FoundCommit | undefined;
+  // Commit `low` had been made (or is before the beginning), commit `high` had not.
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    const found = view.commitWithSeq(ref, middle);
+    if (found === undefined || isAtOrBefore(found, time)) {
+      low = middle;
+      best = found ?? best;
+    } else high = middle;
+  }
+  return best;
+}
+
+function walkTo(view: HistoryView, tip: FoundCommit, time: Microseconds): FoundCommit | undefined {
+  let at: FoundCommit | undefined = tip;
+  while (at !== undefined && !isAtOrBefore(at, time)) at = view.previous(at);
+  return at;
+}
+
+function isAtOrBefore({ commit }: FoundCommit, time: Microseconds): boolean {
+  const { seconds } = commit.committer;
+  const wanted = Math.floor(time / MICROSECONDS_PER_SECOND);
+  if (seconds !== wanted) return seconds < wanted;
+  const exact = commit.trailers.time;
+  return exact === undefined || exact <= time;
+}
