@@ -1,0 +1,108 @@
+/**
+ * What changed between two recorded roots is what changed between the roots.
+ */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { hashObject, type Oid } from "../../daemon/history/object/oid.js";
+import type { GitObject } from "../../daemon/history/object/pack-decode.js";
+import { encodeRoot } from "../../daemon/history/object/root-encoder.js";
+import { changesBetween } from "../../daemon/history/query/recorded-changes.js";
+import { MissingObjectError } from "../../daemon/history/repository/errors.js";
+import { ObjectReader } from "../../daemon/history/repository/object-reader.js";
+import type { Change } from "../../daemon/store/commit.js";
+import { applyChanges, diffRoots, sameRoot } from "../../daemon/store/diff.js";
+import { emptyRoot, type Root } from "../../daemon/store/root.js";
+import type { Seq } from "../../protocol/identifiers.js";
+import { createMemoryFileSystem } from "../support/memory-file-system.js";
+import { propertyParameters } from "../support/seed.js";
+import { arbitraryEdit, editRoot, rootOfEdits } from "./history-generator.js";
+
+/** Reads what was encoded, and counts. */
+class EncodedObjects extends ObjectReader {
+  reads = 0;
+  readonly #objects = new Map<Oid, GitObject>();
+
+  constructor() {
+    super(createMemoryFileSystem(), "/nowhere");
+  }
+
+  encode(root: Root): Oid {
+    return encodeRoot(root, (type, content) => {
+      const oid = hashObject(type, content);
+      this.#objects.set(oid, { type, data: Buffer.from(content, "latin1") });
+      return oid;
+    });
+  }
+
+  override read(oid: Oid): GitObject {
+    this.reads++;
+    const object = this.#objects.get(oid);
+    if (object === undefined) throw new MissingObjectError(oid, "memory");
+    return object;
+  }
+}
+
+const edits = fc.array(arbitraryEdit, { maxLength: 30 });
+
+/** Each change as text, without an order. */
+function asSet(changes: readonly Change[]): string[] {
+  return changes.map((change) => JSON.stringify(change, plain)).sort();
+}
+
+function plain(_key: string, value: unknown): unknown {
+  if (value instanceof Map) return [...(value as Map<string, unknown>)].sort();
+  // JSON leaves undefined out, and what is missing must be missing in both.
+  return value === undefined ? "undefined" : value;
+}
+
+describe("changesBetween", () => {
+  it("finds between two trees what diffRoots finds between the roots", () => {
+    fc.assert(
+      fc.property(edits, edits, (first, more) => {
+        const objects = new EncodedObjects();
+        const before = rootOfEdits(first);
+        let after = before;
+        for (const [index, edit] of more.entries()) after = editRoot(after, edit, (100 + index) as Seq);
+        const found = changesBetween(objects, objects.encode(before), objects.encode(after));
+        expect(asSet(found)).toEqual(asSet(diffRoots(before, after)));
+        expect(sameRoot(applyChanges(before, found, 200 as Seq), after)).toBe(true);
+        const undone = changesBetween(objects, objects.encode(after), objects.encode(before));
+        expect(asSet(undone)).toEqual(asSet(diffRoots(after, before)));
+      }),
+      propertyParameters(400),
+    );
+  });
+
+  it("begins with the empty root where nothing was recorded before", () => {
+    fc.assert(
+      fc.property(edits, (list) => {
+        const objects = new EncodedObjects();
+        const after = rootOfEdits(list);
+        const found = changesBetween(objects, undefined, objects.encode(after));
+        expect(asSet(found)).toEqual(asSet(diffRoots(emptyRoot(), after)));
+      }),
+      propertyParameters(100),
+    );
+  });
+
+  it("reads a tree object a level on either side, however much there is beside it", () => {
+    const wide = (last: string): Root => {
+      const names = Array.from({ length: 200 }, (_, index) => ["a", `d${String(index)}`, "x"]);
+      const set = [...names, ["a", "d7", "y"]].map((path) => ({
+        kind: "set" as const,
+        names: path,
+        value: path[2] === "y" ? last : "1",
+        perms: emptyRoot().node.perms,
+      }));
+      return rootOfEdits(set);
+    };
+    const objects = new EncodedObjects();
+    const [before, after] = [objects.encode(wide("1")), objects.encode(wide("2"))];
+    objects.reads = 0;
+    expect(changesBetween(objects, before, after)).toMatchObject([
+      { kind: "node", path: "/a/d7/y", before: { value: "1" }, after: { value: "2" } },
+    ]);
+    // Three directories with their perms on either side, two values, and the special paths' perms.
+    expect(objects.reads).toBe(2 * (3 * 2 + 1 + 1));
+  });
+});
