@@ -66,7 +66,7 @@ function isWanted(
  * Whether a node, or one below it, is not the same in two roots; `before` is undefined for none. As in Git, the commit that a
  * history begins with made all that it has, also where what was before it has been given up.
  */
-export function isTouched(
+function isTouched(
   reader: ObjectReader,
   { before, after }: { readonly before: Oid | undefined; readonly after: Oid },
   path: Path,

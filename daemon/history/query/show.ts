@@ -1,0 +1,75 @@
+/**
+ * One commit, with all that the history knows of it.
+ *
+ * Owns what belongs to the answer: who asked for what and when, what changed, and what others had committed since the state
+ * that the commit was made from.
+ */
+import type { Domid, Microseconds, Seq, TxId } from "../../../protocol/identifiers.js";
+import type { Change } from "../../store/commit.js";
+import type { Oid } from "../object/oid.js";
+import type { FoundCommit } from "../repository/find-commit.js";
+import type { HistoryView } from "./history.js";
+import { changesBetween } from "./recorded-changes.js";
+
+/** A commit in full. What its trailers do not say, as those of a foreign commit, is undefined. */
+export interface ShownCommit {
+  readonly oid: Oid;
+  readonly parents: readonly Oid[];
+  readonly seq: Seq | undefined;
+  readonly time: Microseconds | undefined;
+  readonly domain: Domid | undefined;
+  readonly connection: string | undefined;
+  readonly transaction: TxId | undefined;
+  readonly subject: string;
+  /** As the message has them: an operation, what it is about, and what was to become of that. */
+  readonly requests: readonly string[];
+  /** In the order of `changesBetween`. */
+  readonly changes: readonly Change[];
+  /** Undefined where the commit was made from the one before it. */
+  readonly meanwhile: Meanwhile | undefined;
+}
+
+/** What others had committed when a transaction ended that began earlier. */
+export interface Meanwhile {
+  /** The commit whose state the transaction began with. */
+  readonly base: Seq;
+  /** How many came between that and this one. */
+  readonly count: number;
+  /** The last of them, at most `MEANWHILE_MAX`, newest first; fewer where the history was cut. */
+  readonly commits: readonly FoundCommit[];
+}
+
+/** Most commits that are listed for one transaction: a long one may have slept through thousands. */
+export const MEANWHILE_MAX = 100;
+
+/** Tells all of a commit. @throws what `changesBetween` and `HistoryView.commit` throw */
+export function showCommit(view: HistoryView, found: FoundCommit): ShownCommit {
+  const { oid, commit } = found;
+  const { seq, time, domain, connection, transaction } = commit.trailers;
+  return {
+    oid,
+    parents: commit.parents,
+    seq,
+    time,
+    domain,
+    connection,
+    transaction,
+    subject: commit.subject,
+    requests: commit.body === "" ? [] : commit.body.split("\n"),
+    changes: changesBetween(view.reader, view.previous(found)?.commit.tree, commit.tree),
+    meanwhile: meanwhileOf(view, found),
+  };
+}
+
+function meanwhileOf(view: HistoryView, found: FoundCommit): Meanwhile | undefined {
+  const { seq, base } = found.commit.trailers;
+  if (seq === undefined || base === undefined) return undefined;
+  const count = seq - 1 - base;
+  if (count <= 0) return undefined;
+  const commits: FoundCommit[] = [];
+  for (let at = view.previous(found); at !== undefined && commits.length < Math.min(count, MEANWHILE_MAX);) {
+    commits.push(at);
+    at = view.previous(at);
+  }
+  return { base, count, commits };
+}
