@@ -11,11 +11,13 @@ import { addChmod } from "./commands/chmod.js";
 import { addControl } from "./commands/control.js";
 import { addExists } from "./commands/exists.js";
 import { addList } from "./commands/list.js";
+import { addLog } from "./commands/log.js";
 import { addLs } from "./commands/ls.js";
 import { addMkdir } from "./commands/mkdir.js";
 import { addPerms } from "./commands/perms.js";
 import { addRead } from "./commands/read.js";
 import { addRm } from "./commands/rm.js";
+import { addShow } from "./commands/show.js";
 import { addTxn } from "./commands/txn.js";
 import { addWatch } from "./commands/watch.js";
 import { addWrite } from "./commands/write.js";
@@ -37,6 +39,8 @@ const COMMANDS: readonly AddCommand[] = [
   addWatch,
   addTxn,
   addControl,
+  addLog,
+  addShow,
 ];
 
 const HELP = `

@@ -49,6 +49,12 @@ function asSet(changes: readonly Change[]): string[] {
   return changes.map((change) => JSON.stringify(change, plain)).sort();
 }
 
+/** The paths of all nodes, in their order. */
+function pathsOf(root: Root): string[] {
+  const changes = diffRoots({ ...emptyRoot(), node: { ...emptyRoot().node, value: "another" } }, root);
+  return changes.flatMap((change) => (change.kind === "node" ? [change.path] : [])).sort();
+}
+
 function plain(_key: string, value: unknown): unknown {
   if (value instanceof Map) return [...(value as Map<string, unknown>)].sort();
   // JSON leaves undefined out, and what is missing must be missing in both.
@@ -70,6 +76,24 @@ describe("changesBetween", () => {
         expect(asSet(undone)).toEqual(asSet(diffRoots(after, before)));
       }),
       propertyParameters(400),
+    );
+  });
+
+  it("tells each node that went where that is wanted", () => {
+    fc.assert(
+      fc.property(edits, edits, (first, second) => {
+        const objects = new EncodedObjects();
+        const [before, after] = [rootOfEdits(first), rootOfEdits(second)];
+        const found = changesBetween(objects, objects.encode(before), objects.encode(after), { listsRemoved: true });
+        const gone = found.flatMap((change) => (change.kind === "node" && change.after === undefined ? [change] : []));
+        const left = new Set(pathsOf(after));
+        expect(gone.map(({ path }) => path)).toEqual(pathsOf(before).filter((path) => !left.has(path)));
+        const told = new Set<unknown>(gone);
+        // All else is told as ever.
+        const rest = diffRoots(before, after).filter((change) => change.kind !== "node" || change.after !== undefined);
+        expect(asSet(found.filter((change) => !told.has(change)))).toEqual(asSet(rest));
+      }),
+      propertyParameters(100),
     );
   });
 

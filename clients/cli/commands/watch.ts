@@ -4,14 +4,14 @@
  * Owns the merging of several watches: events are printed in the order of their arrival, and a reader of the output that is
  * slow makes the watches' buffers fill, not the memory.
  */
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { Option, type Command } from "commander";
 import { bytesFromText } from "../../../protocol/bytes.js";
-import { parseDecimal } from "../../../protocol/identifiers.js";
 import type { XenstoreClient } from "../../xenstore/client.js";
 import type { Watch, WatchEvent, WatchOptions } from "../../xenstore/watch.js";
 import { examples, type CliContext } from "../context.js";
 import { ExitError, EXIT_INTERRUPTED } from "../exit.js";
 import { jsonLine } from "../format.js";
+import { parseNumber } from "./parse-number.js";
 
 interface WatchCommandOptions {
   readonly count?: number;
@@ -37,12 +37,6 @@ export function addWatch(program: Command, context: CliContext): void {
       if (options.count === 0) return;
       await context.withClient((client) => watchPaths(client, paths, options, context));
     });
-}
-
-function parseNumber(text: string): number {
-  const value = parseDecimal(text);
-  if (value === undefined) throw new InvalidArgumentError("It is a number, such as 10.");
-  return value;
 }
 
 async function watchPaths(

@@ -33,6 +33,7 @@ import {
   type TxId,
 } from "../../../protocol/identifiers.js";
 import { DETAIL_BYTES_MAX, REQUEST_RECORDS_MAX, type Commit, type RequestRecord } from "../../store/commit.js";
+import { isoTime } from "../../../protocol/iso-time.js";
 import { hexFromOid, oidFromHex, type Oid } from "./oid.js";
 
 /** What a commit object says besides the commit itself. */
@@ -203,17 +204,6 @@ function escapeBytes(bytes: ByteString, special: RegExp): string {
     text += special.test(byte) ? `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}` : byte;
   }
   return text;
-}
-
-let knownSecond = { seconds: 0, text: "1970-01-01T00:00:00" };
-
-function isoTime(time: Microseconds): string {
-  const seconds = Math.floor(time / MICROSECONDS_PER_SECOND);
-  if (seconds !== knownSecond.seconds) {
-    knownSecond = { seconds, text: new Date(seconds * 1000).toISOString().slice(0, -".000Z".length) };
-  }
-  const fraction = String(time - seconds * MICROSECONDS_PER_SECOND).padStart(6, "0");
-  return `${knownSecond.text}.${fraction}Z`;
 }
 
 /** An author or committer. */

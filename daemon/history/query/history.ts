@@ -12,6 +12,7 @@
  */
 import type { FileSystem } from "../../platform/file-system.js";
 import type { Oid } from "../object/oid.js";
+import { NotARepositoryError, UnsupportedRepositoryError } from "../repository/errors.js";
 import { findCommit, type FoundCommit } from "../repository/find-commit.js";
 import { MAIN_REF, openRepository } from "../repository/layout.js";
 import { ObjectReader } from "../repository/object-reader.js";
@@ -37,6 +38,11 @@ interface BranchReaders {
 export function openHistory(fileSystem: FileSystem, directory: string): History {
   openRepository(fileSystem, directory);
   return new History(fileSystem, directory);
+}
+
+/** Whether an error says that a directory is no repository whose history can be read. */
+export function isRefusedRepository(error: unknown): error is NotARepositoryError | UnsupportedRepositoryError {
+  return error instanceof NotARepositoryError || error instanceof UnsupportedRepositoryError;
 }
 
 /** The history of one repository. Synchronous; it belongs to one thread. */

@@ -56,6 +56,12 @@ interface Pair {
 
 const EMPTY_VALUE: Oid = hashObject("blob", "");
 
+/** How changes are told. */
+export interface ChangesOptions {
+  /** Tell each node that went; else the top of what went alone, as a commit's own changes do. */
+  readonly listsRemoved?: boolean;
+}
+
 /**
  * The net changes that lead from one recorded root to another: nodes in the order of their paths (so parents before
  * children), then special paths, quotas and domains.
@@ -64,13 +70,18 @@ const EMPTY_VALUE: Oid = hashObject("blob", "");
  * @param after - tree object of a root
  * @throws ForeignDirectoryError, and what `ObjectReader.read` throws
  */
-export function changesBetween(reader: ObjectReader, before: Oid | undefined, after: Oid): Change[] {
+export function changesBetween(
+  reader: ObjectReader,
+  before: Oid | undefined,
+  after: Oid,
+  { listsRemoved = false }: ChangesOptions = {},
+): Change[] {
   if (before === after) return [];
   const from = before === undefined ? undefined : readDirectory(reader, before);
   const to = readDirectory(reader, after);
   const top = from === undefined ? nothingRecorded() : nodeOfDirectory(from);
   return [
-    ...nodeChanges(reader, { path: ROOT_PATH, before: top, after: nodeOfDirectory(to) }),
+    ...nodeChanges(reader, { path: ROOT_PATH, before: top, after: nodeOfDirectory(to) }, listsRemoved),
     ...specialChanges(reader, from, to),
     ...quotaChanges(reader, from, to),
     ...domainChanges(reader, from, to),
@@ -81,7 +92,7 @@ function nothingRecorded(): RecordedNode {
   return { perms: emptyRoot().node.perms, value: EMPTY_VALUE, directory: undefined };
 }
 
-function nodeChanges(reader: ObjectReader, top: Pair): Change[] {
+function nodeChanges(reader: ObjectReader, top: Pair, listsRemoved: boolean): Change[] {
   const changes: (Change & { readonly kind: "node" })[] = [];
   const pending: Pair[] = [top];
   for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
@@ -89,8 +100,7 @@ function nodeChanges(reader: ObjectReader, top: Pair): Change[] {
     if (before === undefined || after === undefined || !isSameState(before, after)) {
       changes.push({ kind: "node", path, before: stateOf(reader, before), after: stateOf(reader, after) });
     }
-    // What went is told by its top alone.
-    if (after !== undefined) pushChildren(reader, pair, pending);
+    if (after !== undefined || listsRemoved) pushChildren(reader, pair, pending);
   }
   return changes.sort((left, right) => (left.path < right.path ? -1 : 1));
 }

@@ -5,6 +5,7 @@
  * before a branch, as in Git; a whole oid is never taken for a ref's name.
  */
 import type { Microseconds } from "../../../protocol/identifiers.js";
+import { isoTime } from "../../../protocol/iso-time.js";
 import { hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { MAIN_REF } from "../repository/layout.js";
@@ -73,10 +74,6 @@ function describe({ oid, commit }: FoundCommit): string {
   const { seq, time } = commit.trailers;
   if (seq === undefined) return hexFromOid(oid);
   return time === undefined ? `@{${String(seq)}}` : `@{${String(seq)}} of ${isoTime(time)}`;
-}
-
-function isoTime(time: Microseconds): string {
-  return new Date(Math.floor(time / 1000)).toISOString();
 }
 
 function oidOfName(view: HistoryView, name: string, text: string): Oid {

@@ -4,26 +4,21 @@
  * Owns what belongs to the answer: who asked for what and when, what changed, and what others had committed since the state
  * that the commit was made from.
  */
-import type { Domid, Microseconds, Seq, TxId } from "../../../protocol/identifiers.js";
+import type { Seq } from "../../../protocol/identifiers.js";
 import type { Change } from "../../store/commit.js";
-import type { Oid } from "../object/oid.js";
+import { hexFromOid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
+import { summarizeCommit, type CommitSummary } from "./commit-summary.js";
 import type { HistoryView } from "./history.js";
 import { changesBetween } from "./recorded-changes.js";
 
-/** A commit in full. What its trailers do not say, as those of a foreign commit, is undefined. */
-export interface ShownCommit {
-  readonly oid: Oid;
-  readonly parents: readonly Oid[];
-  readonly seq: Seq | undefined;
-  readonly time: Microseconds | undefined;
-  readonly domain: Domid | undefined;
-  readonly connection: string | undefined;
-  readonly transaction: TxId | undefined;
-  readonly subject: string;
+/** A commit in full. */
+export interface ShownCommit extends CommitSummary {
+  /** In hexadecimal. */
+  readonly parents: readonly string[];
   /** As the message has them: an operation, what it is about, and what was to become of that. */
   readonly requests: readonly string[];
-  /** In the order of `changesBetween`. */
+  /** In the order of `changesBetween`; each node that went is told. */
   readonly changes: readonly Change[];
   /** Undefined where the commit was made from the one before it. */
   readonly meanwhile: Meanwhile | undefined;
@@ -36,7 +31,7 @@ export interface Meanwhile {
   /** How many came between that and this one. */
   readonly count: number;
   /** The last of them, at most `MEANWHILE_MAX`, newest first; fewer where the history was cut. */
-  readonly commits: readonly FoundCommit[];
+  readonly commits: readonly CommitSummary[];
 }
 
 /** Most commits that are listed for one transaction: a long one may have slept through thousands. */
@@ -44,19 +39,12 @@ export const MEANWHILE_MAX = 100;
 
 /** Tells all of a commit. @throws what `changesBetween` and `HistoryView.commit` throw */
 export function showCommit(view: HistoryView, found: FoundCommit): ShownCommit {
-  const { oid, commit } = found;
-  const { seq, time, domain, connection, transaction } = commit.trailers;
+  const { commit } = found;
   return {
-    oid,
-    parents: commit.parents,
-    seq,
-    time,
-    domain,
-    connection,
-    transaction,
-    subject: commit.subject,
+    ...summarizeCommit(found),
+    parents: commit.parents.map(hexFromOid),
     requests: commit.body === "" ? [] : commit.body.split("\n"),
-    changes: changesBetween(view.reader, view.previous(found)?.commit.tree, commit.tree),
+    changes: changesBetween(view.reader, view.previous(found)?.commit.tree, commit.tree, { listsRemoved: true }),
     meanwhile: meanwhileOf(view, found),
   };
 }
@@ -66,9 +54,9 @@ function meanwhileOf(view: HistoryView, found: FoundCommit): Meanwhile | undefin
   if (seq === undefined || base === undefined) return undefined;
   const count = seq - 1 - base;
   if (count <= 0) return undefined;
-  const commits: FoundCommit[] = [];
+  const commits: CommitSummary[] = [];
   for (let at = view.previous(found); at !== undefined && commits.length < Math.min(count, MEANWHILE_MAX);) {
-    commits.push(at);
+    commits.push(summarizeCommit(at));
     at = view.previous(at);
   }
   return { base, count, commits };

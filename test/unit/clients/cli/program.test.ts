@@ -8,7 +8,22 @@ const manifest = JSON.parse(readFileSync(new URL("../../../../package.json", imp
   version: string;
 };
 
-const COMMANDS = ["ls", "read", "write", "list", "exists", "mkdir", "rm", "perms", "chmod", "watch", "txn", "control"];
+const COMMANDS = [
+  "ls",
+  "read",
+  "write",
+  "list",
+  "exists",
+  "mkdir",
+  "rm",
+  "perms",
+  "chmod",
+  "watch",
+  "txn",
+  "control",
+  "log",
+  "show",
+];
 
 describe("runProgram", () => {
   test("--version is the package's", async () => {

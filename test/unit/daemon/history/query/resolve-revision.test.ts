@@ -135,7 +135,7 @@ describe("resolveRevision", () => {
     ["abc", /at least four digits/],
     ["0123456789abcdef", /there is no commit 0123456789abcdef: no object begins so/],
     ["values", /values names no commit: refs\/tags\/values leads to a tree/],
-    ["@{0}", /there is no commit @\{0\}: the commits of main are @\{1\} of 2026-01-01T00:00:00.300Z to @\{1500\}/],
+    ["@{0}", /there is no commit @\{0\}: the commits of main are @\{1\} of 2026-01-01T00:00:00.300000Z to @\{1500\}/],
     ["@{1501}", /@\{1500\} of/],
     ["try@{701}", /the commits of try are @\{1\} of .* to @\{700\} of/],
     ["no@{1}", /there is no branch no; there is both, main or try/],

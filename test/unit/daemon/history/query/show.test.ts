@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { hexFromOid } from "../../../../../daemon/history/object/oid.js";
 import { openHistory, type History } from "../../../../../daemon/history/query/history.js";
 import { MEANWHILE_MAX, showCommit } from "../../../../../daemon/history/query/show.js";
 import type { FoundCommit } from "../../../../../daemon/history/repository/find-commit.js";
@@ -53,7 +54,7 @@ describe("showCommit", () => {
       meanwhile: undefined,
     });
     expect(shown.time).toBe(stream(8)[7]?.time);
-    expect(shown.parents).toEqual([withSeq(history, 7).oid]);
+    expect(shown.parents).toEqual([hexFromOid(withSeq(history, 7).oid)]);
     history.close();
   });
 
@@ -65,7 +66,7 @@ describe("showCommit", () => {
     const shown = showCommit(history.view(), withSeq(history, 8));
     expect(shown.transaction).toBe(5);
     expect(shown.meanwhile).toMatchObject({ base: 4, count: 3 });
-    expect(shown.meanwhile?.commits.map(({ commit }) => commit.trailers.seq)).toEqual([7, 6, 5]);
+    expect(shown.meanwhile?.commits.map(({ seq }) => seq)).toEqual([7, 6, 5]);
     history.close();
   });
 
@@ -89,7 +90,7 @@ describe("showCommit", () => {
     expect(first.changes.filter(({ kind }) => kind === "node").length).toBe(3 * 14 + 2);
     const { meanwhile } = showCommit(view, withSeq(history, 10));
     expect(meanwhile?.count).toBe(5);
-    expect(meanwhile?.commits.map(({ commit }) => commit.trailers.seq)).toEqual([9, 8]);
+    expect(meanwhile?.commits.map(({ seq }) => seq)).toEqual([9, 8]);
     history.close();
   });
 });

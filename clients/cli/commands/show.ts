@@ -1,0 +1,32 @@
+/**
+ * `xs show`: one commit in full.
+ */
+import type { Command } from "commander";
+import { showCommit } from "../../../daemon/history/query/show.js";
+import { commitJson, commitText } from "../commit-text.js";
+import { examples, type CliContext } from "../context.js";
+import { jsonLine } from "../format.js";
+import { chooseRepository } from "../repository-choice.js";
+import { withHistory } from "../with-history.js";
+import { repositoryOption } from "./repository-option.js";
+
+/** Adds `xs show`. */
+export function addShow(program: Command, context: CliContext): void {
+  program
+    .command("show")
+    .summary("show a commit: who, when, what was asked, and what changed")
+    .description(
+      "Shows who made a commit, when, with which requests, and every change with the old and the new value: + came, - went,\n" +
+        "~ is another. Of a transaction that began earlier also what others committed before it ended. `xs help log` tells\n" +
+        "how commits are named.",
+    )
+    .argument("[revision]", "the commit", "HEAD")
+    .addOption(repositoryOption())
+    .addHelpText("after", examples(["xs show", "xs show @{1234}", "xs show --json main~3 | jq .changes"]))
+    .action(async (revision: string, { repo }: { readonly repo?: string }) => {
+      await withHistory(chooseRepository(repo, context.io), async ({ view, commit }) => {
+        const shown = showCommit(view, commit(revision));
+        await context.io.out(context.isJson() ? jsonLine(commitJson(shown)) : commitText(shown));
+      });
+    });
+}

@@ -1,0 +1,24 @@
+/**
+ * Which history a command reads.
+ *
+ * Owns the order of preference, which is that of sockets: what is named, else that of a daemon that was started in the
+ * working directory.
+ */
+import { join } from "node:path";
+import { usageError } from "./exit.js";
+import type { CliIo } from "./io.js";
+
+/** The history of a daemon that was started in the working directory. */
+const LOCAL_REPOSITORY = join(".xenstore", "state", "store.git");
+
+/** The directory of the repository to read: a bare one, or that of a clone with files. */
+export function chooseRepository(given: string | undefined, { fileExists }: Pick<CliIo, "fileExists">): string {
+  if (given === undefined) {
+    if (fileExists(LOCAL_REPOSITORY)) return LOCAL_REPOSITORY;
+    throw usageError("there is no history here: name its repository, such as --repo STATE/store.git");
+  }
+  if (!fileExists(given))
+    throw usageError(`there is no directory ${given}: name a repository, such as STATE/store.git`);
+  const inClone = join(given, ".git");
+  return fileExists(inClone) ? inClone : given;
+}

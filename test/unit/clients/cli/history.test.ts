@@ -1,0 +1,246 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { HistoryRecorder } from "../../../../daemon/history/recorder/recorder.js";
+import { createRepository, MAIN_REF } from "../../../../daemon/history/repository/layout.js";
+import { nodeFileSystem } from "../../../../daemon/platform/node-file-system.js";
+import type { Change, Commit, NodeState } from "../../../../daemon/store/commit.js";
+import type { DomainRecord } from "../../../../daemon/store/root.js";
+import type { Domid, Microseconds, Path, Seq, TxId } from "../../../../protocol/identifiers.js";
+import { parsePerms, type Perms } from "../../../../protocol/perms.js";
+import { temporaryDirectory } from "../../../support/temporary-directory.js";
+import { git } from "../../daemon/history/repository/repository-support.js";
+import { jsonOf, programHarness, type RunResult } from "./program-harness.js";
+
+const START = (Date.UTC(2026, 10, 23, 7, 10, 0) * 1000) as Microseconds;
+
+let repository: string;
+let clone: string;
+
+function node(path: string, before: string | undefined, after: string | undefined, permission = "n0"): Change {
+  const perms = parsePerms(permission.split(" ")) as Perms;
+  const state = (value: string | undefined): NodeState | undefined =>
+    value === undefined ? undefined : { value, perms };
+  return { kind: "node", path: path as Path, before: state(before), after: state(after) };
+}
+
+function commit(seq: number, changes: readonly Change[], details: Partial<Commit> = {}): Commit {
+  const [change] = changes;
+  const subject = change?.kind === "node" ? change.path : "/a";
+  const isRemoval = change?.kind === "node" && change.after === undefined;
+  return {
+    seq: seq as Seq,
+    time: (START + seq * 1_000_000) as Microseconds,
+    origin: { domid: (seq % 2 === 0 ? 7 : 0) as Domid, connection: `socket-${String(seq)}`, transaction: undefined },
+    base: (seq - 1) as Seq,
+    requests: [
+      { operation: isRemoval ? "RM" : "WRITE", subject, detail: isRemoval ? "" : "v", detailBytes: isRemoval ? 0 : 1 },
+    ],
+    requestsOmitted: 0,
+    changes,
+    ...details,
+  };
+}
+
+const RECORD: DomainRecord = {
+  introduction: { gfn: 12, port: 3 },
+  target: undefined,
+  features: undefined,
+  shutdown: false,
+  quotas: new Map(),
+};
+
+const COMMITS: readonly Commit[] = [
+  commit(1, [node("/a", undefined, ""), node("/a/b", undefined, "1"), node("/c", undefined, "x\n\xe9")]),
+  commit(2, [node("/a/b", "1", "2")]),
+  commit(3, [node("/c", "x\n\xe9", "x\n\xe9", "n0 r7")]),
+  commit(4, [{ kind: "domain", domid: 7 as Domid, before: undefined, after: RECORD }]),
+  commit(5, [{ kind: "quota", name: "nodes", before: undefined, after: 0 }]),
+  commit(6, [node("/a/b", "2", "3")], {
+    base: 3 as Seq,
+    origin: { domid: 7 as Domid, connection: "domain-7", transaction: 9 as TxId },
+  }),
+  commit(7, [node("/a", "", undefined)]),
+  commit(8, []),
+];
+
+beforeAll(() => {
+  const directory = temporaryDirectory();
+  repository = `${directory}/store.git`;
+  createRepository(nodeFileSystem, repository);
+  const recorder = new HistoryRecorder({
+    fileSystem: nodeFileSystem,
+    repositoryDirectory: repository,
+    ref: MAIN_REF,
+    hostName: "host",
+  });
+  for (const each of COMMITS) recorder.record(each);
+  recorder.seal();
+  recorder.close();
+  clone = `${directory}/clone`;
+  git(directory, ["clone", "-q", repository, clone]);
+});
+
+async function run(...words: string[]): Promise<RunResult> {
+  const harness = await programHarness();
+  const files = { [repository]: "", [clone]: "", [`${clone}/.git`]: "" };
+  return harness.run(words, { files });
+}
+
+function seqsOf({ code, out, err }: RunResult): number[] {
+  expect([code, err]).toEqual([0, ""]);
+  return [...out.matchAll(/^@\{([0-9]+)\} /gm)].map(([, seq]) => Number(seq));
+}
+
+describe("xs log", () => {
+  test("shows each commit on a line, newest first", async () => {
+    const oid = git(repository, ["rev-parse", "main~6"]).slice(0, 10);
+    const result = await run("log", "--repo", repository);
+    expect(seqsOf(result)).toEqual([8, 7, 6, 5, 4, 3, 2, 1]);
+    expect(result.out).toContain(`@{2}  2026-11-23T07:10:02.000000Z  ${oid}  dom7: WRITE /a/b\n`);
+  });
+
+  test.each([
+    [["/a"], [7, 6, 2, 1]],
+    [["/a/b"], [7, 6, 2, 1]],
+    [["/c"], [3, 1]],
+    [["/"], [7, 6, 3, 2, 1]],
+    [
+      ["-n", "2"],
+      [8, 7],
+    ],
+    [["-n", "0"], []],
+    [
+      ["--from", "@{2}", "--to", "@{4}"],
+      [4, 3, 2],
+    ],
+    [
+      ["--from", "@{2026-11-23T07:10:06.5}"],
+      [8, 7, 6],
+    ],
+    [
+      ["--domain", "0"],
+      [7, 5, 3, 1],
+    ],
+    [["--tx", "9"], [6]],
+    [["--grep", "^RM "], [7]],
+    [["/a/b", "--domain", "7", "-n", "1"], [6]],
+  ])("%j shows %j", async (words, seqs) => {
+    expect(seqsOf(await run("log", "--repo", repository, ...words))).toEqual(seqs);
+  });
+
+  test("reads a clone with files too, and a repository in the working directory's .xenstore", async () => {
+    expect(seqsOf(await run("log", "--repo", clone))).toEqual([8, 7, 6, 5, 4, 3, 2, 1]);
+    const harness = await programHarness();
+    const files = { ".xenstore/state/store.git": "" };
+    const { code, err } = await harness.run(["log"], { files });
+    expect([code, err]).toEqual([
+      2,
+      expect.stringMatching(/\.xenstore\/state\/store\.git is not a bare Git repository/),
+    ]);
+  });
+
+  test("is JSON on request, a line each", async () => {
+    const { out } = await run("log", "--json", "--repo", repository, "-n", "1", "--tx", "9");
+    expect(jsonOf(out)).toEqual({
+      oid: git(repository, ["rev-parse", "main~2"]),
+      seq: 6,
+      time: "2026-11-23T07:10:06.000000Z",
+      domain: 7,
+      connection: "domain-7",
+      transaction: 9,
+      subject: "dom7: 1 change under /a/b",
+    });
+  });
+
+  test.each([
+    [["log", "/nowhere"], /no commit that was looked at changed \/nowhere or anything below it/],
+    [["log", "a/b"], /"a\/b" is no path of a node: write one such as/],
+    [["log", "--to", "nowhere"], /there is no "nowhere" in this history: name a branch/],
+    [["log", "--grep", "("], /It is a regular expression/],
+    [["log", "--domain", "x"], /It is a domain's number/],
+    [["show", "@{9}"], /the commits of main are @\{1\} of 2026-11-23T07:10:01.000000Z to @\{8\} of/],
+    [["show", "@{0}"], /there is no commit @\{0\}/],
+  ])("%j is a bad command line (code 2), and what would be right is said", async (words, message) => {
+    const { code, out, err } = await run(...words, "--repo", repository);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toMatch(message);
+  });
+
+  test("without a repository says which option names one", async () => {
+    const { code, err } = await run("log");
+    expect([code, err]).toEqual([
+      2,
+      "xs: there is no history here: name its repository, such as --repo STATE/store.git\n",
+    ]);
+    expect((await run("show", "--repo", "/nowhere")).err).toMatch(/there is no directory \/nowhere: name a repository/);
+  });
+});
+
+describe("xs show", () => {
+  const show = async (revision: string): Promise<string> => {
+    const { code, out, err } = await run("show", "--repo", repository, revision);
+    expect([code, err]).toEqual([0, ""]);
+    return out;
+  };
+
+  test("shows who, when, what was asked, and what changed", async () => {
+    expect(await show("@{2}")).toBe(
+      [
+        `commit      ${git(repository, ["rev-parse", "main~6"])}`,
+        "seq         @{2}",
+        "time        2026-11-23T07:10:02.000000Z",
+        "domain      7",
+        "connection  socket-2",
+        "",
+        '    WRITE /a/b "v"',
+        "",
+        "~ /a/b",
+        '    - "1"',
+        '    + "2"',
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("shows what came, what went with all below it, and perms", async () => {
+    expect(await show("@{1}")).toContain('+ /a = ""  (n0)\n+ /a/b = "1"  (n0)\n+ /c = "x\\n\\xe9"  (n0)\n');
+    expect(await show("@{7}")).toContain('- /a = ""  (n0)\n- /a/b = "3"  (n0)\n');
+    expect(await show("@{3}")).toContain("~ /c\n    - (n0)\n    + (n0 r7)\n");
+  });
+
+  test("shows domains and quotas", async () => {
+    expect(await show("@{4}")).toContain("~ domain 7\n    - unknown\n    + introduced, gfn 12, port 3\n");
+    expect(await show("@{5}")).toContain("~ quota nodes\n    - the default\n    + unlimited\n");
+  });
+
+  test("shows what others committed during a transaction", async () => {
+    const text = await show("@{6}");
+    expect(text).toContain("transaction 9\n");
+    expect(text).toMatch(/it was made from @\{3\}; 2 commits came in between\n {4}@\{5\} .*\n {4}@\{4\} .*\n$/);
+  });
+
+  test("says of a commit without changes what it did", async () => {
+    expect(await show("HEAD")).toMatch(/nothing changed: watches fired\n$/);
+  });
+
+  test("is JSON on request, and loses no byte", async () => {
+    const { out } = await run("show", "--json", "--repo", repository, "@{1}");
+    expect(jsonOf(out)).toMatchObject({
+      seq: 1,
+      parents: [],
+      requests: ['WRITE /a "v"'],
+      changes: [
+        { kind: "node", path: "/a", after: { value: "", perms: ["n0"] } },
+        { kind: "node", path: "/a/b", after: { value: "1", perms: ["n0"] } },
+        { kind: "node", path: "/c", after: { valueBase64: "eArp", perms: ["n0"] } },
+      ],
+    });
+    const domain = jsonOf((await run("show", "--json", "--repo", repository, "@{4}")).out);
+    expect(domain).toMatchObject({
+      changes: [
+        { kind: "domain", domid: 7, after: { introduction: { gfn: 12, port: 3 }, shutdown: false, quotas: {} } },
+      ],
+    });
+    const transaction = jsonOf((await run("show", "--json", "--repo", repository, "@{6}")).out);
+    expect(transaction).toMatchObject({ meanwhile: { base: 3, count: 2, commits: [{ seq: 5 }, { seq: 4 }] } });
+  });
+});
