@@ -210,15 +210,28 @@ export class ObjectReader {
    */
   withPrefix(prefix: string): ReadonlySet<Oid> {
     const found = new Set<Oid>();
-    const search: Search = { passed: undefined, damage: undefined };
-    this.#list();
-    for (const pack of this.#packsToAsk(search)) for (const oid of pack.index.withPrefix(prefix)) found.add(oid);
-    if (search.damage !== undefined) throw search.damage;
+    for (let rescans = 0; ; rescans++) {
+      this.#list();
+      try {
+        this.#addPackedWithPrefix(prefix, found);
+        break;
+      } catch (error) {
+        if (!(error instanceof FileVanishedError) || rescans === RESCANS_MAX) throw error;
+      }
+    }
     const start = prefix.slice(0, 2);
     for (const rest of listIfPresent(this.#fileSystem, `${this.#directory}/objects/${start}`)) {
       if (LOOSE_NAME.test(rest) && `${start}${rest}`.startsWith(prefix)) found.add(oidFromHex(`${start}${rest}`));
     }
     return found;
+  }
+
+  #addPackedWithPrefix(prefix: string, found: Set<Oid>): void {
+    const search: Search = { passed: undefined, damage: undefined };
+    for (const pack of [...this.#packs, ...this.#openRest(search)]) {
+      for (const oid of pack.index.withPrefix(prefix)) found.add(oid);
+    }
+    if (search.damage !== undefined) throw search.damage;
   }
 
   /** The name, without `.pack`, of the pack that is asked first: that of the last packed object, unless one was preferred since. */

@@ -130,6 +130,19 @@ describe("resolveRevision", () => {
     expect(resolve(git(directory, ["rev-parse", "noted"]).slice(0, 10))).toBe(at(11));
   });
 
+  test("finds it after somebody has repacked the whole repository", () => {
+    const packed = recordedHistory(50);
+    const opened = openHistory(nodeFileSystem, packed);
+    const oid = git(packed, ["rev-parse", "main~7"]);
+    const found = (): string => hexFromOid(resolveRevision(opened.view(), oid.slice(0, 10), NOW).oid);
+    expect(found()).toBe(oid);
+    git(packed, ["repack", "-q", "-a", "-d", "-f"]);
+    expect(found()).toBe(oid);
+    git(packed, ["pack-refs", "--all"]);
+    expect(resolveRevision(opened.view(), "main~7", NOW).oid).toBe(oidFromHex(oid));
+    opened.close();
+  });
+
   test.each([
     ["nowhere", /there is no "nowhere" in this history: name a branch/],
     ["abc", /at least four digits/],
