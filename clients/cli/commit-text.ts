@@ -11,7 +11,7 @@ import type { Perms } from "../../protocol/perms.js";
 import { escapeValue } from "./escape.js";
 import { permsJson, permsText, valueJson } from "./format.js";
 
-type Change = ShownCommit["changes"][number];
+type Change = NonNullable<ShownCommit["changes"]>[number];
 type NodeChange = Extract<Change, { readonly kind: "node" }>;
 type NodeState = NonNullable<NodeChange["after"]>;
 type DomainRecord = NonNullable<Extract<Change, { readonly kind: "domain" }>["after"]>;
@@ -21,7 +21,12 @@ const OID_DIGITS_SHOWN = 10;
 /** A commit on one line: `@{253}  2026-11-28T12:45:55.522192Z  8ac34e11cd  dom0: WRITE /a/b`. */
 export function summaryLine({ oid, seq, time, subject }: CommitSummary): ByteString {
   const parts = [seq === undefined ? "" : `@{${String(seq)}}`, time === undefined ? "" : isoTime(time)];
-  return `${[...parts, oid.slice(0, OID_DIGITS_SHOWN), subject].filter((part) => part !== "").join("  ")}\n`;
+  return `${[...parts, oid.slice(0, OID_DIGITS_SHOWN), printable(subject)].filter((part) => part !== "").join("  ")}\n`;
+}
+
+/** Messages of ours are printable; somebody else's must not reach the terminal as they are. */
+function printable(text: ByteString): string {
+  return text.replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** A commit as JSON, without its changes. */
@@ -40,15 +45,20 @@ export function summaryJson({ oid, seq, time, domain, connection, transaction, s
 /** A commit in full. */
 export function commitText(commit: ShownCommit): ByteString {
   const { requests, changes } = commit;
-  const asked = requests.map((request) => `    ${request}\n`);
+  const asked = requests.map((request) => `    ${printable(request)}\n`);
   return [
     ...headerLines(commit),
     "\n",
-    ...(asked.length === 0 ? [`    ${commit.subject}\n`] : asked),
+    ...(asked.length === 0 ? [`    ${printable(commit.subject)}\n`] : asked),
     "\n",
-    ...(changes.length === 0 ? ["nothing changed: watches fired\n"] : changes.map(changeText)),
+    ...changesText(changes),
     ...meanwhileLines(commit),
   ].join("");
+}
+
+function changesText(changes: ShownCommit["changes"]): readonly string[] {
+  if (changes === undefined) return ["the history was cut here: what this commit changed is not known any more\n"];
+  return changes.length === 0 ? ["nothing changed: watches fired\n"] : changes.map(changeText);
 }
 
 function* headerLines({ oid, parents, seq, time, domain, connection, transaction }: ShownCommit): Generator<string> {
@@ -140,7 +150,7 @@ export function commitJson(commit: ShownCommit): object {
     ...summaryJson(commit),
     parents,
     requests: requests.map(textFromBytes),
-    changes: changes.map(changeJson),
+    changes: changes?.map(changeJson),
     meanwhile: meanwhile && { ...meanwhile, commits: meanwhile.commits.map(summaryJson) },
   };
 }

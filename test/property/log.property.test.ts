@@ -114,8 +114,7 @@ describe("walkLog", () => {
     expect(seqs(7, 5)).toEqual([7, 6, 5]);
     expect(seqs(4, 4)).toEqual([4]);
     expect(seqs(3)).toEqual([3, 2, 1]);
-    // It is not among those before: there is no end to come to but the history's own.
-    expect(seqs(3, 8)).toEqual([3, 2, 1]);
+    expect(seqs(3, 8)).toEqual([]);
     history.close();
   });
 });

@@ -61,8 +61,8 @@ export function addLog(program: Command, context: CliContext): void {
 async function showLog(path: Path | undefined, options: LogOptions, context: CliContext): Promise<void> {
   const { from, to, domain, tx, grep, count = Infinity } = options;
   const filter: LogFilter = { path, domain, transaction: tx, grep };
-  await withHistory(chooseRepository(options.repo, context.io), async ({ view, commit }) => {
-    const range = { to: commit(to), from: from === undefined ? undefined : commit(from) };
+  await withHistory(chooseRepository(options.repo, context.io), async ({ view, commit, beginning }) => {
+    const range = { to: commit(to), from: from === undefined ? undefined : beginning(from) };
     let shown = 0;
     if (count === 0) return;
     for (const found of walkLog(view, range, filter)) {
@@ -70,8 +70,9 @@ async function showLog(path: Path | undefined, options: LogOptions, context: Cli
       await context.io.out(context.isJson() ? jsonLine(summaryJson(summary)) : summaryLine(summary));
       if (++shown === count) break;
     }
-    if (shown === 0 && path !== undefined) {
-      throw usageError(`no commit that was looked at changed ${path} or anything below it: is the path right?`);
+    const isPathAlone = [from, domain, tx, grep].every((each) => each === undefined);
+    if (shown === 0 && path !== undefined && isPathAlone) {
+      throw usageError(`there never was a node ${path}: no commit changed it or anything below it; is the path right?`);
     }
   });
 }

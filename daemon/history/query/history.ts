@@ -18,10 +18,11 @@ import { MAIN_REF, openRepository } from "../repository/layout.js";
 import { ObjectReader } from "../repository/object-reader.js";
 import { ifPresent } from "../repository/peel.js";
 import { PackRanges } from "../repository/pack-ranges.js";
+import { ForeignDirectoryError } from "../repository/read-path.js";
 import { RefStore, type Ref } from "../repository/ref-store.js";
 import { SeqIndex } from "../repository/seq-index.js";
 import { readShallow, type Shallow } from "../repository/shallow.js";
-import { readCommit } from "../repository/walk.js";
+import { NotACommitError, readCommit } from "../repository/walk.js";
 
 /** What is kept of a branch from one question to the next. */
 interface BranchReaders {
@@ -40,9 +41,11 @@ export function openHistory(fileSystem: FileSystem, directory: string): History 
   return new History(fileSystem, directory);
 }
 
-/** Whether an error says that a directory is no repository whose history can be read. */
-export function isRefusedRepository(error: unknown): error is NotARepositoryError | UnsupportedRepositoryError {
-  return error instanceof NotARepositoryError || error instanceof UnsupportedRepositoryError;
+/** Whether an error says that this is no repository that can be read, or that what it holds is no history of a XenStore. */
+export function isForeignHistory(error: unknown): error is Error {
+  return [NotARepositoryError, UnsupportedRepositoryError, ForeignDirectoryError, NotACommitError].some(
+    (kind) => error instanceof kind,
+  );
 }
 
 /** The history of one repository. Synchronous; it belongs to one thread. */
@@ -112,6 +115,8 @@ export class HistoryView {
   readonly #oids: ReadonlyMap<string, Oid>;
   /** By ref, once they were asked for. */
   readonly #boundaries = new Map<string, { readonly commit: FoundCommit | undefined }>();
+  /** The same. */
+  readonly #newest = new Map<string, { readonly commit: FoundCommit | undefined }>();
 
   constructor(history: History, viewed: ViewedRefs) {
     this.reader = history.reader;
@@ -123,6 +128,11 @@ export class HistoryView {
   /** All refs, by name. */
   get refs(): readonly Ref[] {
     return this.#viewed.refs;
+  }
+
+  /** The full name of the branch that `HEAD` is on; undefined when it is on none. */
+  get headRef(): string | undefined {
+    return this.#viewed.detached === undefined ? this.#viewed.head : undefined;
   }
 
   /** What a ref names; undefined when there is none of this full name, or it leads nowhere. */
@@ -189,11 +199,21 @@ export class HistoryView {
 
   /** As `commitWithSeq`; what was given up may be found as long as it is not removed. */
   #find(ref: string, seq: number): FoundCommit | undefined {
-    const tip = this.ref(ref);
-    if (tip === undefined) return undefined;
+    const tip = this.#newestWithSeq(ref);
+    const tipSeq = tip?.commit.trailers.seq;
     // A seq beyond the tip may be in the index by now, and is of a later moment.
-    const { seq: tipSeq } = this.commit(tip).commit.trailers;
-    if (tipSeq !== undefined && seq > tipSeq) return undefined;
-    return findCommit({ reader: this.reader, ...this.#history.branch(ref), tip, givenUp: this.#viewed.shallow }, seq);
+    if (tip === undefined || tipSeq === undefined || seq > tipSeq) return undefined;
+    const search = { reader: this.reader, ...this.#history.branch(ref), givenUp: this.#viewed.shallow };
+    return findCommit({ ...search, tip: tip.oid }, seq);
+  }
+
+  /** The newest commit of a branch that has a seq: in a clone somebody may have put commits of his own on top. */
+  #newestWithSeq(ref: string): FoundCommit | undefined {
+    const known = this.#newest.get(ref);
+    if (known !== undefined) return known.commit;
+    let at = this.tip(ref);
+    while (at !== undefined && at.commit.trailers.seq === undefined) at = this.previous(at);
+    this.#newest.set(ref, { commit: at });
+    return at;
   }
 }

@@ -35,13 +35,15 @@ export interface LogRange {
 }
 
 /**
- * The wanted commits from `to` back to `from`, both included. Where `from` is not among the commits before `to`, it ends
- * where the history does.
+ * The wanted commits from `to` back to `from`, both included; none where `from` is the newer one. Where it is on another
+ * branch, it ends at the commits that are older by their seqs.
  *
  * @throws what `HistoryView.commit` and `readPath` throw
  */
 export function* walkLog(view: HistoryView, { to, from }: LogRange, filter: LogFilter = {}): Generator<FoundCommit> {
+  const oldest = from?.commit.trailers.seq ?? 0;
   for (let at: FoundCommit | undefined = to; at !== undefined;) {
+    if ((at.commit.trailers.seq ?? oldest) < oldest) return;
     const previous: FoundCommit | undefined = view.previous(at);
     if (isWanted(view.reader, at, previous, filter)) yield at;
     if (at.oid === from?.oid) return;

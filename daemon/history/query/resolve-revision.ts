@@ -11,7 +11,7 @@ import type { FoundCommit } from "../repository/find-commit.js";
 import { MAIN_REF } from "../repository/layout.js";
 import { ifPresent, peel } from "../repository/peel.js";
 import type { HistoryView } from "./history.js";
-import { parseRevision, RevisionError, type Revision, type RevisionStart } from "./revision.js";
+import { BeforeHistoryError, parseRevision, RevisionError, type Revision, type RevisionStart } from "./revision.js";
 
 /** In Git's order (gitrevisions(7)). */
 const REF_PREFIXES = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"] as const;
@@ -47,19 +47,27 @@ function resolveStart(view: HistoryView, start: RevisionStart, text: string): Fo
       const ref = branchRef(view, start.branch, text);
       const found = commitAtTime(view, ref, start.time);
       if (found !== undefined) return found;
-      throw new RevisionError(`there was no commit yet at ${text}: ${extentOf(view, ref)}`);
+      throw new BeforeHistoryError(`there was no commit yet at ${text}: ${extentOf(view, ref)}`);
     }
   }
 }
 
 /** The full name of a branch; main when it is not named. */
 function branchRef(view: HistoryView, branch: string | undefined, text: string): string {
-  if (branch === "HEAD" || branch === "@") return branchRef(view, undefined, text);
-  const ref = branch === undefined ? MAIN_REF : branch.startsWith("refs/") ? branch : BRANCHES + branch;
+  const ref = fullBranchName(view, branch);
   if (view.ref(ref) !== undefined) return ref;
   const names = view.refs.flatMap(({ name }) => (name.startsWith(BRANCHES) ? [name.slice(BRANCHES.length)] : []));
-  if (names.length === 0) throw new RevisionError(`${text} names no commit: nothing has been recorded yet`);
+  if (names.length === 0) throw new RevisionError(`${text} names no commit: ${NO_BRANCHES}`);
   throw new RevisionError(`${text}: there is no branch ${ref.replace(BRANCHES, "")}; there is ${listed(names)}`);
+}
+
+const NO_BRANCHES = "nothing has been recorded yet, or this clone has no branches of its own";
+
+function fullBranchName(view: HistoryView, branch: string | undefined): string {
+  if (branch === "HEAD" || branch === "@") return view.headRef ?? MAIN_REF;
+  if (branch !== undefined) return branch.startsWith("refs/") ? branch : BRANCHES + branch;
+  // A clone may be of another branch.
+  return view.ref(MAIN_REF) === undefined ? (view.headRef ?? MAIN_REF) : MAIN_REF;
 }
 
 /** Which commits a branch has, in words. */
@@ -88,7 +96,7 @@ function oidOfName(view: HistoryView, name: string, text: string): Oid {
     throw new RevisionError(`${text} names no commit: ${full} leads to ${what}`);
   }
   if (OID_START.test(name)) return commitWithPrefix(view, name, text);
-  if (name === "HEAD") throw new RevisionError(`${text} names no commit: nothing has been recorded yet`);
+  if (name === "HEAD") throw new RevisionError(`${text} names no commit: ${NO_BRANCHES}`);
   throw new RevisionError(
     `there is no ${JSON.stringify(name)} in this history: ${EXAMPLES}${name.length < 4 ? " (of at least four digits)" : ""}`,
   );
@@ -125,7 +133,9 @@ function goBack(view: HistoryView, from: FoundCommit, { before, text }: Revision
   const { seq } = from.commit.trailers;
   if (seq !== undefined) {
     for (const { name } of view.refs) {
-      if (!name.startsWith(BRANCHES) || view.commitWithSeq(name, seq)?.oid !== from.oid) continue;
+      // A branch that leads nowhere is none of this question's.
+      const isOnBranch = name.startsWith(BRANCHES) && ifPresent(() => view.commitWithSeq(name, seq))?.oid === from.oid;
+      if (!isOnBranch) continue;
       const found = view.commitWithSeq(name, seq - before);
       if (found !== undefined) return found;
       throw new RevisionError(`there is no commit ${text}: ${extentOf(view, name)}`);

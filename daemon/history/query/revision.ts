@@ -31,8 +31,11 @@ export interface Revision {
 
 /** Names no commit: it makes no sense, or there is none. The message says what was wrong and what would be right. */
 export class RevisionError extends Error {
-  override readonly name = "RevisionError";
+  override readonly name: string = "RevisionError";
 }
+
+/** Names a time before the first commit that is left. */
+export class BeforeHistoryError extends RevisionError {}
 
 const STEPS_BACK = /[~^][0-9]*/g;
 const BEHIND = /((?:[~^][0-9]*)*)$/;

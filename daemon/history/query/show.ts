@@ -18,8 +18,8 @@ export interface ShownCommit extends CommitSummary {
   readonly parents: readonly string[];
   /** As the message has them: an operation, what it is about, and what was to become of that. */
   readonly requests: readonly string[];
-  /** In the order of `changesBetween`; each node that went is told. */
-  readonly changes: readonly Change[];
+  /** In the order of `changesBetween`, each node that went told; undefined where what was before it has been given up. */
+  readonly changes: readonly Change[] | undefined;
   /** Undefined where the commit was made from the one before it. */
   readonly meanwhile: Meanwhile | undefined;
 }
@@ -44,9 +44,15 @@ export function showCommit(view: HistoryView, found: FoundCommit): ShownCommit {
     ...summarizeCommit(found),
     parents: commit.parents.map(hexFromOid),
     requests: commit.body === "" ? [] : commit.body.split("\n"),
-    changes: changesBetween(view.reader, view.previous(found)?.commit.tree, commit.tree, { listsRemoved: true }),
+    changes: changesOf(view, found),
     meanwhile: meanwhileOf(view, found),
   };
+}
+
+function changesOf(view: HistoryView, found: FoundCommit): Change[] | undefined {
+  const previous = view.previous(found);
+  if (previous === undefined && (found.commit.trailers.seq ?? 1) > 1) return undefined;
+  return changesBetween(view.reader, previous?.commit.tree, found.commit.tree, { listsRemoved: true });
 }
 
 function meanwhileOf(view: HistoryView, found: FoundCommit): Meanwhile | undefined {

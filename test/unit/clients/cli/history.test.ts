@@ -116,6 +116,10 @@ describe("xs log", () => {
       ["--from", "@{2026-11-23T07:10:06.5}"],
       [8, 7, 6],
     ],
+    [["--from", "@{2025-01-01}", "-n", "1"], [8]],
+    [["--from", "@{7}", "--to", "@{3}"], []],
+    [["/a", "--domain", "9"], []],
+    [["/c", "--from", "@{5}"], []],
     [
       ["--domain", "0"],
       [7, 5, 3, 1],
@@ -152,7 +156,7 @@ describe("xs log", () => {
   });
 
   test.each([
-    [["log", "/nowhere"], /no commit that was looked at changed \/nowhere or anything below it/],
+    [["log", "/nowhere"], /there never was a node \/nowhere/],
     [["log", "a/b"], /"a\/b" is no path of a node: write one such as/],
     [["log", "--to", "nowhere"], /there is no "nowhere" in this history: name a branch/],
     [["log", "--grep", "("], /It is a regular expression/],

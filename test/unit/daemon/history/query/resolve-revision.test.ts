@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hexFromOid, oidFromHex } from "../../../../../daemon/history/object/oid.js";
 import { openHistory, type History } from "../../../../../daemon/history/query/history.js";
@@ -128,6 +129,18 @@ describe("resolveRevision", () => {
     expect(resolve(`${loose.slice(0, 10)}~2`)).toBe(at(4));
     expect(() => resolve(`${loose}~6`)).toThrow(/only 5 commits are before what it counts from/);
     expect(resolve(git(directory, ["rev-parse", "noted"]).slice(0, 10))).toBe(at(11));
+  });
+
+  test("finds seqs below somebody's own commits, in a clone of another branch, beside a branch that leads nowhere", () => {
+    const clone = `${temporaryDirectory()}/clone`;
+    git(directory, ["clone", "-q", "-b", "try", directory, clone]);
+    git(clone, ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "mine"]);
+    writeFileSync(`${clone}/.git/refs/heads/broken`, `${"1".repeat(40)}\n`);
+    const opened = openHistory(nodeFileSystem, `${clone}/.git`);
+    const found = (text: string): string => hexFromOid(resolveRevision(opened.view(), text, NOW).oid);
+    for (const text of ["@{650}", "HEAD@{650}", "try@{650}", "HEAD~51"]) expect(found(text)).toBe(at(650));
+    expect(found("HEAD~2~3")).toBe(at(696));
+    opened.close();
   });
 
   test("finds it after somebody has repacked the whole repository", () => {
