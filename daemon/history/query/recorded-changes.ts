@@ -27,7 +27,7 @@ import {
 import { hashObject, type Oid } from "../object/oid.js";
 import { isDirectoryKey, parseTree } from "../object/tree-object.js";
 import type { ObjectReader } from "../repository/object-reader.js";
-import { ForeignDirectoryError } from "../repository/read-path.js";
+import { ForeignDirectoryError, readBlob } from "../repository/read-path.js";
 
 /** A node as its tree has it. */
 interface RecordedNode {
@@ -110,7 +110,12 @@ function isSameState(left: RecordedNode, right: RecordedNode): boolean {
 }
 
 function stateOf(reader: ObjectReader, node: RecordedNode | undefined): NodeState | undefined {
-  return node === undefined ? undefined : { value: readBlob(reader, node.value), perms: node.perms };
+  return node === undefined ? undefined : { value: readValue(reader, node.value), perms: node.perms };
+}
+
+function readValue(reader: ObjectReader, oid: Oid): ByteString {
+  // The empty value of a directory has no file.
+  return oid === EMPTY_VALUE ? "" : readBlob(reader, oid);
 }
 
 function pushChildren(reader: ObjectReader, { path, before, after }: Pair, pending: Pair[]): void {
@@ -246,12 +251,4 @@ function readEntries(reader: ObjectReader, oid: Oid): ReadonlyMap<string, Oid> {
 function readFile(reader: ObjectReader, directory: Directory, name: string): ByteString | undefined {
   const oid = directory.entries.get(name);
   return oid === undefined ? undefined : readBlob(reader, oid);
-}
-
-function readBlob(reader: ObjectReader, oid: Oid): ByteString {
-  // No entry of its own has the empty value of a directory.
-  if (oid === EMPTY_VALUE) return "";
-  const { type, data } = reader.read(oid);
-  if (type !== "blob") throw new ForeignDirectoryError(oid, `it is a ${type} where a file should be`);
-  return data.toString("latin1");
 }

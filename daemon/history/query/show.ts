@@ -40,28 +40,28 @@ export const MEANWHILE_MAX = 100;
 /** Tells all of a commit. @throws what `changesBetween` and `HistoryView.commit` throw */
 export function showCommit(view: HistoryView, found: FoundCommit): ShownCommit {
   const { commit } = found;
+  const previous = view.previous(found);
   return {
     ...summarizeCommit(found),
     parents: commit.parents.map(hexFromOid),
     requests: commit.body === "" ? [] : commit.body.split("\n"),
-    changes: changesOf(view, found),
-    meanwhile: meanwhileOf(view, found),
+    changes: changesOf(view, found, previous),
+    meanwhile: meanwhileOf(view, found, previous),
   };
 }
 
-function changesOf(view: HistoryView, found: FoundCommit): Change[] | undefined {
-  const previous = view.previous(found);
+function changesOf(view: HistoryView, found: FoundCommit, previous: FoundCommit | undefined): Change[] | undefined {
   if (previous === undefined && (found.commit.trailers.seq ?? 1) > 1) return undefined;
   return changesBetween(view.reader, previous?.commit.tree, found.commit.tree, { listsRemoved: true });
 }
 
-function meanwhileOf(view: HistoryView, found: FoundCommit): Meanwhile | undefined {
+function meanwhileOf(view: HistoryView, found: FoundCommit, previous: FoundCommit | undefined): Meanwhile | undefined {
   const { seq, base } = found.commit.trailers;
   if (seq === undefined || base === undefined) return undefined;
   const count = seq - 1 - base;
   if (count <= 0) return undefined;
   const commits: CommitSummary[] = [];
-  for (let at = view.previous(found); at !== undefined && commits.length < Math.min(count, MEANWHILE_MAX);) {
+  for (let at = previous; at !== undefined && commits.length < Math.min(count, MEANWHILE_MAX);) {
     commits.push(summarizeCommit(at));
     at = view.previous(at);
   }

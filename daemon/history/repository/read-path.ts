@@ -101,7 +101,8 @@ function readTree(reader: ObjectReader, oid: Oid): Buffer {
   return data;
 }
 
-function readBlob(reader: ObjectReader, oid: Oid): ByteString {
+/** The content of a file of a root. @throws ForeignDirectoryError, and what `ObjectReader.read` throws */
+export function readBlob(reader: ObjectReader, oid: Oid): ByteString {
   const { type, data } = reader.read(oid);
   if (type !== "blob") throw new ForeignDirectoryError(oid, `a file of it is a ${type}`);
   return data.toString("latin1");
