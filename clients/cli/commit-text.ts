@@ -1,49 +1,37 @@
 /**
- * How commits look, for people and as JSON.
+ * How commits look, for people.
  *
  * Owns the lines of `xs log` and `xs show`. Values are in the notation of the xenstore-* tools, within quotation marks.
  */
-import type { CommitSummary } from "../../daemon/history/query/commit-summary.js";
-import type { ShownCommit } from "../../daemon/history/query/show.js";
-import { textFromBytes, type ByteString } from "../../protocol/bytes.js";
-import { isoTime } from "../../protocol/iso-time.js";
-import type { Perms } from "../../protocol/perms.js";
+import { bytesFromText, type ByteString } from "../../protocol/bytes.js";
+import type {
+  ChangeJson,
+  CommitJson,
+  CommitSummaryJson,
+  DomainRecordJson,
+  NodeStateJson,
+} from "../../protocol/http-api/commit.js";
+import { valueFromJson, type ValueJson } from "../../protocol/http-api/value.js";
 import { escapeValue } from "./escape.js";
-import { permsJson, permsText, valueJson } from "./format.js";
 
-type Change = NonNullable<ShownCommit["changes"]>[number];
-type NodeChange = Extract<Change, { readonly kind: "node" }>;
-type NodeState = NonNullable<NodeChange["after"]>;
-type DomainRecord = NonNullable<Extract<Change, { readonly kind: "domain" }>["after"]>;
+type NodeChange = Extract<ChangeJson, { readonly kind: "node" }>;
+type Perms = readonly string[];
 
 const OID_DIGITS_SHOWN = 10;
 
 /** A commit on one line: `@{253}  2026-11-28T12:45:55.522192Z  8ac34e11cd  dom0: WRITE /a/b`. */
-export function summaryLine({ oid, seq, time, subject }: CommitSummary): ByteString {
-  const parts = [seq === undefined ? "" : `@{${String(seq)}}`, time === undefined ? "" : isoTime(time)];
+export function summaryLine({ oid, seq, time, subject }: CommitSummaryJson): ByteString {
+  const parts = [seq === undefined ? "" : `@{${String(seq)}}`, time ?? ""];
   return `${[...parts, oid.slice(0, OID_DIGITS_SHOWN), printable(subject)].filter((part) => part !== "").join("  ")}\n`;
 }
 
 /** Messages of ours are printable; somebody else's must not reach the terminal as they are. */
-function printable(text: ByteString): string {
-  return text.replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
-}
-
-/** A commit as JSON, without its changes. */
-export function summaryJson({ oid, seq, time, domain, connection, transaction, subject }: CommitSummary): object {
-  return {
-    oid,
-    seq,
-    time: time === undefined ? undefined : isoTime(time),
-    domain,
-    connection,
-    transaction,
-    subject: textFromBytes(subject),
-  };
+function printable(text: string): string {
+  return bytesFromText(text).replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** A commit in full. */
-export function commitText(commit: ShownCommit): ByteString {
+export function commitText(commit: CommitJson): ByteString {
   const { requests, changes } = commit;
   const asked = requests.map((request) => `    ${printable(request)}\n`);
   return [
@@ -56,23 +44,23 @@ export function commitText(commit: ShownCommit): ByteString {
   ].join("");
 }
 
-function changesText(changes: ShownCommit["changes"]): readonly string[] {
+function changesText(changes: CommitJson["changes"]): readonly string[] {
   if (changes === undefined) return ["the history was cut here: what this commit changed is not known any more\n"];
   return changes.length === 0 ? ["nothing changed: watches fired\n"] : changes.map(changeText);
 }
 
-function* headerLines({ oid, parents, seq, time, domain, connection, transaction }: ShownCommit): Generator<string> {
+function* headerLines({ oid, parents, seq, time, domain, connection, transaction }: CommitJson): Generator<string> {
   yield `commit      ${oid}\n`;
   const [, ...merged] = parents;
   for (const parent of merged) yield `merged      ${parent}\n`;
   if (seq !== undefined) yield `seq         @{${String(seq)}}\n`;
-  if (time !== undefined) yield `time        ${isoTime(time)}\n`;
+  if (time !== undefined) yield `time        ${time}\n`;
   if (domain !== undefined) yield `domain      ${String(domain)}\n`;
   if (connection !== undefined) yield `connection  ${connection}\n`;
   if (transaction !== undefined) yield `transaction ${String(transaction)}\n`;
 }
 
-function* meanwhileLines({ meanwhile }: ShownCommit): Generator<string> {
+function* meanwhileLines({ meanwhile }: CommitJson): Generator<string> {
   if (meanwhile === undefined) return;
   const { base, count, commits } = meanwhile;
   const commitsCame = count === 1 ? "1 commit came" : `${String(count)} commits came`;
@@ -82,7 +70,7 @@ function* meanwhileLines({ meanwhile }: ShownCommit): Generator<string> {
 }
 
 /** A change: `+` came, `-` went, `~` is another. */
-function changeText(change: Change): string {
+function changeText(change: ChangeJson): string {
   switch (change.kind) {
     case "node":
       return nodeText(change);
@@ -96,34 +84,36 @@ function changeText(change: Change): string {
 }
 
 function nodeText({ path, before, after }: NodeChange): string {
-  const name = escapeValue(path);
+  const name = escapeValue(bytesFromText(path));
   if (before === undefined) return after === undefined ? "" : `+ ${name} = ${statePart(after)}\n`;
   if (after === undefined) return `- ${name} = ${statePart(before)}\n`;
   const [was, is] =
-    before.value === after.value ? [permsPart(before.perms), permsPart(after.perms)] : valueParts(before, after);
+    valueFromJson(before) === valueFromJson(after)
+      ? [permsPart(before.perms), permsPart(after.perms)]
+      : valueParts(before, after);
   return differenceText(name, was, is);
 }
 
 /** Perms stand only where they differ too. */
-function valueParts(before: NodeState, after: NodeState): readonly [string, string] {
-  if (permsText(before.perms) !== permsText(after.perms)) return [statePart(before), statePart(after)];
-  return [valuePart(before.value), valuePart(after.value)];
+function valueParts(before: NodeStateJson, after: NodeStateJson): readonly [string, string] {
+  if (before.perms.join(" ") !== after.perms.join(" ")) return [statePart(before), statePart(after)];
+  return [valuePart(before), valuePart(after)];
 }
 
 function differenceText(name: string, before: string, after: string): string {
   return `~ ${name}\n    - ${before}\n    + ${after}\n`;
 }
 
-function statePart({ value, perms }: NodeState): string {
-  return `${valuePart(value)}  ${permsPart(perms)}`;
+function statePart(state: NodeStateJson): string {
+  return `${valuePart(state)}  ${permsPart(state.perms)}`;
 }
 
-function valuePart(value: ByteString): string {
-  return `"${escapeValue(value)}"`;
+function valuePart(value: ValueJson): string {
+  return `"${escapeValue(valueFromJson(value))}"`;
 }
 
 function permsPart(perms: Perms): string {
-  return `(${permsText(perms)})`;
+  return `(${perms.join(" ")})`;
 }
 
 function limitPart(limit: number | undefined): string {
@@ -131,7 +121,7 @@ function limitPart(limit: number | undefined): string {
   return limit === 0 ? "unlimited" : String(limit);
 }
 
-function recordPart(record: DomainRecord | undefined): string {
+function recordPart(record: DomainRecordJson | undefined): string {
   if (record === undefined) return "unknown";
   const { introduction, target, features, shutdown, quotas } = record;
   const facts = [introduction === undefined ? "not introduced" : "introduced"];
@@ -139,41 +129,6 @@ function recordPart(record: DomainRecord | undefined): string {
   if (target !== undefined) facts.push(`target ${String(target)}`);
   if (features !== undefined) facts.push(`features ${String(features)}`);
   if (shutdown) facts.push("shut down");
-  for (const [name, limit] of quotas) facts.push(`quota ${name} ${limitPart(limit)}`);
+  for (const [name, limit] of Object.entries(quotas)) facts.push(`quota ${name} ${limitPart(limit)}`);
   return facts.join(", ");
-}
-
-/** A commit in full, as JSON. */
-export function commitJson(commit: ShownCommit): object {
-  const { parents, requests, changes, meanwhile } = commit;
-  return {
-    ...summaryJson(commit),
-    parents,
-    requests: requests.map(textFromBytes),
-    changes: changes?.map(changeJson),
-    meanwhile: meanwhile && { ...meanwhile, commits: meanwhile.commits.map(summaryJson) },
-  };
-}
-
-function changeJson(change: Change): object {
-  switch (change.kind) {
-    case "node": {
-      const { kind, path, before, after } = change;
-      return { kind, path: textFromBytes(path), before: stateJson(before), after: stateJson(after) };
-    }
-    case "special":
-      return { ...change, before: permsJson(change.before), after: permsJson(change.after) };
-    case "quota":
-      return change;
-    case "domain":
-      return { ...change, before: recordJson(change.before), after: recordJson(change.after) };
-  }
-}
-
-function stateJson(state: NodeState | undefined): object | undefined {
-  return state === undefined ? undefined : { ...valueJson(state.value), perms: permsJson(state.perms) };
-}
-
-function recordJson(record: DomainRecord | undefined): object | undefined {
-  return record === undefined ? undefined : { ...record, quotas: Object.fromEntries(record.quotas) };
 }

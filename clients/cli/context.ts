@@ -4,6 +4,7 @@
  * Owns the global options and the life of the client: a command that needs a daemon connects, and the connection ends with
  * the command. Commands do not reconnect: a script wants to know that the daemon went away.
  */
+import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { bytesFromText } from "../../protocol/bytes.js";
 import { connectXenstore, type XenstoreClient } from "../xenstore/client.js";
@@ -23,6 +24,8 @@ export interface CliContext {
   isJson(): boolean;
   /** Whether output may have colours. */
   hasColours(): boolean;
+  /** Where the daemon that the options name has its admin socket. */
+  adminSocket(): string;
   /** Connects to the daemon that the options name, and closes the connection when `use` is done. */
   withClient<T>(use: (client: XenstoreClient) => Promise<T>): Promise<T>;
   /** Writes text to standard output. */
@@ -39,6 +42,7 @@ export function createContext(io: CliIo, globalOptions: () => GlobalOptions): Cl
     io,
     isJson: () => globalOptions().json === true,
     hasColours: () => io.isTerminal && (environment["NO_COLOR"] ?? "") === "" && environment["TERM"] !== "dumb",
+    adminSocket: () => join(dirname(chooseSocket(globalOptions().socket, io)), "admin.sock"),
     async withClient(use) {
       const socket = chooseSocket(globalOptions().socket, io);
       const client = await connectXenstore(io.transport(socket), { reconnect: false });

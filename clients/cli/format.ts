@@ -1,9 +1,9 @@
 /**
  * How results look.
  *
- * Owns the lines of `ls`, which are those of `xenstore-ls` (observed on Xen 4.17), the JSON of values, and colours.
+ * Owns the lines of `ls`, which are those of `xenstore-ls` (observed on Xen 4.17) and colours.
  */
-import { bytesFromText, textFromBytes, type ByteString } from "../../protocol/bytes.js";
+import { bytesFromText, type ByteString } from "../../protocol/bytes.js";
 import { serializePermission, type Perms } from "../../protocol/perms.js";
 import { escapeValue } from "./escape.js";
 
@@ -78,18 +78,6 @@ function valueText(
 /** A permission list as text, such as `n0 r5`. */
 export function permsText(perms: Perms, separator = " "): string {
   return perms.map(serializePermission).join(separator);
-}
-
-/** A permission list in JSON. */
-export function permsJson(perms: Perms): string[] {
-  return perms.map(serializePermission);
-}
-
-/** A value in JSON: text where it is UTF-8, else Base64, so that no byte is lost. */
-export function valueJson(value: ByteString): { readonly value: string } | { readonly valueBase64: string } {
-  const text = textFromBytes(value);
-  if (bytesFromText(text) === value) return { value: text };
-  return { valueBase64: Buffer.from(value, "latin1").toString("base64") };
 }
 
 /** A JSON array with one element on each line, as bytes. */

@@ -2,17 +2,13 @@
  * `xs log`: the commits of the history, newest first.
  */
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { summarizeCommit } from "../../../daemon/history/query/commit-summary.js";
-import { walkLog, type LogFilter } from "../../../daemon/history/query/log.js";
-import { bytesFromText } from "../../../protocol/bytes.js";
-import { parseDomid, type Domid, type Path, type TxId } from "../../../protocol/identifiers.js";
-import { parsePath } from "../../../protocol/path.js";
-import { summaryJson, summaryLine } from "../commit-text.js";
+import { LOG_PAGE_MAX, type LogQuery } from "../../../protocol/http-api/history-queries.js";
+import { parseDomid, type Domid } from "../../../protocol/identifiers.js";
+import { summaryLine } from "../commit-text.js";
 import { examples, type CliContext } from "../context.js";
 import { usageError } from "../exit.js";
 import { jsonLine } from "../format.js";
-import { chooseRepository } from "../repository-choice.js";
-import { withHistory } from "../with-history.js";
+import { withHistory } from "../history-source.js";
 import { parseNumber } from "./parse-number.js";
 import { repositoryOption } from "./repository-option.js";
 
@@ -21,8 +17,8 @@ interface LogOptions {
   readonly from?: string;
   readonly to: string;
   readonly domain?: Domid;
-  readonly tx?: TxId;
-  readonly grep?: RegExp;
+  readonly tx?: number;
+  readonly grep?: string;
   readonly count?: number;
 }
 
@@ -43,7 +39,7 @@ export function addLog(program: Command, context: CliContext): void {
     .addOption(new Option("--to <revision>", "the newest commit to show").default("HEAD"))
     .addOption(new Option("--domain <domid>", "only what this domain did").argParser(parseDomain))
     .addOption(new Option("--tx <id>", "only what transactions with this id did").argParser(parseNumber))
-    .addOption(new Option("--grep <expression>", "only messages with a match").argParser(parseExpression))
+    .addOption(new Option("--grep <expression>", "only messages with a match"))
     .addOption(new Option("-n, --count <count>", "end after this many commits").argParser(parseNumber))
     .addHelpText(
       "after",
@@ -54,45 +50,34 @@ export function addLog(program: Command, context: CliContext): void {
       ]),
     )
     .action(async (path: string | undefined, options: LogOptions) => {
-      await showLog(path === undefined ? undefined : absolutePath(path), options, context);
+      await showLog(path, options, context);
     });
 }
 
-async function showLog(path: Path | undefined, options: LogOptions, context: CliContext): Promise<void> {
-  const { from, to, domain, tx, grep, count = Infinity } = options;
-  const filter: LogFilter = { path, domain, transaction: tx, grep };
-  await withHistory(chooseRepository(options.repo, context.io), async ({ view, commit, beginning }) => {
-    const range = { to: commit(to), from: from === undefined ? undefined : beginning(from) };
+async function showLog(path: string | undefined, options: LogOptions, context: CliContext): Promise<void> {
+  const { repo, count = Infinity, ...rest } = options;
+  const query: LogQuery = { path, ...rest };
+  await withHistory(context, repo, async (history) => {
     let shown = 0;
-    if (count === 0) return;
-    for (const found of walkLog(view, range, filter)) {
-      const summary = summarizeCommit(found);
-      await context.io.out(context.isJson() ? jsonLine(summaryJson(summary)) : summaryLine(summary));
-      if (++shown === count) break;
-    }
+    let cursor: string | undefined;
+    do {
+      const limit = Math.min(LOG_PAGE_MAX, count - shown);
+      const page = await history.ask("log", { ...query, limit, cursor });
+      for (const commit of page.commits)
+        await context.io.out(context.isJson() ? jsonLine(commit) : summaryLine(commit));
+      shown += page.commits.length;
+      cursor = page.next;
+    } while (cursor !== undefined && shown < count);
+    const { from, domain, tx, grep } = query;
     const isPathAlone = [from, domain, tx, grep].every((each) => each === undefined);
-    if (shown === 0 && path !== undefined && isPathAlone) {
+    if (shown === 0 && count > 0 && path !== undefined && isPathAlone) {
       throw usageError(`there never was a node ${path}: no commit changed it or anything below it; is the path right?`);
     }
   });
-}
-
-function absolutePath(text: string): Path {
-  const path = text.startsWith("/") ? parsePath(bytesFromText(text), 0 as Domid) : undefined;
-  if (path !== undefined) return path;
-  throw usageError(`${JSON.stringify(text)} is no path of a node: write one such as /local/domain/5/name`);
 }
 
 function parseDomain(text: string): Domid {
   const domid = parseDomid(text);
   if (domid === undefined) throw new InvalidArgumentError("It is a domain's number, such as 7.");
   return domid;
-}
-
-function parseExpression(text: string): RegExp {
-  try {
-    return new RegExp(bytesFromText(text), "m");
-  } catch {
-    throw new InvalidArgumentError("It is a regular expression, such as 'WRITE .*/state'.");
-  }
 }

@@ -4,11 +4,12 @@
 import { Option, type Command } from "commander";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
 import type { Perms } from "../../../protocol/perms.js";
+import { permsJson, valueJson } from "../../../protocol/http-api/value.js";
 import type { XenstoreClient } from "../../xenstore/client.js";
 import { isXenstoreError, XenstoreError } from "../../xenstore/errors.js";
 import { examples, type CliContext } from "../context.js";
 import { ExitError, EXIT_FAILURE } from "../exit.js";
-import { jsonArray, listingLine, permsJson, valueJson, type ListedNode, type ListingStyle } from "../format.js";
+import { jsonArray, listingLine, type ListedNode, type ListingStyle } from "../format.js";
 
 /** Width when there is no terminal, as in xenstore-ls. */
 const WIDTH = 80;

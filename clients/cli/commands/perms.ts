@@ -3,8 +3,9 @@
  */
 import type { Command } from "commander";
 import { bytesFromText } from "../../../protocol/bytes.js";
+import { permsJson } from "../../../protocol/http-api/value.js";
 import { examples, type CliContext } from "../context.js";
-import { jsonArray, permsJson, permsText } from "../format.js";
+import { jsonArray, permsText } from "../format.js";
 import { together } from "./together.js";
 
 /** Adds `xs perms`. */

@@ -3,9 +3,10 @@
  */
 import { Option, type Command } from "commander";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
+import { valueJson } from "../../../protocol/http-api/value.js";
 import { examples, type CliContext } from "../context.js";
 import { escapeValue } from "../escape.js";
-import { jsonArray, valueJson } from "../format.js";
+import { jsonArray } from "../format.js";
 import { together } from "./together.js";
 
 interface ReadOptions {

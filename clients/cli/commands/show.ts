@@ -2,12 +2,10 @@
  * `xs show`: one commit in full.
  */
 import type { Command } from "commander";
-import { showCommit } from "../../../daemon/history/query/show.js";
-import { commitJson, commitText } from "../commit-text.js";
+import { commitText } from "../commit-text.js";
 import { examples, type CliContext } from "../context.js";
 import { jsonLine } from "../format.js";
-import { chooseRepository } from "../repository-choice.js";
-import { withHistory } from "../with-history.js";
+import { withHistory } from "../history-source.js";
 import { repositoryOption } from "./repository-option.js";
 
 /** Adds `xs show`. */
@@ -24,9 +22,9 @@ export function addShow(program: Command, context: CliContext): void {
     .addOption(repositoryOption())
     .addHelpText("after", examples(["xs show", "xs show @{1234}", "xs show --json main~3 | jq .changes"]))
     .action(async (revision: string, { repo }: { readonly repo?: string }) => {
-      await withHistory(chooseRepository(repo, context.io), async ({ view, commit }) => {
-        const shown = showCommit(view, commit(revision));
-        await context.io.out(context.isJson() ? jsonLine(commitJson(shown)) : commitText(shown));
+      await withHistory(context, repo, async (history) => {
+        const commit = await history.ask("commit", { revision });
+        await context.io.out(context.isJson() ? jsonLine(commit) : commitText(commit));
       });
     });
 }

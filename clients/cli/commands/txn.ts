@@ -4,12 +4,13 @@
  * Owns what becomes of a script's results: they are printed when the transaction is applied, those of its last attempt.
  */
 import { Option, type Command } from "commander";
+import { permsJson, valueJson } from "../../../protocol/http-api/value.js";
 import { isXenstoreError, messageOf } from "../../xenstore/errors.js";
 import type { Transaction } from "../../xenstore/transaction.js";
 import { examples, type CliContext } from "../context.js";
 import { escapeValue } from "../escape.js";
 import { ExitError, EXIT_FAILURE } from "../exit.js";
-import { jsonArray, permsJson, permsText, valueJson } from "../format.js";
+import { jsonArray, permsText } from "../format.js";
 import { parseScript, SCRIPT_USAGES, type LineResult, type ScriptLine } from "../script.js";
 
 interface TxnOptions {

@@ -2,7 +2,7 @@
  * The log: the commits of a branch that somebody asks for, newest first.
  *
  * Owns which commits those are. It follows first parents, one commit after the other, so its cost is that of the commits
- * that it passes over; whoever wants a few takes a few and leaves the rest.
+ * that it passes over; whoever wants a few takes a few and leaves the rest, and whoever has other things to do pauses it.
  */
 import type { Domid, Path, TxId } from "../../../protocol/identifiers.js";
 import { ROOT_PATH } from "../../../protocol/path.js";
@@ -38,17 +38,26 @@ export interface LogRange {
  * The wanted commits from `to` back to `from`, both included; none where `from` is the newer one. Where it is on another
  * branch, it ends at the commits that are older by their seqs.
  *
+ * @param isPaused - asked at every commit that is passed over: true ends the walk
+ * @returns the commit at which it was paused, for a walk `to` it; undefined at the end
  * @throws what `HistoryView.commit` and `readPath` throw
  */
-export function* walkLog(view: HistoryView, { to, from }: LogRange, filter: LogFilter = {}): Generator<FoundCommit> {
+export function* walkLog(
+  view: HistoryView,
+  { to, from }: LogRange,
+  filter: LogFilter = {},
+  isPaused: () => boolean = () => false,
+): Generator<FoundCommit, FoundCommit | undefined> {
   const oldest = from?.commit.trailers.seq ?? 0;
   for (let at: FoundCommit | undefined = to; at !== undefined;) {
-    if ((at.commit.trailers.seq ?? oldest) < oldest) return;
+    if ((at.commit.trailers.seq ?? oldest) < oldest) return undefined;
     const previous: FoundCommit | undefined = view.previous(at);
     if (isWanted(view.reader, at, previous, filter)) yield at;
-    if (at.oid === from?.oid) return;
+    else if (previous !== undefined && at.oid !== from?.oid && isPaused()) return previous;
+    if (at.oid === from?.oid) return undefined;
     at = previous;
   }
+  return undefined;
 }
 
 function isWanted(

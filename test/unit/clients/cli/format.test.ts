@@ -5,7 +5,6 @@ import {
   jsonLine,
   listingLine,
   permsText,
-  valueJson,
   type ListedNode,
   type ListingStyle,
 } from "../../../../clients/cli/format.js";
@@ -87,15 +86,6 @@ describe("listingLine", () => {
 describe("permsText", () => {
   test("joins the entries", () => {
     expect(permsText(parsePerms(["n0", "b5"]) as Perms)).toBe("n0 b5");
-  });
-});
-
-describe("valueJson", () => {
-  test("is text where the bytes are UTF-8, else Base64", () => {
-    expect(valueJson("plain")).toEqual({ value: "plain" });
-    expect(valueJson("\xc5\xbc\0")).toEqual({ value: "ż\0" });
-    expect(valueJson("\xff\0")).toEqual({ valueBase64: "/wA=" });
-    expect(valueJson("\xef\xbf\xbd")).toEqual({ value: "\ufffd" });
   });
 });
 

@@ -1,0 +1,72 @@
+/**
+ * The client of the daemon's admin socket: HTTP with JSON over a Unix socket.
+ *
+ * Owns the requests and what becomes of a refusal: a problem document (RFC 9457) with status 400, 404 or 409 is a QueryError
+ * with the problem's detail, which is for people.
+ */
+import { request } from "node:http";
+import { QueryError } from "../../protocol/http-api/history-queries.js";
+
+/** What a question's members may be. */
+type Parameters = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Talks to one daemon. */
+export interface AdminClient {
+  /** @throws QueryError when the daemon refuses; AdminError when it cannot be reached or fails */
+  get<Answer>(path: string, query: object): Promise<Answer>;
+  /** The same, with a JSON body. */
+  send<Answer>(method: "POST" | "PUT" | "DELETE", path: string, body?: object): Promise<Answer>;
+}
+
+/** The daemon could not be reached, or failed. */
+export class AdminError extends Error {
+  override readonly name = "AdminError";
+}
+
+/** A client of the admin socket at this path. It keeps no connection. */
+export function adminClient(socketPath: string): AdminClient {
+  return {
+    get: (path, query) => exchange(socketPath, { method: "GET", path: path + searchOf(query as Parameters) }),
+    send: (method, path, body) => exchange(socketPath, { method, path, body }),
+  };
+}
+
+function searchOf(query: Parameters): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+  return search.size === 0 ? "" : `?${search.toString()}`;
+}
+
+interface Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: object | undefined;
+}
+
+async function exchange<Answer>(socketPath: string, { method, path, body }: Exchange): Promise<Answer> {
+  const { status, text } = await new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
+    const headers = body === undefined ? {} : { "content-type": "application/json" };
+    const sent = request({ socketPath, method, path, headers, agent: false }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") });
+      });
+    });
+    sent.on("error", (error) => {
+      reject(new AdminError(`the daemon at ${socketPath} does not answer: ${error.message}`, { cause: error }));
+    });
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+  const answer: unknown = text === "" ? undefined : JSON.parse(text);
+  if (status >= 200 && status < 300) return answer as Answer;
+  const detail = detailOf(answer) ?? `it answered ${String(status)}`;
+  if (status === 400 || status === 404 || status === 409) throw new QueryError(detail);
+  throw new AdminError(`the daemon at ${socketPath} failed: ${detail}`);
+}
+
+function detailOf(problem: unknown): string | undefined {
+  if (typeof problem !== "object" || problem === null || !("detail" in problem)) return undefined;
+  return typeof problem.detail === "string" ? problem.detail : undefined;
+}

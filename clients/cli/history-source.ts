@@ -1,0 +1,55 @@
+/**
+ * The way to a history: the daemon's, or a repository's.
+ *
+ * Owns the choice between them, and that a question that makes no sense is a bad command line. The order of preference is
+ * that of sockets: what `--repo` names; the daemon on the socket that any other command would use; the history that a daemon
+ * left which was started in the working directory.
+ */
+import { resolve } from "node:path";
+import { isForeignHistory, openHistory } from "../../daemon/history/query/history.js";
+import { localHistory } from "../../daemon/history/query/local-history.js";
+import { createNodeClock } from "../../daemon/platform/node-clock.js";
+import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
+import { HISTORY_ROUTES, QueryError, type HistoryQueries } from "../../protocol/http-api/history-queries.js";
+import { adminClient, type AdminClient } from "./admin-client.js";
+import type { CliContext } from "./context.js";
+import { usageError } from "./exit.js";
+import { chooseRepository } from "./repository-choice.js";
+
+/** Reads a history, the one that the options name, and closes it when `use` is done. */
+export async function withHistory<T>(
+  context: CliContext,
+  repository: string | undefined,
+  use: (history: HistoryQueries) => Promise<T>,
+): Promise<T> {
+  const admin = repository === undefined ? context.adminSocket() : undefined;
+  if (admin !== undefined && context.io.fileExists(admin)) {
+    return await asking(() => use(historyOfDaemon(adminClient(admin))));
+  }
+  const directory = resolve(chooseRepository(repository, context.io));
+  return await asking(async () => {
+    const history = openHistory(nodeFileSystem, directory);
+    try {
+      return await use(localHistory(history, createNodeClock()));
+    } finally {
+      history.close();
+    }
+  });
+}
+
+/** The history of a running daemon. */
+function historyOfDaemon(admin: AdminClient): HistoryQueries {
+  return {
+    ask: (question, query) => admin.get(HISTORY_ROUTES[question], query),
+  };
+}
+
+/** Makes a bad command line of a question that makes no sense. */
+async function asking<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof QueryError || isForeignHistory(error)) throw usageError(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The log, page by page.
+ *
+ * Owns what bounds a page, by commits and by time, and the cursor that says where the next one begins. The cursor names
+ * commits by their oids, so that all pages belong to the moment of the first.
+ */
+import { bytesFromText } from "../../../protocol/bytes.js";
+import type { Domid, TxId } from "../../../protocol/identifiers.js";
+import { LOG_PAGE_MAX, QueryError, type LogPage, type LogQuery } from "../../../protocol/http-api/history-queries.js";
+import { hexFromOid, oidFromHex } from "../object/oid.js";
+import type { FoundCommit } from "../repository/find-commit.js";
+import { summaryJson } from "./commit-json.js";
+import { summarizeCommit } from "./commit-summary.js";
+import { walkLog, type LogFilter, type LogRange } from "./log.js";
+import { queriedPath } from "./queried-path.js";
+import { beginningOf, type Question } from "./question.js";
+import { resolveRevision } from "./resolve-revision.js";
+
+/** Longest that a page looks for commits. */
+const PAGE_MILLISECONDS_MAX = 100;
+
+const CURSOR = /^([0-9a-f]{40})\.\.([0-9a-f]{40})?$/;
+
+/** Answers `log`. @throws QueryError, RevisionError, and what `walkLog` throws */
+export function logPage(question: Question, query: LogQuery): LogPage {
+  const { view, clock } = question;
+  const { limit = LOG_PAGE_MAX } = query;
+  const filter = filterOf(query);
+  const range = rangeOf(question, query);
+  const deadline = clock.monotonicMilliseconds() + PAGE_MILLISECONDS_MAX;
+  const commits: FoundCommit[] = [];
+  const walk = walkLog(view, range, filter, () => clock.monotonicMilliseconds() > deadline);
+  let next: FoundCommit | undefined;
+  for (;;) {
+    const step = walk.next();
+    if (step.done === true) {
+      next = step.value;
+      break;
+    }
+    if (commits.length === Math.min(limit, LOG_PAGE_MAX)) {
+      next = step.value;
+      break;
+    }
+    commits.push(step.value);
+  }
+  return {
+    commits: commits.map((found) => summaryJson(summarizeCommit(found))),
+    next: next && serializeCursor({ ...range, to: next }),
+  };
+}
+
+function filterOf({ path, domain, tx, grep }: LogQuery): LogFilter {
+  return {
+    path: path === undefined ? undefined : queriedPath(path),
+    domain: domain as Domid | undefined,
+    transaction: tx as TxId | undefined,
+    grep: grep === undefined ? undefined : expressionOf(grep),
+  };
+}
+
+function expressionOf(grep: string): RegExp {
+  try {
+    return new RegExp(bytesFromText(grep), "m");
+  } catch {
+    throw new QueryError(`${JSON.stringify(grep)} is no regular expression: write one such as 'WRITE .*/state'`);
+  }
+}
+
+function rangeOf(question: Question, { to = "HEAD", from, cursor }: LogQuery): LogRange {
+  const { view, now } = question;
+  if (cursor === undefined) {
+    return {
+      to: resolveRevision(view, to, now),
+      from: from === undefined ? undefined : beginningOf(question, from),
+    };
+  }
+  const [, at, oldest] = CURSOR.exec(cursor) ?? [];
+  if (at === undefined) throw new QueryError(`${JSON.stringify(cursor)} is no cursor: give the "next" of a page`);
+  return {
+    to: view.commit(oidFromHex(at)),
+    from: oldest === undefined ? undefined : view.commit(oidFromHex(oldest)),
+  };
+}
+
+function serializeCursor({ to, from }: LogRange): string {
+  return `${hexFromOid(to.oid)}..${from === undefined ? "" : hexFromOid(from.oid)}`;
+}

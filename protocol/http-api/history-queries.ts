@@ -1,0 +1,74 @@
+/**
+ * What may be asked about the history.
+ *
+ * Owns the questions and their answers, which are the same whether a repository is read here or a daemon is asked over its
+ * admin socket: each is a GET of its route with the question's members as the URL's parameters. Every answer is as of one
+ * commit. A question that makes no sense (an unknown revision, path, predicate) is refused with words for people: status 400
+ * over HTTP, with a problem document (RFC 9457).
+ */
+import type { CommitJson, CommitSummaryJson } from "./commit.js";
+
+/** Which commits of the log, newest first. All that is given must hold. */
+export interface LogQuery {
+  /** The newest: a revision. HEAD unless given. */
+  readonly to?: string | undefined;
+  /** The oldest: a revision. The first of the branch unless given; a time before that leaves nothing out. */
+  readonly from?: string | undefined;
+  /** Changed this node or one below it. */
+  readonly path?: string | undefined;
+  /** Made by this domain. */
+  readonly domain?: number | undefined;
+  /** Made by a transaction with this id. */
+  readonly tx?: number | undefined;
+  /** Has a message with a match of this regular expression. */
+  readonly grep?: string | undefined;
+  /** At most so many, `LOG_PAGE_MAX` unless given. */
+  readonly limit?: number | undefined;
+  /** Where the page before this one ended: its `next`. The other members are to be the same. */
+  readonly cursor?: string | undefined;
+}
+
+/** Most commits of one page of the log. */
+export const LOG_PAGE_MAX = 1000;
+
+/** A page of the log. */
+export interface LogPage {
+  readonly commits: readonly CommitSummaryJson[];
+  /** Where to go on, also after a page without any commit: a page takes a bounded time. Left out at the end. */
+  readonly next?: string | undefined;
+}
+
+/** Names one commit. */
+export interface CommitQuery {
+  /** HEAD unless given. */
+  readonly revision?: string | undefined;
+}
+
+/** Each question with its answer. */
+export interface HistoryAnswers {
+  log: { readonly query: LogQuery; readonly answer: LogPage };
+  commit: { readonly query: CommitQuery; readonly answer: CommitJson };
+}
+
+/** The name of a question. */
+export type HistoryQuestion = keyof HistoryAnswers;
+
+/** Answers questions about one history. */
+export interface HistoryQueries {
+  /** Answers one question. @throws QueryError when it makes no sense */
+  ask<Question extends HistoryQuestion>(
+    question: Question,
+    query: HistoryAnswers[Question]["query"],
+  ): Promise<HistoryAnswers[Question]["answer"]>;
+}
+
+/** Where each question is answered. */
+export const HISTORY_ROUTES: Readonly<Record<HistoryQuestion, string>> = {
+  log: "/v1/log",
+  commit: "/v1/commit",
+};
+
+/** The question makes no sense, or there is no such thing; the message says what would be right. */
+export class QueryError extends Error {
+  override readonly name = "QueryError";
+}
