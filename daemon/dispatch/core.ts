@@ -24,6 +24,7 @@ import type { Root } from "../store/root.js";
 import { quotaOf } from "../store/quota-limit.js";
 import type { StoreMark } from "../store/store.js";
 import type { Transaction } from "../store/transaction.js";
+import { makeChanges, type ChangeOrder, type ChangeOutcome } from "./apply-changes.js";
 import type { Handler } from "./call.js";
 import { handleControl } from "./control-handler.js";
 import {
@@ -183,11 +184,7 @@ export class Core {
     try {
       outcome = this.#execute(connection, message);
     } catch (error) {
-      state.undo.rewind(undoMark);
-      state.store.rewind(storeMark);
-      state.commits.length = commitCount;
-      state.effects.length = effectCount;
-      state.deliveries = [];
+      this.#rewind(undoMark, storeMark, { commitCount, effectCount });
       state.ports.log("error", connection.name, describeFailure(connection, message, error));
       outcome = fail("EIO");
     }
@@ -199,6 +196,25 @@ export class Core {
       }
     }
     if (state.deliveries.length > 0) this.#sendDeliveries();
+  }
+
+  /**
+   * Makes changes that were worked out elsewhere, on behalf of a privileged connection; within a tick, which the caller ends
+   * as usual. What it throws it has undone.
+   */
+  makeChanges(connection: Connection, order: ChangeOrder): ChangeOutcome {
+    const { undo, store, commits, effects } = this.#state;
+    const undoMark = undo.mark();
+    const storeMark = store.mark();
+    const counts = { commitCount: commits.length, effectCount: effects.length };
+    try {
+      const outcome = makeChanges(this.#state, connection, order);
+      this.#sendDeliveries();
+      return outcome;
+    } catch (error) {
+      this.#rewind(undoMark, storeMark, counts);
+      throw error;
+    }
   }
 
   /** Answers a request that was deferred; within a tick, which the caller ends as usual. */
@@ -240,6 +256,20 @@ export class Core {
     this.#tickStart = this.#state.store.mark();
     this.#state.ports.observer?.tickEnded();
     return { effects, dirty };
+  }
+
+  /** Goes back to a moment of this tick. */
+  #rewind(
+    undoMark: number,
+    storeMark: StoreMark,
+    { commitCount, effectCount }: { readonly commitCount: number; readonly effectCount: number },
+  ): void {
+    const state = this.#state;
+    state.undo.rewind(undoMark);
+    state.store.rewind(storeMark);
+    state.commits.length = commitCount;
+    state.effects.length = effectCount;
+    state.deliveries = [];
   }
 
   #forgetTick(): void {

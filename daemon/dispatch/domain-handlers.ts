@@ -183,14 +183,7 @@ function removeDomain(
   act: { readonly operation: OperationName; readonly subject: string },
 ): Outcome {
   if (state.refusal !== undefined) return fail(state.refusal);
-  for (const guest of [...state.connectionsOf(domid)]) {
-    state.resetConnection(guest);
-    guest.closing = true;
-    state.undo.push(() => {
-      guest.closing = false;
-    });
-    state.effects.push({ kind: "close-connection", connection: guest });
-  }
+  state.closeConnectionsOf(domid);
   const draft = draftOf(state);
   for (const path of [...state.store.accounts.mentions(domid)].sort()) removeMentions(draft, path, domid);
   for (const [path, perms] of draft.root.special) {

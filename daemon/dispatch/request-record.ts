@@ -2,14 +2,13 @@
  * Request records: what history tells of the requests behind a commit.
  */
 import type { ByteString } from "../../protocol/bytes.js";
-import type { OperationName } from "../../protocol/operation.js";
 import { serializePerms } from "../../protocol/perms.js";
 import { DETAIL_BYTES_MAX, REQUEST_RECORDS_MAX, type RequestRecord } from "../store/commit.js";
 import type { Transaction } from "../store/transaction.js";
 import { isMutating, type TreeRequest } from "../store/tree-request.js";
 
 /** The record of a request that is not on the tree. */
-export function requestRecord(operation: OperationName, subject: ByteString, detail = ""): RequestRecord {
+export function requestRecord(operation: RequestRecord["operation"], subject: ByteString, detail = ""): RequestRecord {
   return { operation, subject, detail: detail.slice(0, DETAIL_BYTES_MAX), detailBytes: detail.length };
 }
 

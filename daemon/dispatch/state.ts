@@ -236,6 +236,18 @@ export class CoreState {
     for (const transaction of [...connection.transactions.values()]) this.removeTransaction(connection, transaction);
   }
 
+  /** Has the connections of a domain that is about to go closed; from here on it is told nothing, not of its own end either. */
+  closeConnectionsOf(domid: Domid): void {
+    for (const connection of [...this.connectionsOf(domid)]) {
+      this.resetConnection(connection);
+      connection.closing = true;
+      this.undo.push(() => {
+        connection.closing = false;
+      });
+      this.effects.push({ kind: "close-connection", connection });
+    }
+  }
+
   /** Remembers why a transaction failed, and takes a point from the guest that made it fail. */
   recordConflict(connection: Connection, transaction: Transaction, operation: string, path: ByteString): void {
     const commit = this.store.findCommitTouching(path, transaction.baseSeq);

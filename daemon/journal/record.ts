@@ -28,10 +28,10 @@ import { isPlain } from "../../protocol/ascii-buffer.js";
 import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
 import { XENSTORE_ABS_PATH_MAX } from "../../protocol/limits.js";
-import { OPERATIONS, type OperationName } from "../../protocol/operation.js";
+import { OPERATIONS } from "../../protocol/operation.js";
 import { isSpecialPath, parsePath } from "../../protocol/path.js";
 import { parsePerms, serializePerms, type Perms } from "../../protocol/perms.js";
-import type { Change, Commit, RequestRecord } from "../store/commit.js";
+import { DAEMON_ACTS, type Change, type Commit, type RequestRecord } from "../store/commit.js";
 import { isQuotaName, type QuotaName } from "../store/quota.js";
 import type { DomainRecord } from "../store/root.js";
 import { LineBuffer } from "./line-buffer.js";
@@ -357,7 +357,10 @@ const COMMIT_KEYS: ReadonlySet<string> = new Set([
   "changes",
 ]);
 const DOMAIN_KEYS: ReadonlySet<string> = new Set(["gfn", "port", "target", "features", "shutdown", "quotas"]);
-const OPERATION_NAMES: ReadonlySet<unknown> = new Set(OPERATIONS.map((operation) => operation.name));
+const OPERATION_NAMES: ReadonlySet<unknown> = new Set([
+  ...OPERATIONS.map((operation) => operation.name),
+  ...DAEMON_ACTS,
+]);
 
 /** The commit, or what is wrong with it. */
 function decodeCommit(fields: Readonly<Record<string, unknown>>): Commit | string {
@@ -406,9 +409,9 @@ function decodeRequest(element: readonly unknown[]): RequestRecord | undefined {
   if (element.length < 3 || element.length > 4) return undefined;
   if (!OPERATION_NAMES.has(operation) || !isBytes(subject) || !isBytes(detail)) return undefined;
   if (element.length === 3)
-    return { operation: operation as OperationName, subject, detail, detailBytes: detail.length };
+    return { operation: operation as RequestRecord["operation"], subject, detail, detailBytes: detail.length };
   if (!isIntegerIn(detailBytes, detail.length + 1, Number.MAX_SAFE_INTEGER)) return undefined;
-  return { operation: operation as OperationName, subject, detail, detailBytes };
+  return { operation: operation as RequestRecord["operation"], subject, detail, detailBytes };
 }
 
 function decodeChange(element: readonly unknown[]): Change | undefined {

@@ -94,6 +94,16 @@ export interface ServerPaths {
   readonly domains: string;
 }
 
+/** Something that the daemon itself does, as a part of a tick. */
+interface Deed {
+  readonly perform: () => void;
+  /** Called when what it did is safe. */
+  readonly done: () => void;
+}
+
+/** What a tick did, in order, to be done again if it must be. */
+type TickInput = { readonly connection: Connection; readonly message: Message } | Deed;
+
 /** A connection and its stream. */
 interface Session {
   readonly connection: Connection;
@@ -129,7 +139,9 @@ export class Server {
   /** Sessions that are not read. */
   readonly #paused = new Set<Session>();
   /** What was dispatched in this tick, to be dispatched again if it must be. */
-  #inputs: { readonly connection: Connection; readonly message: Message }[] = [];
+  #inputs: TickInput[] = [];
+  /** The deeds among them. */
+  #deeds: Deed[] = [];
   #inTick = false;
   /** Counts the ticks. */
   #tick = 0;
@@ -319,20 +331,27 @@ export class Server {
   }
 
   #dispatch(session: Session, message: Message): void {
-    const { core, journal, writeGate } = this.#ports;
+    const { core, writeGate } = this.#ports;
     const { length: before } = core.commits;
     if (this.#initializer !== undefined && core.seq === 0 && getOperation(message.type)?.mutates === true) {
       this.#dispatchFirst(this.#initializer);
     }
     core.dispatch(session.connection, message);
-    let bytes = 0;
-    for (let index = before; index < core.commits.length; index++) {
-      const commit = core.commits[index];
-      if (commit !== undefined) bytes += journal.lineBytesMax(commit);
-    }
+    const bytes = this.#journalBytesMax(before);
     if (bytes === 0) return;
     this.#unwrittenBytes += bytes;
     if (writeGate.isSlowing) this.#committed.set(session, (this.#committed.get(session) ?? 0) + bytes);
+  }
+
+  /** The most bytes that the commits of this tick from this one on take in the journal. */
+  #journalBytesMax(first: number): number {
+    const { core, journal } = this.#ports;
+    let bytes = 0;
+    for (let index = first; index < core.commits.length; index++) {
+      const commit = core.commits[index];
+      if (commit !== undefined) bytes += journal.lineBytesMax(commit);
+    }
+    return bytes;
   }
 
   /** Whether a message must wait until the history has caught up a little. */
@@ -476,7 +495,9 @@ export class Server {
     this.#writeJournal();
     this.#unwrittenBytes = 0;
     const output = core.endTick();
+    const deeds = this.#deeds;
     this.#inputs = [];
+    this.#deeds = [];
     this.#lateAnswers = [];
     this.#inTick = false;
     this.#holdCommitters();
@@ -486,6 +507,7 @@ export class Server {
       if (session !== undefined) this.#send(session);
       else connection.outbox.discardTick();
     }
+    for (const { done } of deeds) done();
     for (const session of this.#endedSessions) this.#finishIfAnswered(session);
     for (const session of this.#brokenSessions) session.stream.close();
     this.#brokenSessions = [];
@@ -528,7 +550,10 @@ export class Server {
     log.log("error", "journal", `${count} commits refused with ${name}: ${reason}`);
     core.abortTick(name);
     for (const { waiting, outcome } of this.#lateAnswers) core.answer(waiting, outcome);
-    for (const { connection, message } of this.#inputs) core.dispatch(connection, message);
+    for (const input of this.#inputs) {
+      if ("perform" in input) input.perform();
+      else core.dispatch(input.connection, input.message);
+    }
     core.acceptCommits();
     this.#committed.clear();
   }
@@ -569,6 +594,46 @@ export class Server {
         );
         break;
     }
+  }
+
+  /**
+   * Does something with the core as a part of a tick; resolves to what it came to when that is safe. Where the journal refuses
+   * the tick's commits it is done once more, with commits refused, and that result counts. Rejects with what `act` throws, and
+   * when the server has stopped. Such a deed does not wait at the write gate, as CONTROL does not.
+   */
+  perform<T>(act: (core: Core) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#stopped) {
+        reject(new Error("the daemon is stopping"));
+        return;
+      }
+      let settle: () => void = () => undefined;
+      const perform = (): void => {
+        try {
+          const result = act(this.#ports.core);
+          settle = () => {
+            resolve(result);
+          };
+        } catch (error) {
+          settle = () => {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          };
+        }
+      };
+      if (!this.#inTick) this.#beginTick();
+      const { length: before } = this.#ports.core.commits;
+      perform();
+      this.#unwrittenBytes += this.#journalBytesMax(before);
+      const deed: Deed = {
+        perform,
+        done: () => {
+          settle();
+        },
+      };
+      this.#inputs.push(deed);
+      this.#deeds.push(deed);
+      this.#schedule();
+    });
   }
 
   #answer(waiting: WaitingRequest, outcome: LateOutcome): void {

@@ -47,9 +47,15 @@ export type Change =
       readonly after: DomainRecord | undefined;
     };
 
+/** What the daemon does to the store on its operator's behalf, beside the requests of the wire protocol. */
+export const DAEMON_ACTS = ["ROLLBACK", "REVERT", "MERGE", "LOAD"] as const;
+
+/** One of those. */
+export type DaemonAct = (typeof DAEMON_ACTS)[number];
+
 /** A mutating request as history tells it. */
 export interface RequestRecord {
-  readonly operation: OperationName;
+  readonly operation: OperationName | DaemonAct;
   /** The path or domid that it is about, absolute; empty where there is none. */
   readonly subject: ByteString;
   /** What was to become of it: the first `DETAIL_BYTES_MAX` bytes of a value, or perms; empty where there is none. */

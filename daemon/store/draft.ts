@@ -135,6 +135,15 @@ export class Draft {
     return removed;
   }
 
+  /**
+   * Becomes this root, whatever the edits so far were. The events that tell of the difference are the caller's, and so is
+   * whether anybody then owns more nodes than his quota: `chargeOf` does not tell.
+   */
+  become(root: Root): void {
+    this.#edits = Infinity;
+    this.root = root;
+  }
+
   setSpecial(path: SpecialPath, perms: Perms): void {
     const old = this.root.special.get(path);
     if (old !== undefined && samePerms(old, perms)) return;

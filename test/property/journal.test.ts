@@ -14,7 +14,7 @@ import { openJournal, type Durability, type Journal } from "../../daemon/journal
 import { parsePathGlob } from "../../daemon/journal/path-glob.js";
 import { decodeRecord, encodeRecord, recordBytesMax } from "../../daemon/journal/record.js";
 import { MARKER_LENGTH, redactCommit } from "../../daemon/journal/redaction.js";
-import type { Change, Commit, RequestRecord } from "../../daemon/store/commit.js";
+import { DAEMON_ACTS, type Change, type Commit, type RequestRecord } from "../../daemon/store/commit.js";
 import { QUOTA_NAMES } from "../../daemon/store/quota.js";
 import type { DomainRecord } from "../../daemon/store/root.js";
 import { commitAt } from "../unit/daemon/journal/sample-commits.js";
@@ -72,7 +72,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
 
 const request: fc.Arbitrary<RequestRecord> = fc
   .record({
-    operation: fc.constantFrom(...OPERATIONS).map((row) => row.name),
+    operation: fc.constantFrom(...OPERATIONS.map((row) => row.name), ...DAEMON_ACTS),
     subject: byteString,
     detail: byteString,
     more: fc.nat(5000),

@@ -34,6 +34,15 @@ export interface MergeSides {
   readonly theirs: Root;
 }
 
+/** The same as net changes, for who has no roots at hand. */
+interface ChangedSides {
+  /** What leads from the base to ours, as `diffRoots` tells it. */
+  readonly ours: readonly Change[];
+  readonly theirs: readonly Change[];
+  /** The changes that make what theirs has at and below a path, from nothing, parents first. */
+  readonly creationsOfTheirs: (top: Path) => readonly Change[];
+}
+
 /** How it is merged. */
 export interface MergeOptions {
   /** Whose change is taken where the two are in conflict. */
@@ -62,6 +71,17 @@ export interface Merge {
 
 /** Merges two sides. */
 export function mergeRoots(sides: MergeSides, options: MergeOptions = {}): Merge {
+  const { base, ours, theirs } = sides;
+  const changed: ChangedSides = {
+    ours: diffRoots(base, ours),
+    theirs: diffRoots(base, theirs),
+    creationsOfTheirs: (top) => creations(top, getNode(theirs, top)),
+  };
+  return mergeChanges(changed, options);
+}
+
+/** Merges two sides of which the changes are known. */
+function mergeChanges(sides: ChangedSides, options: MergeOptions = {}): Merge {
   return new Merger(sides, options).merge();
 }
 
@@ -89,7 +109,7 @@ type NodeChange = Change & { readonly kind: "node" };
 type DomainChange = Change & { readonly kind: "domain" };
 
 class Merger {
-  readonly #sides: MergeSides;
+  readonly #sides: ChangedSides;
   readonly #options: MergeOptions;
   readonly #ours: Side;
   readonly #theirs: Side;
@@ -99,11 +119,11 @@ class Merger {
   /** Subtrees that ours removed, and that were decided as a whole. */
   readonly #decided = new Set<Path>();
 
-  constructor(sides: MergeSides, options: MergeOptions) {
+  constructor(sides: ChangedSides, options: MergeOptions) {
     this.#sides = sides;
     this.#options = options;
-    this.#ours = new Side(diffRoots(sides.base, sides.ours));
-    this.#theirs = new Side(diffRoots(sides.base, sides.theirs));
+    this.#ours = new Side(sides.ours);
+    this.#theirs = new Side(sides.theirs);
   }
 
   merge(): Merge {
@@ -159,8 +179,7 @@ class Merger {
     if (this.#decided.has(top)) return;
     this.#decided.add(top);
     if (!this.#isTheirsPreferred({ subject: top, kind: "ours removed" })) return;
-    const node = getNode(this.#sides.theirs, top);
-    if (node !== undefined) this.#changes.push(...creations(top, node));
+    for (const creation of this.#sides.creationsOfTheirs(top)) this.#changes.push(creation);
   }
 
   #mergeSpecial(theirs: Change & { readonly kind: "special" }): void {
@@ -288,10 +307,10 @@ class Side {
   }
 }
 
-/** The changes that make a node with all below it, parents first. */
-function creations(top: Path, node: Node): Change[] {
+/** The changes that make a node with all below it, parents first; none for none. */
+function creations(top: Path, node: Node | undefined): Change[] {
   const changes: Change[] = [];
-  const pending = [{ path: top, node }];
+  const pending = node === undefined ? [] : [{ path: top, node }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { value, perms, names, children } = next.node;
     changes.push({ kind: "node", path: next.path, before: undefined, after: { value, perms } });

@@ -2,14 +2,14 @@
  * The server's tick loop, with sockets in memory and a journal that records when it is written.
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Domid } from "../../../../protocol/identifiers.js";
+import { DOM0, type Domid, type Path } from "../../../../protocol/identifiers.js";
 import { serializeHeader, serializeMessage } from "../../../../protocol/message.js";
 import { operationNamed, type OperationName } from "../../../../protocol/operation.js";
 import type { RequestPayloads } from "../../../../protocol/payload.js";
 import { Core } from "../../../../daemon/dispatch/core.js";
 import type { RequestObserver } from "../../../../daemon/dispatch/observer.js";
 import type { JournalPosition } from "../../../../daemon/journal/journal.js";
-import type { Commit } from "../../../../daemon/store/commit.js";
+import type { Change, Commit } from "../../../../daemon/store/commit.js";
 import { emptyRoot } from "../../../../daemon/store/root.js";
 import {
   MESSAGES_PER_TICK,
@@ -1115,5 +1115,67 @@ describe("Server and a history that is behind", () => {
     server.stop();
     await settle();
     expect([writer.isClosed, listener.sockets.size, core.seq]).toEqual([true, 0, 1]);
+  });
+});
+
+describe("Server.perform", () => {
+  /** Has the daemon write a node by itself, in place of what a rollback would do. */
+  function deed(path: string): (core: Core) => { readonly outcome: string } {
+    return (given) => {
+      const from = given.root;
+      const perms = from.node.perms;
+      const changes = [
+        { kind: "node", path: path as Path, before: undefined, after: { value: "", perms } },
+      ] as const satisfies Change[];
+      const act = { operation: "LOAD", subject: path, detail: "" } as const;
+      return given.makeChanges(given.connect(DOM0, "admin"), { from, changes, way: "merge", act });
+    };
+  }
+
+  test("is a part of the tick, in order with what clients send, and ends when its commit is in the journal", async () => {
+    const client = listener.connect(SOCKET, "client");
+    client.send(watch("/a"));
+    await settle();
+    happened.length = 0;
+    const performed = server.perform(deed("/a")).then((result) => {
+      record(result.outcome);
+    });
+    client.send(read("/a"));
+    expect(happened).toEqual([]);
+    await performed;
+    await settle();
+    expect(happened).toEqual(["journal 1", "published 2", "write client", "committed"]);
+    expect(kinds(client.take())).toEqual(["WATCH", "event /a", "event /a", "READ"]);
+  });
+
+  test("is undone with its tick where the journal refuses it, and done again with commits refused", async () => {
+    const client = listener.connect(SOCKET, "client");
+    journalErrors.push(new Error("EIO"));
+    const performed = server.perform(deed("/a"));
+    client.send(read("/a"));
+    expect(await performed).toEqual({ outcome: "refused", error: "EIO" });
+    await settle();
+    expect(kinds(client.take())).toEqual(["ENOENT"]);
+    expect(await server.perform(deed("/a"))).toMatchObject({ outcome: "committed", seq: 2 });
+  });
+
+  test("counts what it commits for the write gate", async () => {
+    const client = listener.connect(SOCKET, "client");
+    commitBytes = JOURNAL_BYTES_MAX;
+    const performed = server.perform(deed("/a"));
+    client.send(write("/b"));
+    await performed;
+    expect(journaled.map(({ requests }) => requests[0]?.subject)).toEqual(["/tool/xenstored", "/a"]);
+    await settle();
+    expect(kinds(client.take())).toEqual(["WRITE"]);
+  });
+
+  test("rejects with what the deed throws, and once the server has stopped", async () => {
+    const failing = server.perform(() => {
+      throw new Error("no such deed");
+    });
+    await expect(failing).rejects.toThrow("no such deed");
+    server.stop();
+    await expect(server.perform(() => 1)).rejects.toThrow("the daemon is stopping");
   });
 });
