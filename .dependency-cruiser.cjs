@@ -39,6 +39,7 @@ const layers = [
     ["protocol", "daemon/connection", "daemon/dispatch", "daemon/journal", "daemon/platform"],
     ["node-ipc"],
   ],
+  ["daemon/http", ["protocol", "daemon/store", "daemon/platform", "daemon/history/query"], ["fastify"]],
   ["clients/xenstore", ["protocol"], []],
   ["clients/cli", ["protocol", "clients/xenstore", "daemon/history/query", "daemon/platform"], ["commander"]],
   [

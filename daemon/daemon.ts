@@ -1,18 +1,22 @@
 /**
  * The daemon, assembled: the one place where the core, the server, the journal and the recorder are wired together.
  *
- * Start: lock → repository → root at the tip, journal replayed behind it (`recover-state.ts`) → sockets; the recorder loads the tip meanwhile.
+ * Start: lock → repository → root at the tip, journal replayed behind it (`recover-state.ts`) → sockets, the admin socket last;
+ * the recorder loads the tip meanwhile.
  * A reply is released when its commit is in the journal; the recorder follows the journal into Git, and where it falls too
  * far behind, the clients that commit are slowed (`backlog.ts`). Stop: sockets close, the recorder seals what the journal
  * holds, within a time limit; what it does not reach it records at the next start. The request trace, of which nobody was
  * promised anything, is waited for meanwhile, and for less long.
  */
 import { join } from "node:path";
+import { createConsoleLink } from "./console-link.js";
 import { formatLag, HistoryBacklog, segmentBytesFor } from "./backlog.js";
 import { Core } from "./dispatch/core.js";
 import type { CorePorts } from "./dispatch/state.js";
 import { startRecorder, type Recorder } from "./history/recorder/handle.js";
 import { createRepository } from "./history/repository/layout.js";
+import { startConsole, type Console, type ConsoleHost } from "./http/handle.js";
+import type { CoreLink } from "./http/messages.js";
 import type { Durability, Journal } from "./journal/journal.js";
 import type { PathGlob } from "./journal/path-glob.js";
 import { lockDirectory, type DirectoryLock } from "./platform/directory-lock.js";
@@ -28,7 +32,7 @@ import type { Timers } from "./platform/timers.js";
 import { recoverState, type RecoveredState } from "./recover-state.js";
 import type { Path, Seq } from "../protocol/identifiers.js";
 import { getOperation } from "../protocol/operation.js";
-import { Server } from "./server/server.js";
+import { Server, type ServerPorts } from "./server/server.js";
 import { startTraceThread, type TraceThread } from "./trace/handle.js";
 import { RequestTrace } from "./trace/request-trace.js";
 import { checkSocketPath, isServed } from "./server/socket-path.js";
@@ -37,6 +41,8 @@ import { checkSocketPath, isServed } from "./server/socket-path.js";
 const STOP_MILLISECONDS_MAX = 5000;
 /** Longest that a stop waits for the request trace. */
 const TRACE_STOP_MILLISECONDS_MAX = 2000;
+/** Longest that a stop waits for the console; what it is asked by then is not answered. */
+const CONSOLE_STOP_MILLISECONDS_MAX = 2000;
 /** How often the log says what its rate limit left out. */
 const LOG_FLUSH_MILLISECONDS = 1000;
 
@@ -69,6 +75,8 @@ export interface DaemonConfig {
   readonly keepSeconds?: number | undefined;
   /** Where every request is traced; nowhere unless told. */
   readonly trace?: TraceConfig | undefined;
+  /** Whether the admin socket is served; not unless told. */
+  readonly hasConsole?: boolean | undefined;
 }
 
 /** Where requests are traced, and how much of them is kept. */
@@ -87,6 +95,8 @@ export interface Daemon {
   readonly socket: string;
   /** The Git repository. */
   readonly repository: string;
+  /** The socket of the HTTP API; undefined where it is not served. */
+  readonly adminSocket: string | undefined;
   /** Goes on in a new trace file, after somebody renamed the one at hand. */
   reopenTrace(): void;
   /** Ends it: resolves when the sockets are closed and the history is sealed, or the time for that is over. */
@@ -104,7 +114,9 @@ export async function assemble(ports: DaemonPorts, config: DaemonConfig): Promis
   const { fileSystem } = ports;
   const domains = join(config.runDirectory, "domains");
   const socket = join(config.runDirectory, "socket");
+  const adminSocket = config.hasConsole === true ? join(config.runDirectory, "admin.sock") : undefined;
   checkSocketPath(socket);
+  if (adminSocket !== undefined) checkSocketPath(adminSocket);
   checkSocketPath(join(domains, "65535"));
   for (const directory of [config.stateDirectory, config.runDirectory, domains]) makePrivateDirectory(directory);
   const locks = [...new Set([config.stateDirectory, config.runDirectory])].map((directory) => lockDirectory(directory));
@@ -114,12 +126,14 @@ export async function assemble(ports: DaemonPorts, config: DaemonConfig): Promis
     },
   };
   try {
-    if (await isServed(socket)) {
-      throw new Error(`another daemon serves ${socket}: stop it first, or choose another --run directory`);
+    for (const path of adminSocket === undefined ? [socket] : [socket, adminSocket]) {
+      if (await isServed(path)) {
+        throw new Error(`another daemon serves ${path}: stop it first, or choose another --run directory`);
+      }
     }
     // Left by a daemon that was killed: domains that are still introduced get new ones.
     for (const name of fileSystem.list(domains)) fileSystem.remove(join(domains, name));
-    return await serve(ports, config, { lock, socket, domains });
+    return await serve(ports, config, { lock, socket, domains, adminSocket });
   } catch (error) {
     // What still runs may write: the lock falls with the process.
     if (!(error instanceof IncompleteStopError)) lock.release();
@@ -136,6 +150,7 @@ interface Places {
   readonly lock: DirectoryLock;
   readonly socket: string;
   readonly domains: string;
+  readonly adminSocket: string | undefined;
 }
 
 /** Closes what was opened; says whether it has ended. */
@@ -172,6 +187,8 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
   opened.push(endLog);
   const repository = join(config.stateDirectory, "store.git");
   createRepository(ports.fileSystem, repository);
+  const console = new ConsoleStart(places.adminSocket, repository, log);
+  opened.push(() => console.close());
   const { recovered, recorder } = await openHistory(ports, config, repository, opened);
   const { journal, root, seq } = recovered;
   watchRecorder(recorder, journal, log);
@@ -183,24 +200,9 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
     ...corePorts(log, backlog, (enabled) => (isAccessLogged = enabled)),
     observer: trace,
   });
+  const accessLog = (): ReturnType<ServerPorts["accessLog"]> => (isAccessLogged ? accessLine(logger) : undefined);
   const server = new Server(
-    {
-      core,
-      journal,
-      listener,
-      clock,
-      timers: ports.timers,
-      log,
-      writeGate: backlog.gate,
-      journalWritten: (position) => {
-        backlog.written(position);
-      },
-      flushHistory: async () => {
-        await recorder.flush();
-      },
-      compactHistory: (revision) => recorder.compact(revision),
-      accessLog: () => (isAccessLogged ? accessLine(logger) : undefined),
-    },
+    { core, journal, listener, clock, timers: ports.timers, log, ...historyPorts(recorder, backlog), accessLog },
     places,
   );
   backlog.roomMade = () => {
@@ -211,10 +213,16 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
     return true;
   });
   await server.start();
+  const flushHistory = (): Promise<unknown> => recorder.flush();
+  await console.serve(createConsoleLink({ server, flushHistory, emptyRedacted: recovered.emptyRedacted }));
   let stopping: Promise<Stopped> | undefined;
   const stop = async (): Promise<Stopped> => {
     server.stop();
-    const [hasTraceEnded, hasRecorderEnded] = await Promise.all([closeTrace(), closeRecorder(recorder, backlog, log)]);
+    const [hasConsoleEnded, hasTraceEnded, hasRecorderEnded] = await Promise.all([
+      console.close(),
+      closeTrace(),
+      closeRecorder(recorder, backlog, log),
+    ]);
     if (!hasTraceEnded) {
       log.log("warn", "trace stop", "the request trace was not written in time: its last lines are missing");
     }
@@ -222,14 +230,70 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
     journal.close();
     // A recorder that is late may still write: then the lock falls with the process.
     if (hasRecorderEnded) places.lock.release();
-    return { isComplete: hasTraceEnded && hasRecorderEnded };
+    return { isComplete: hasConsoleEnded && hasTraceEnded && hasRecorderEnded };
   };
   return {
     socket: places.socket,
     repository,
+    adminSocket: places.adminSocket,
     reopenTrace: () => trace?.reopen(),
     stop: () => (stopping ??= stop()),
   };
+}
+
+/** What the server asks of the history. */
+function historyPorts(
+  recorder: Recorder,
+  backlog: HistoryBacklog,
+): Pick<ServerPorts, "writeGate" | "journalWritten" | "flushHistory" | "compactHistory"> {
+  return {
+    writeGate: backlog.gate,
+    journalWritten: (position) => {
+      backlog.written(position);
+    },
+    flushHistory: async () => {
+      await recorder.flush();
+    },
+    compactHistory: (revision) => recorder.compact(revision),
+  };
+}
+
+/** The console while the daemon starts: its thread loads beside the state, and is answered when that is served. */
+class ConsoleStart {
+  #serve: (core: CoreLink) => void = () => undefined;
+  readonly #console: Promise<Console | undefined>;
+
+  /** @param socketPath - undefined where no admin socket is wanted */
+  constructor(socketPath: string | undefined, repositoryDirectory: string, log: RateLimitedLog) {
+    const link = new Promise<CoreLink>((resolve) => {
+      this.#serve = resolve;
+    });
+    const host: ConsoleHost = {
+      core: { ask: async (name, asked) => (await link).ask(name, asked) },
+      log: (level, text) => {
+        log.log(level, "console", text);
+      },
+    };
+    this.#console =
+      socketPath === undefined ? Promise.resolve(undefined) : startConsole({ socketPath, repositoryDirectory }, host);
+    // Told by `serve`; a start that ends before has another reason to tell.
+    this.#console.catch(() => undefined);
+  }
+
+  /** Has its questions answered from now on. Throws an error for people when it could not start. */
+  async serve(core: CoreLink): Promise<void> {
+    this.#serve(core);
+    await this.#console;
+  }
+
+  /** Resolves to whether its thread has ended. */
+  close(): Promise<boolean> {
+    const closed = this.#console.then(
+      (console) => console?.close(),
+      () => undefined,
+    );
+    return endsInTime(closed, CONSOLE_STOP_MILLISECONDS_MAX);
+  }
 }
 
 /** Has the log say what its rate limit left out; the result ends that. */

@@ -34,6 +34,8 @@ export interface DaemonOptions {
   readonly logFile: string | undefined;
   /** Where requests are traced, its path absolute; undefined for nowhere. */
   readonly trace: TraceConfig | undefined;
+  /** Whether the admin socket is served. */
+  readonly hasConsole: boolean;
 }
 
 const DURABILITIES: readonly Durability[] = ["process", "power", "none"];
@@ -106,6 +108,9 @@ export function parseDaemonOptions(
     .addOption(
       new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
     )
+    .addOption(
+      new Option("--no-admin", "serve no admin socket (RUN/admin.sock): xs then reads no history of this daemon"),
+    )
     .addOption(new Option("--log-file <file>", "log to a file, reopened on SIGHUP (default: standard error)"))
     .addHelpText("after", AFTER_HELP)
     .allowExcessArguments(false)
@@ -115,21 +120,7 @@ export function parseDaemonOptions(
   for (const option of traceOptions()) program.addOption(option);
   program.parse(argv, { from: "user" });
   refuseUselessTraceOptions(program);
-  const flags = program.opts<
-    TraceFlags & {
-      dir: string;
-      state?: string;
-      run?: string;
-      durability: Durability;
-      sealMs: number;
-      redact: readonly PathGlob[];
-      journalMax: number;
-      keepCommits?: number;
-      keepAge?: number;
-      logLevel: LogLevel;
-      logFile?: string;
-    }
-  >();
+  const flags = program.opts<Flags>();
   const directory = resolve(flags.dir);
   const fromEnvironment = environment["XENSTORED_RUNDIR"];
   const run = flags.run ?? (fromEnvironment === "" ? undefined : fromEnvironment) ?? join(directory, "run");
@@ -145,6 +136,7 @@ export function parseDaemonOptions(
     logLevel: flags.logLevel,
     logFile: flags.logFile === undefined ? undefined : resolve(flags.logFile),
     trace: traceOf(flags),
+    hasConsole: flags.admin,
   };
 }
 
@@ -154,6 +146,21 @@ function directoryOption(flag: string, purpose: string): Option {
     if (text !== "") return text;
     throw new InvalidArgumentError('It is the path of a directory and not empty; "." is the working directory.');
   });
+}
+
+interface Flags extends TraceFlags {
+  readonly dir: string;
+  readonly state?: string;
+  readonly run?: string;
+  readonly durability: Durability;
+  readonly sealMs: number;
+  readonly redact: readonly PathGlob[];
+  readonly journalMax: number;
+  readonly keepCommits?: number;
+  readonly keepAge?: number;
+  readonly logLevel: LogLevel;
+  readonly logFile?: string;
+  readonly admin: boolean;
 }
 
 interface TraceFlags {

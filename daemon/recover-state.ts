@@ -45,6 +45,8 @@ export interface RecoveredState {
   readonly recorded: Seq;
   /** What the journal's recovery removed or passed over. */
   readonly opened: Pick<OpenedJournal, "cut" | "passedOver">;
+  /** Changes out of the history as the store may take them: a value that was redacted there is empty. */
+  readonly emptyRedacted: (changes: readonly Change[]) => readonly Change[];
 }
 
 /**
@@ -75,7 +77,8 @@ export function recoverState(options: RecoveryOptions): RecoveredState {
       seq = commit.seq;
     },
   });
-  return { journal: opened.journal, root, seq, recorded, opened };
+  const emptyRedacted: RecoveredState["emptyRedacted"] = (changes) => redactor?.emptyChanges(changes) ?? changes;
+  return { journal: opened.journal, root, seq, recorded, opened, emptyRedacted };
 }
 
 interface OpenedRedactor {

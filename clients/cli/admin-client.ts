@@ -1,11 +1,11 @@
 /**
  * The client of the daemon's admin socket: HTTP with JSON over a Unix socket.
  *
- * Owns the requests and what becomes of a refusal: a problem document (RFC 9457) with status 400, 404 or 409 is a QueryError
- * with the problem's detail, which is for people.
+ * Owns the requests and what becomes of a refusal: a problem document (RFC 9457) with status 400 or 404 is a QueryError, one
+ * with 409 a ConflictError, with the problem's detail, which is for people.
  */
 import { request } from "node:http";
-import { QueryError } from "../../protocol/http-api/history-queries.js";
+import { ConflictError, QueryError } from "../../protocol/http-api/history-queries.js";
 
 /** What a question's members may be. */
 type Parameters = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -62,8 +62,14 @@ async function exchange<Answer>(socketPath: string, { method, path, body }: Exch
   const answer: unknown = text === "" ? undefined : JSON.parse(text);
   if (status >= 200 && status < 300) return answer as Answer;
   const detail = detailOf(answer) ?? `it answered ${String(status)}`;
-  if (status === 400 || status === 404 || status === 409) throw new QueryError(detail);
+  if (status === 400 || status === 404) throw new QueryError(detail);
+  if (status === 409) throw new ConflictError(detail, conflictsOf(answer));
   throw new AdminError(`the daemon at ${socketPath} failed: ${detail}`);
+}
+
+function conflictsOf(problem: unknown): string[] {
+  if (typeof problem !== "object" || problem === null || !("conflicts" in problem)) return [];
+  return Array.isArray(problem.conflicts) ? problem.conflicts.map(String) : [];
 }
 
 function detailOf(problem: unknown): string | undefined {

@@ -69,8 +69,8 @@ function* meanwhileLines({ meanwhile }: CommitJson): Generator<string> {
   if (commits.length < count) yield `    ... ${String(count - commits.length)} more\n`;
 }
 
-/** A change: `+` came, `-` went, `~` is another. */
-function changeText(change: ChangeJson): string {
+/** A change, with its line feed: `+` came, `-` went, `~` is another. */
+export function changeText(change: ChangeJson): string {
   switch (change.kind) {
     case "node":
       return nodeText(change);

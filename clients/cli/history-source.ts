@@ -10,10 +10,15 @@ import { isForeignHistory, openHistory } from "../../daemon/history/query/histor
 import { localHistory } from "../../daemon/history/query/local-history.js";
 import { createNodeClock } from "../../daemon/platform/node-clock.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
-import { HISTORY_ROUTES, QueryError, type HistoryQueries } from "../../protocol/http-api/history-queries.js";
+import {
+  ConflictError,
+  HISTORY_ROUTES,
+  QueryError,
+  type HistoryQueries,
+} from "../../protocol/http-api/history-queries.js";
 import { adminClient, type AdminClient } from "./admin-client.js";
 import type { CliContext } from "./context.js";
-import { usageError } from "./exit.js";
+import { EXIT_FAILURE, ExitError, usageError } from "./exit.js";
 import { chooseRepository } from "./repository-choice.js";
 
 /** Reads a history, the one that the options name, and closes it when `use` is done. */
@@ -35,6 +40,21 @@ export async function withHistory<T>(
       history.close();
     }
   });
+}
+
+/** Has the running daemon that the options name do something; what makes no sense to it is a bad command line. */
+export async function withAdmin<T>(context: CliContext, use: (admin: AdminClient) => Promise<T>): Promise<T> {
+  const socket = context.adminSocket();
+  if (!context.io.fileExists(socket)) {
+    throw usageError(`this needs a running daemon, and there is no ${socket}: name its wire socket with --socket`);
+  }
+  try {
+    return await asking(() => use(adminClient(socket)));
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    const lines = error.conflicts.map((conflict) => `\n  ${conflict}`);
+    throw new ExitError(EXIT_FAILURE, `${error.message}${lines.join("")}`, { cause: error });
+  }
 }
 
 /** The history of a running daemon. */

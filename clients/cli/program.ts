@@ -16,8 +16,10 @@ import { addLs } from "./commands/ls.js";
 import { addMkdir } from "./commands/mkdir.js";
 import { addPerms } from "./commands/perms.js";
 import { addRead } from "./commands/read.js";
+import { addRevert, addRollback } from "./commands/rollback.js";
 import { addRm } from "./commands/rm.js";
 import { addShow } from "./commands/show.js";
+import { addBranches, addTag, addTags } from "./commands/tag.js";
 import { addTxn } from "./commands/txn.js";
 import { addWatch } from "./commands/watch.js";
 import { addWrite } from "./commands/write.js";
@@ -41,6 +43,11 @@ const COMMANDS: readonly AddCommand[] = [
   addControl,
   addLog,
   addShow,
+  addRollback,
+  addRevert,
+  addTag,
+  addTags,
+  addBranches,
 ];
 
 const HELP = `

@@ -44,10 +44,24 @@ export interface CommitQuery {
   readonly revision?: string | undefined;
 }
 
+/** A branch or a tag. */
+export interface RefJson extends CommitSummaryJson {
+  /** Without `refs/heads/` or `refs/tags/`. */
+  readonly name: string;
+}
+
+/** The names that commits have. */
+export interface RefsJson {
+  /** Each with the commit at its tip. */
+  readonly branches: readonly RefJson[];
+  readonly tags: readonly RefJson[];
+}
+
 /** Each question with its answer. */
 export interface HistoryAnswers {
   log: { readonly query: LogQuery; readonly answer: LogPage };
   commit: { readonly query: CommitQuery; readonly answer: CommitJson };
+  refs: { readonly query: Readonly<Record<string, never>>; readonly answer: RefsJson };
 }
 
 /** The name of a question. */
@@ -66,9 +80,22 @@ export interface HistoryQueries {
 export const HISTORY_ROUTES: Readonly<Record<HistoryQuestion, string>> = {
   log: "/v1/log",
   commit: "/v1/commit",
+  refs: "/v1/refs",
 };
 
 /** The question makes no sense, or there is no such thing; the message says what would be right. */
 export class QueryError extends Error {
   override readonly name = "QueryError";
+}
+
+/** It cannot be done as things are, because of the conflicts that are listed. Nothing was done. */
+export class ConflictError extends Error {
+  override readonly name = "ConflictError";
+  /** Each in words, with the path that it is about. */
+  readonly conflicts: readonly string[];
+
+  constructor(message: string, conflicts: readonly string[]) {
+    super(message);
+    this.conflicts = conflicts;
+  }
 }

@@ -66,6 +66,8 @@ export interface DaemonStart {
   readonly directory?: string;
   /** More flags. */
   readonly flags?: readonly string[];
+  /** Whether our daemon serves its admin socket; not unless told: its thread would take a second of each start. */
+  readonly hasConsole?: boolean;
   /** The command line without flags; see above. */
   readonly command?: readonly string[];
 }
@@ -176,13 +178,17 @@ function daemonCommand(): readonly string[] {
   return [process.execPath, "--import", "tsx", join(project, "daemon", "main.ts")];
 }
 
+function commandLineOf(start: DaemonStart, directory: string): readonly string[] {
+  const { command = daemonCommand(), flags = [], hasConsole = false } = start;
+  return [...command, "--dir", directory, ...(hasConsole ? [] : ["--no-admin"]), ...flags];
+}
+
 /** Starts our daemon and kills it so many milliseconds later, whatever it has come to by then. */
 export async function killDuringStart(
   start: DaemonStart & { readonly directory: string },
   milliseconds: number,
 ): Promise<void> {
-  const { directory, flags = [], command = daemonCommand() } = start;
-  const spawned = spawnDaemon([...command, "--dir", directory, ...flags]);
+  const spawned = spawnDaemon(commandLineOf(start, start.directory));
   await delay(milliseconds);
   spawned.child.kill("SIGKILL");
   await spawned.ended;
@@ -191,7 +197,7 @@ export async function killDuringStart(
 /** Starts our daemon, and resolves when it has said that it serves. */
 export async function startDaemon(start: DaemonStart = {}): Promise<DaemonProcess> {
   const directory = start.directory ?? mkdtempSync(join(tmpdir(), "xs-"));
-  const spawned = spawnDaemon([...(start.command ?? daemonCommand()), "--dir", directory, ...(start.flags ?? [])]);
+  const spawned = spawnDaemon(commandLineOf(start, directory));
   const ready = new Promise<string>((resolveReady) => {
     let text = "";
     spawned.child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {

@@ -43,7 +43,7 @@ export function commitJson(commit: ShownCommit): CommitJson {
 }
 
 /** One change. */
-function changeJson(change: Change): ChangeJson {
+export function changeJson(change: Change): ChangeJson {
   switch (change.kind) {
     case "node": {
       const { kind, path, before, after } = change;

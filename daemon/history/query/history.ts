@@ -24,6 +24,8 @@ import { SeqIndex } from "../repository/seq-index.js";
 import { readShallow, type Shallow } from "../repository/shallow.js";
 import { NotACommitError, readCommit } from "../repository/walk.js";
 
+export type { FoundCommit } from "../repository/find-commit.js";
+
 /** What is kept of a branch from one question to the next. */
 interface BranchReaders {
   readonly index: SeqIndex;

@@ -3,20 +3,15 @@
  *
  * Owns the table of questions, and that each is answered as of one moment.
  */
-import {
-  QueryError,
-  type HistoryAnswers,
-  type HistoryQueries,
-  type HistoryQuestion,
-} from "../../../protocol/http-api/history-queries.js";
+import type { HistoryAnswers, HistoryQueries, HistoryQuestion } from "../../../protocol/http-api/history-queries.js";
 import type { Microseconds } from "../../../protocol/identifiers.js";
 import type { Clock } from "../../platform/clock.js";
 import { commitJson } from "./commit-json.js";
-import { isForeignHistory, type History } from "./history.js";
+import type { History } from "./history.js";
 import { logPage } from "./log-page.js";
-import type { Question } from "./question.js";
+import { refusing, type Question } from "./question.js";
+import { listRefs } from "./refs.js";
 import { resolveRevision } from "./resolve-revision.js";
-import { RevisionError } from "./revision.js";
 import { showCommit } from "./show.js";
 
 type Answerer<Name extends HistoryQuestion> = (
@@ -27,6 +22,7 @@ type Answerer<Name extends HistoryQuestion> = (
 const ANSWERERS: { readonly [Name in HistoryQuestion]: Answerer<Name> } = {
   log: logPage,
   commit: ({ view, now }, { revision = "HEAD" }) => commitJson(showCommit(view, resolveRevision(view, revision, now))),
+  refs: ({ view }) => listRefs(view),
 };
 
 /** The questions and answers of one history; the caller closes it. */
@@ -44,13 +40,8 @@ function answer<Name extends HistoryQuestion>(
   clock: Clock,
   { name, query }: { readonly name: Name; readonly query: HistoryAnswers[Name]["query"] },
 ): HistoryAnswers[Name]["answer"] {
-  try {
+  return refusing(() => {
     const question: Question = { view: history.view(), now: clock.nowMicroseconds() as Microseconds, clock };
     return ANSWERERS[name](question, query);
-  } catch (error) {
-    if (error instanceof RevisionError || isForeignHistory(error)) {
-      throw new QueryError(error.message, { cause: error });
-    }
-    throw error;
-  }
+  });
 }

@@ -1,12 +1,13 @@
 /**
- * What a question is asked of.
+ * What a question is asked of, and which errors are the fault of who asks.
  */
+import { QueryError } from "../../../protocol/http-api/history-queries.js";
 import type { Microseconds } from "../../../protocol/identifiers.js";
 import type { Clock } from "../../platform/clock.js";
 import type { FoundCommit } from "../repository/find-commit.js";
-import type { HistoryView } from "./history.js";
+import { isForeignHistory, type HistoryView } from "./history.js";
 import { resolveRevision } from "./resolve-revision.js";
-import { BeforeHistoryError } from "./revision.js";
+import { BeforeHistoryError, RevisionError } from "./revision.js";
 
 /** A history as of one moment, and when it was asked. */
 export interface Question {
@@ -14,6 +15,16 @@ export interface Question {
   /** What `ago` is counted from. */
   readonly now: Microseconds;
   readonly clock: Pick<Clock, "monotonicMilliseconds">;
+}
+
+/** Makes a QueryError of what is wrong with a revision or with the repository, which is for the one who asks. */
+export function refusing<T>(ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    if (!(error instanceof RevisionError) && !isForeignHistory(error)) throw error;
+    throw new QueryError(error.message, { cause: error });
+  }
 }
 
 /** The commit that a revision names, for where to begin: undefined for a time before the history, which leaves nothing out. */

@@ -81,7 +81,7 @@ export function mergeRoots(sides: MergeSides, options: MergeOptions = {}): Merge
 }
 
 /** Merges two sides of which the changes are known. */
-function mergeChanges(sides: ChangedSides, options: MergeOptions = {}): Merge {
+export function mergeChanges(sides: ChangedSides, options: MergeOptions = {}): Merge {
   return new Merger(sides, options).merge();
 }
 

@@ -1,0 +1,102 @@
+/**
+ * `xs rollback` and `xs revert`: make the store as it was, undo one commit.
+ */
+import type { Command } from "commander";
+import {
+  CHANGE_ROUTES,
+  type ChangesAnswer,
+  type RevertRequest,
+  type RollbackRequest,
+} from "../../../protocol/http-api/changes.js";
+import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
+import { changeText } from "../commit-text.js";
+import { examples, type CliContext } from "../context.js";
+import { jsonLine } from "../format.js";
+import { withAdmin } from "../history-source.js";
+
+interface Options {
+  readonly dryRun?: boolean;
+}
+
+const DRY_RUN = ["-n, --dry-run", "show what would change, and change nothing"] as const;
+
+/** Adds `xs rollback`. */
+export function addRollback(program: Command, context: CliContext): void {
+  program
+    .command("rollback")
+    .summary("make the store, or a part of it, as it was")
+    .description(
+      "Makes the store as it was after a commit, or with PATH only that node and what is below it. It is a commit of its\n" +
+        "own, so the history keeps what it undoes, and a rollback can be rolled back. Watches fire for exactly what differs.\n" +
+        "Open transactions end in EAGAIN if they read what differs now. Without PATH, perms of special paths, quotas and\n" +
+        "domains become as they were too: the sockets of domains that are not introduced any more close.\n" +
+        "Values that --redact kept out of the history come back empty. `xs help log` tells how commits are named.",
+    )
+    .argument("<revision>", "the commit to go back to")
+    .argument("[path]", "a node")
+    .option(...DRY_RUN)
+    .addHelpText(
+      "after",
+      examples([
+        "xs rollback @{1234} --dry-run",
+        "xs rollback '@{5 minutes ago}' /local/domain/7",
+        "xs rollback main~1",
+      ]),
+    )
+    .action(async (revision: string, path: string | undefined, { dryRun }: Options) => {
+      const request: RollbackRequest = { revision, path, dryRun };
+      await change(context, CHANGE_ROUTES.rollback, request, (target) =>
+        path === undefined ? `rolled back to ${target}` : `rolled ${path} back to ${target}`,
+      );
+    });
+}
+
+/** Adds `xs revert`. */
+export function addRevert(program: Command, context: CliContext): void {
+  program
+    .command("revert")
+    .summary("undo one commit")
+    .description(
+      "Undoes what one commit changed and leaves all that was changed since as it is. Where something that the commit changed\n" +
+        "has been changed again, nothing is done and the paths are listed (exit code 1).",
+    )
+    .argument("<revision>", "the commit to undo")
+    .option(...DRY_RUN)
+    .addHelpText("after", examples(["xs revert @{1234}", "xs revert HEAD --dry-run"]))
+    .action(async (revision: string, { dryRun }: Options) => {
+      const request: RevertRequest = { revision, dryRun };
+      await change(context, CHANGE_ROUTES.revert, request, (target) => `reverted ${target}`);
+    });
+}
+
+async function change(
+  context: CliContext,
+  route: string,
+  request: RollbackRequest | RevertRequest,
+  done: (target: string) => string,
+): Promise<void> {
+  const answer = await withAdmin(context, (admin) => admin.send<ChangesAnswer>("POST", route, request));
+  if (context.isJson()) await context.io.out(jsonLine(answer));
+  else await context.io.out(answerText(answer, done(nameOf(answer.target))));
+}
+
+function answerText({ outcome, commit, changes, changeCount }: ChangesAnswer, done: string): string {
+  const count = changeCount === 1 ? "1 change" : `${String(changeCount)} changes`;
+  switch (outcome) {
+    case "unchanged":
+      return "nothing differs: nothing was done\n";
+    case "committed":
+      return `${done}: ${count}${commit === undefined ? "" : `, in ${nameOf(commit)}`}\n`;
+    case "planned": {
+      const more = changeCount - changes.length;
+      const rest = more > 0 ? `... ${String(more)} more\n` : "";
+      return changeCount === 0
+        ? "nothing differs\n"
+        : `${changes.map(changeText).join("")}${rest}${count}, none made\n`;
+    }
+  }
+}
+
+function nameOf({ seq, oid }: CommitSummaryJson): string {
+  return seq === undefined ? oid : `@{${String(seq)}}`;
+}

@@ -1,0 +1,78 @@
+/**
+ * What the main thread does for the console: seals the history, keeps the state of a moment, makes changes.
+ *
+ * Owns the pins. A root is immutable and shares what did not change, so keeping one costs what has changed since.
+ */
+import type { ChangeOutcome } from "./dispatch/apply-changes.js";
+import type { Connection } from "./connection/connection.js";
+import type { Core } from "./dispatch/core.js";
+import type { ChangeRequest, CoreLink, CoreQuestions, Pin } from "./http/messages.js";
+import { messageOf } from "./platform/error-message.js";
+import type { Server } from "./server/server.js";
+import type { Change } from "./store/commit.js";
+import type { Root } from "./store/root.js";
+
+/** What the link works with. */
+export interface ConsoleLinkPorts {
+  readonly server: Pick<Server, "perform">;
+  /** Settles when all that was committed before is sealed in the history. */
+  readonly flushHistory: () => Promise<unknown>;
+  /** Changes out of the history as the store may take them: what was redacted there is empty. */
+  readonly emptyRedacted: (changes: readonly Change[]) => readonly Change[];
+}
+
+/** Most states that are kept at a time; a console asks for one for each request that changes something. */
+const PINS_MAX = 64;
+
+/** Makes the link. */
+export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
+  const { server, flushHistory, emptyRedacted } = ports;
+  const pins = new Map<number, Root>();
+  let lastPin = 0;
+  let admin: Connection | undefined;
+
+  const flush = async (): Promise<{ readonly behind: string | undefined }> => {
+    try {
+      await flushHistory();
+      return { behind: undefined };
+    } catch (error) {
+      return { behind: messageOf(error) };
+    }
+  };
+
+  const pin = async (): Promise<Pin> => {
+    if (pins.size >= PINS_MAX) throw new Error("too many changes are being worked out at a time");
+    const id = ++lastPin;
+    const seq = await server.perform((core) => {
+      pins.set(id, core.root);
+      return core.seq;
+    });
+    try {
+      await flushHistory();
+    } catch (error) {
+      pins.delete(id);
+      throw error;
+    }
+    return { id, seq };
+  };
+
+  const change = async ({ pin: id, changes, ...order }: ChangeRequest): Promise<ChangeOutcome> => {
+    const from = pins.get(id);
+    if (from === undefined) throw new Error(`there is no pin ${String(id)}`);
+    const act = (core: Core): ChangeOutcome => {
+      admin ??= core.connect(0 as Connection["domid"], "admin");
+      return core.makeChanges(admin, { ...order, from, changes: emptyRedacted(changes) });
+    };
+    return await server.perform(act);
+  };
+
+  const answers: { readonly [Name in keyof CoreQuestions]: (asked: CoreQuestions[Name]["asked"]) => unknown } = {
+    flush,
+    pin,
+    change,
+    release: (id) => void pins.delete(id),
+  };
+  return {
+    ask: async (name, asked) => (await answers[name](asked)) as never,
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * The console, as the main thread sees it.
+ *
+ * Owns the thread's life: a console that dies by itself is started again, since clients of the wire protocol do not need it and
+ * whoever looks for a fault does.
+ */
+import type { Worker } from "node:worker_threads";
+import { messageOf } from "../platform/error-message.js";
+import { startWorker } from "../platform/worker.js";
+import type { ConsoleOrder, ConsoleReport, ConsoleWorkerData, CoreLink, CoreQuestions } from "./messages.js";
+
+/** What the console needs of the main thread. */
+export interface ConsoleHost {
+  /** Answers its questions. */
+  readonly core: CoreLink;
+  /** Told what goes wrong, as text for the operator. */
+  readonly log: (level: "warn" | "error", text: string) => void;
+}
+
+/** A console that runs. */
+export interface Console {
+  /** Closes the socket; resolves when the thread has ended. */
+  close(): Promise<void>;
+}
+
+/** How long a console that died is left dead: what kills it at once again must not keep a processor busy. */
+const RESTART_MILLISECONDS = 1000;
+
+/** Starts the console; resolves when its socket is there. Throws an error for people when it cannot. */
+export async function startConsole(data: ConsoleWorkerData, host: ConsoleHost): Promise<Console> {
+  const thread = new ConsoleThread(data, host);
+  await thread.start();
+  return thread;
+}
+
+class ConsoleThread implements Console {
+  readonly #data: ConsoleWorkerData;
+  readonly #host: ConsoleHost;
+  #worker: Worker | undefined;
+  #restartTimer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(data: ConsoleWorkerData, host: ConsoleHost) {
+    this.#data = data;
+    this.#host = host;
+  }
+
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const worker = startWorker(new URL("./worker.js", import.meta.url), this.#data);
+      this.#worker = worker;
+      let hasStarted = false;
+      let reason = "it ended by itself";
+      worker.on("message", (report: ConsoleReport) => {
+        if (report.kind === "started") {
+          hasStarted = true;
+          resolve();
+        } else this.#receive(worker, report);
+      });
+      worker.on("error", (error) => {
+        reason = messageOf(error);
+      });
+      worker.on("exit", () => {
+        if (this.#worker === worker) this.#worker = undefined;
+        if (!hasStarted) reject(new Error(`the admin socket ${this.#data.socketPath} cannot be served: ${reason}`));
+        else if (this.#closing === undefined) this.#restartAfter(reason);
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#end());
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#restartTimer);
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    await new Promise<void>((resolve) => {
+      worker.once("exit", () => {
+        resolve();
+      });
+      worker.postMessage({ kind: "close" } satisfies ConsoleOrder);
+    });
+  }
+
+  #restartAfter(reason: string): void {
+    this.#host.log("error", `the console died, and is started again: ${reason}`);
+    this.#restartTimer = setTimeout(() => {
+      this.start().catch((error: unknown) => {
+        if (this.#closing === undefined) this.#restartAfter(messageOf(error));
+      });
+    }, RESTART_MILLISECONDS);
+  }
+
+  #receive(worker: Worker, report: Exclude<ConsoleReport, { readonly kind: "started" }>): void {
+    if (report.kind === "failure") {
+      this.#host.log("error", report.text);
+      return;
+    }
+    const { id, name, asked } = report;
+    this.#answer(name, asked).then(
+      (answer) => {
+        worker.postMessage({ kind: "answer", id, answer } satisfies ConsoleOrder);
+      },
+      (error: unknown) => {
+        worker.postMessage({ kind: "refusal", id, reason: messageOf(error) } satisfies ConsoleOrder);
+      },
+    );
+  }
+
+  async #answer(name: keyof CoreQuestions, asked: unknown): Promise<unknown> {
+    return await this.#host.core.ask(name, asked as never);
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The routes that read the history: a GET for each question (`protocol/http-api/history-queries.ts`).
+ *
+ * Owns the schemas of the questions' members, and that what was acknowledged before a question is in its answer. Where the
+ * history is behind, because a disk is full, say, the answer is as of what it has, with a `Warning` that says so.
+ */
+import type { FastifyPluginCallback } from "fastify";
+import {
+  HISTORY_ROUTES,
+  LOG_PAGE_MAX,
+  type HistoryQueries,
+  type HistoryQuestion,
+} from "../../protocol/http-api/history-queries.js";
+import type { CoreLink } from "./messages.js";
+
+const TEXT = { type: "string", minLength: 1, maxLength: 4096 } as const;
+const DOMID = { type: "integer", minimum: 0, maximum: 65_535 } as const;
+
+/** The members of each question. */
+const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>>> = {
+  log: {
+    to: TEXT,
+    from: TEXT,
+    path: TEXT,
+    domain: DOMID,
+    tx: { type: "integer", minimum: 1, maximum: 0xffff_ffff },
+    grep: TEXT,
+    limit: { type: "integer", minimum: 0, maximum: LOG_PAGE_MAX },
+    cursor: TEXT,
+  },
+  commit: { revision: TEXT },
+  refs: {},
+};
+
+/** The routes. */
+export function historyRoutes(queries: HistoryQueries, core: CoreLink): FastifyPluginCallback {
+  return (app, _options, done) => {
+    for (const question of Object.keys(HISTORY_ROUTES) as HistoryQuestion[]) {
+      const querystring = { type: "object", properties: MEMBERS[question], additionalProperties: false } as const;
+      app.get(HISTORY_ROUTES[question], { schema: { querystring } }, async (request, reply) => {
+        const { behind } = await core.ask("flush", undefined);
+        if (behind !== undefined) void reply.header("warning", `199 - ${JSON.stringify(headerText(behind))}`);
+        return await queries.ask(question, request.query as never);
+      });
+    }
+    done();
+  };
+}
+
+/** Text that a header can hold. */
+function headerText(text: string): string {
+  return text.replace(/[^ -~]/g, "?");
+}

@@ -1,0 +1,70 @@
+/**
+ * What the console's thread and the main thread tell each other.
+ *
+ * Owns the messages. The console asks, the main thread answers each question once, in any order. Everything is plain data, so
+ * that it can be cloned; a root stays where it is, and is named by a pin.
+ */
+import type { Path, Seq } from "../../protocol/identifiers.js";
+import type { Change, DaemonAct } from "../store/commit.js";
+
+/** What a console is started with. */
+export interface ConsoleWorkerData {
+  /** Where its socket is to be. Absolute. */
+  readonly socketPath: string;
+  /** Absolute. */
+  readonly repositoryDirectory: string;
+}
+
+/** The state of a moment, kept by the main thread until it is released. */
+export interface Pin {
+  readonly id: number;
+  readonly seq: Seq;
+}
+
+/** Changes that lead on from a pinned state. */
+export interface ChangeRequest {
+  readonly pin: number;
+  readonly changes: readonly Change[];
+  /** See `dispatch/apply-changes.ts`. */
+  readonly way: "restore" | "merge";
+  readonly path?: Path | undefined;
+  readonly act: { readonly operation: DaemonAct; readonly subject: string; readonly detail: string };
+}
+
+/** What became of changes. */
+export type ChangeAnswer =
+  | { readonly outcome: "committed"; readonly seq: Seq; readonly changes: number }
+  | { readonly outcome: "unchanged" }
+  | { readonly outcome: "conflict"; readonly conflicts: readonly string[] }
+  | { readonly outcome: "refused"; readonly error: string };
+
+/** Each question with its answer. */
+export interface CoreQuestions {
+  /** Seals what has been committed. The answer says why the history is behind, where it is. */
+  flush: { readonly asked: undefined; readonly answer: { readonly behind: string | undefined } };
+  /** Keeps the state of now, and seals it. Fails where the history cannot be brought so far. */
+  pin: { readonly asked: undefined; readonly answer: Pin };
+  release: { readonly asked: number; readonly answer: undefined };
+  change: { readonly asked: ChangeRequest; readonly answer: ChangeAnswer };
+}
+
+/** Asks the main thread. */
+export interface CoreLink {
+  ask<Name extends keyof CoreQuestions>(
+    name: Name,
+    asked: CoreQuestions[Name]["asked"],
+  ): Promise<CoreQuestions[Name]["answer"]>;
+}
+
+/** From the console's thread. */
+export type ConsoleReport =
+  | { readonly kind: "started" }
+  | { readonly kind: "ask"; readonly id: number; readonly name: keyof CoreQuestions; readonly asked: unknown }
+  /** A request failed by a mistake of ours, as text for the log. */
+  | { readonly kind: "failure"; readonly text: string };
+
+/** To the console's thread. */
+export type ConsoleOrder =
+  | { readonly kind: "answer"; readonly id: number; readonly answer: unknown }
+  | { readonly kind: "refusal"; readonly id: number; readonly reason: string }
+  | { readonly kind: "close" };

@@ -1,0 +1,36 @@
+/**
+ * Errors as HTTP tells them: problem documents (RFC 9457).
+ *
+ * Owns which error has which status. What went wrong inside is told to the log, and to the client only that it did.
+ */
+import { STATUS_CODES } from "node:http";
+import type { FastifyError } from "fastify";
+import { ConflictError, QueryError } from "../../protocol/http-api/history-queries.js";
+
+/** The media type of a problem document. */
+export const PROBLEM_TYPE = "application/problem+json; charset=utf-8";
+
+/** A problem document. `detail` is for people. */
+export interface Problem {
+  readonly type: "about:blank";
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  /** With 409: what is in conflict. */
+  readonly conflicts?: readonly string[] | undefined;
+}
+
+/** What a client is told of an error. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ConflictError) return { ...problem(409, error.message), conflicts: error.conflicts };
+  if (error instanceof QueryError) return problem(400, error.message);
+  const { statusCode } = error as Partial<FastifyError>;
+  // Fastify's own refusals: what cannot be parsed, what no schema allows, what is too large.
+  if (error instanceof Error && statusCode !== undefined && statusCode < 500) return problem(statusCode, error.message);
+  return problem(500, "the daemon failed to answer this; its log says why");
+}
+
+/** A problem document. */
+export function problem(status: number, detail: string): Problem {
+  return { type: "about:blank", title: STATUS_CODES[status] ?? "Error", status, detail };
+}

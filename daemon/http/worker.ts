@@ -1,0 +1,77 @@
+/**
+ * The console's thread: wires the console to the real disk, its socket, and the main thread.
+ *
+ * Owns the questions that wait for the main thread's answers. An error at start ends the thread, and `startConsole` reports it.
+ */
+import { chmodSync, rmSync } from "node:fs";
+import { parentPort, workerData } from "node:worker_threads";
+import { openHistory } from "../history/query/history.js";
+import { messageOf } from "../platform/error-message.js";
+import { createNodeClock } from "../platform/node-clock.js";
+import { nodeFileSystem } from "../platform/node-file-system.js";
+import { createConsole } from "./console.js";
+import type { ConsoleOrder, ConsoleReport, ConsoleWorkerData, CoreLink } from "./messages.js";
+
+if (parentPort === null) throw new Error("this module is a worker thread: see handle.ts");
+const port = parentPort;
+const { socketPath, repositoryDirectory } = workerData as ConsoleWorkerData;
+
+interface Waiting {
+  readonly resolve: (answer: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const waiting = new Map<number, Waiting>();
+let lastId = 0;
+
+const report = (message: ConsoleReport): void => {
+  port.postMessage(message);
+};
+
+const core: CoreLink = {
+  ask: (name, asked) =>
+    new Promise((resolve, reject) => {
+      const id = ++lastId;
+      waiting.set(id, { resolve, reject });
+      report({ kind: "ask", id, name, asked });
+    }),
+};
+
+const history = openHistory(nodeFileSystem, repositoryDirectory);
+const app = createConsole({
+  fileSystem: nodeFileSystem,
+  repositoryDirectory,
+  history,
+  core,
+  clock: createNodeClock(),
+  failed: (text) => {
+    report({ kind: "failure", text });
+  },
+});
+
+async function close(): Promise<void> {
+  await app.close();
+  history.close();
+  port.close();
+}
+
+port.on("message", (order: ConsoleOrder) => {
+  if (order.kind === "close") {
+    close().catch((error: unknown) => {
+      report({ kind: "failure", text: `the admin socket was not closed: ${messageOf(error)}` });
+      port.close();
+    });
+    return;
+  }
+  const asked = waiting.get(order.id);
+  waiting.delete(order.id);
+  if (order.kind === "answer") asked?.resolve(order.answer as never);
+  else asked?.reject(new Error(order.reason));
+});
+
+// Left by a daemon that was killed: this one holds the directory's lock.
+rmSync(socketPath, { force: true });
+await app.listen({ path: socketPath });
+// The directory is private and so is the umask; this is for who looks.
+chmodSync(socketPath, 0o600);
+report({ kind: "started" });

@@ -1,0 +1,226 @@
+/**
+ * The admin socket of the real daemon, and the commands of `xs` that use it: they see what was acknowledged, change the store
+ * as any client would, and no guest comes near them.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { socketTransport } from "../../clients/xenstore/socket-transport.js";
+import { buildDaemon } from "../support/built-daemon.js";
+import { startDaemon, type DaemonProcess } from "../support/daemon-process.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
+import { resultOf, type WireClient } from "../support/wire-client.js";
+import { jsonOf, programHarness, type RunResult } from "../unit/clients/cli/program-harness.js";
+
+let command: readonly string[];
+let daemon: DaemonProcess;
+let directory: string;
+let client: WireClient;
+
+async function start({ hasConsole = true } = {}): Promise<void> {
+  daemon = await startDaemon({ directory, hasConsole, command });
+  client = await daemon.connect();
+}
+
+beforeAll(() => {
+  command = buildDaemon(temporaryDirectory());
+});
+
+beforeEach(async () => {
+  directory = temporaryDirectory();
+  await start();
+});
+
+afterEach(async () => {
+  await daemon.stop();
+});
+
+function adminSocket(): string {
+  return join(daemon.runDirectory, "admin.sock");
+}
+
+async function xs(...words: readonly string[]): Promise<RunResult> {
+  const harness = await programHarness();
+  const files = existsSync(adminSocket()) ? { [adminSocket()]: "" } : {};
+  return harness.run(["--socket", daemon.socket, ...words], { files, transport: socketTransport });
+}
+
+async function mustXs(...words: readonly string[]): Promise<string> {
+  const { code, out, err } = await xs(...words);
+  expect([code, err]).toEqual([0, ""]);
+  return out;
+}
+
+function git(...words: readonly string[]): string {
+  return execFileSync("git", ["-C", daemon.repository, ...words], { encoding: "latin1" }).trim();
+}
+
+async function write(path: string, value: string): Promise<void> {
+  expect(resultOf(await client.call("WRITE", `${path}\0${value}`))).toBe("OK");
+}
+
+async function nextEvent(): Promise<string> {
+  const { path, token } = await client.event();
+  return `${path} ${token}`;
+}
+
+describe("xs rollback", () => {
+  it("makes the store as it was in a commit that Git agrees about, and fires watches for what differs", async () => {
+    await write("/a/b", "1");
+    await write("/keep", "1");
+    await mustXs("tag", "good");
+    await write("/a/b", "2");
+    await write("/a/new", "2");
+    await client.must("WATCH", ["/", "t"]);
+    await nextEvent();
+    expect(await mustXs("rollback", "good", "--dry-run")).toBe(
+      '~ /a/b\n    - "2"\n    + "1"\n- /a/new = "2"  (n0)\n2 changes, none made\n',
+    );
+    const out = await mustXs("rollback", "good");
+    expect(out).toMatch(/^rolled back to @\{3\}: 2 changes, in @\{6\}\n$/);
+    expect([await nextEvent(), await nextEvent()].sort()).toEqual(["/a/b t", "/a/new t"]);
+    expect(await client.must("READ", ["/a/b"])).toBe("1");
+    expect(git("rev-parse", "main^{tree}")).toBe(git("rev-parse", "good^{tree}"));
+    expect(git("log", "-1", "--format=%an %s%n%b", "main")).toMatch(
+      /^dom0 dom0: ROLLBACK \/\nROLLBACK \/ @\{3\} [0-9a-f]{40}\n/,
+    );
+    expect(await mustXs("rollback", "good")).toBe("nothing differs: nothing was done\n");
+  });
+
+  it("of a path leaves all else alone, and survives the daemon's sudden death", async () => {
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    await write("/local/domain/7/state", "1");
+    await write("/other", "1");
+    await write("/local/domain/7/state", "6");
+    await write("/other", "2");
+    expect(await mustXs("rollback", "@{3}", "/local/domain/7")).toMatch(/^rolled \/local\/domain\/7 back to @\{3\}: 1/);
+    await daemon.kill("SIGKILL");
+    await start();
+    expect(await client.must("READ", ["/local/domain/7/state"])).toBe("1");
+    expect(await client.must("READ", ["/other"])).toBe("2");
+    expect(await client.must("CONTROL", ["check"])).toBe("OK");
+    expect(git("fsck", "--strict")).toBe("");
+  });
+
+  it("takes domains along: a guest that was not there loses its connection, one that was is served again", async () => {
+    await client.must("INTRODUCE", ["5", "1", "1"]);
+    await mustXs("tag", "five");
+    await client.must("RELEASE", ["5"]);
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    const guest = await daemon.connectGuest(7);
+    await mustXs("rollback", "five");
+    await guest.closed;
+    expect(existsSync(join(daemon.runDirectory, "domains", "7"))).toBe(false);
+    const five = await daemon.connectGuest(5);
+    expect(await five.must("GET_DOMAIN_PATH", ["5"])).toBe("/local/domain/5");
+  });
+
+  it("is worked out while clients write, and the state that it commits is the one that it names", async () => {
+    for (let index = 0; index < 20; index++) await write(`/a/${String(index)}`, "1");
+    await mustXs("tag", "then");
+    let isDone = false;
+    const writers = Array.from({ length: 4 }, async (_, writer) => {
+      const own = await daemon.connect();
+      for (let count = 0; !isDone; count++) {
+        const path = `/a/${String((writer * 5 + count) % 25)}`;
+        expect(resultOf(await own.call("WRITE", `${path}\0${String(count)}`))).toBe("OK");
+      }
+    });
+    const commits: string[] = [];
+    for (let round = 0; round < 5; round++) {
+      const answer = jsonOf(await mustXs("--json", "rollback", "then")) as {
+        readonly commit: { readonly oid: string };
+      };
+      commits.push(answer.commit.oid);
+    }
+    isDone = true;
+    await Promise.all(writers);
+    const tree = git("rev-parse", "then^{tree}");
+    expect(commits.map((oid) => git("rev-parse", `${oid}^{tree}`))).toEqual(commits.map(() => tree));
+  });
+});
+
+describe("xs revert", () => {
+  it("undoes one commit and leaves what came since; in conflict it changes nothing and lists the paths", async () => {
+    await write("/a", "1");
+    await write("/b", "1");
+    await write("/a", "2");
+    expect(await mustXs("revert", "@{3}")).toBe("reverted @{3}: 1 change, in @{5}\n");
+    expect(await client.must("READ", ["/a"])).toBe("2");
+    expect(await client.ask("READ", ["/b"])).toBe("ENOENT");
+    const seq = git("log", "-1", "--format=%s", "main");
+    const { code, out, err } = await xs("revert", "@{2}");
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toBe(
+      "xs: @{2} cannot be undone: what it changed has changed since\n  /a: ours changed what theirs removed\n",
+    );
+    expect(git("log", "-1", "--format=%s", "main")).toBe(seq);
+  });
+});
+
+describe("the admin socket", () => {
+  it("shows what was acknowledged a moment ago", async () => {
+    for (let index = 0; index < 5; index++) {
+      await write("/a", String(index));
+      const [line] = (await mustXs("log", "-n", "1", "/a")).split("\n");
+      expect(line).toContain(`@{${String(index + 2)}}`);
+      expect(await mustXs("show")).toContain(`"${String(index)}"`);
+    }
+    expect(await mustXs("branches")).toMatch(/^main {2}@\{6\}/);
+  });
+
+  it("answers a revision, a path or a tag that makes no sense with exit code 2", async () => {
+    for (const words of [
+      ["rollback", "nowhere"],
+      ["rollback", "HEAD", "relative"],
+      ["revert", "@{1}"],
+      ["tag", "a..b"],
+      ["show", "@{77}"],
+      ["log", "/never"],
+    ]) {
+      const { code, out, err } = await xs(...words);
+      expect([words, code, out]).toEqual([words, 2, ""]);
+      expect(err).toMatch(/^xs: .+: .+\n$/);
+    }
+  });
+
+  it("is for the daemon's user alone, and no guest gets at it over its own socket", async () => {
+    expect(statSync(adminSocket()).mode & 0o777).toBe(0o600);
+    expect(statSync(daemon.runDirectory).mode & 0o777).toBe(0o700);
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    const guest = await daemon.connectGuest(7);
+    expect(await guest.ask("CONTROL", ["flush"])).toBe("EACCES");
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(join(daemon.runDirectory, "domains", "7"));
+      let text = "";
+      socket.setEncoding("latin1");
+      socket.on("data", (chunk) => (text += String(chunk)));
+      socket.on("close", () => {
+        resolve(text);
+      });
+      socket.on("error", reject);
+      socket.write("GET /v1/log HTTP/1.1\r\nHost: x\r\n\r\n");
+    });
+    expect(answer).not.toContain("HTTP/");
+    expect(await client.must("READ", ["/tool"])).toBe("");
+  });
+
+  it("is not there with --no-admin, and what needs it says so; the history can be read from its files", async () => {
+    await write("/a", "1");
+    await daemon.kill("SIGTERM");
+    await start({ hasConsole: false });
+    expect(existsSync(adminSocket())).toBe(false);
+    const { code, err } = await xs("rollback", "@{1}");
+    expect([code, err]).toEqual([2, expect.stringContaining("this needs a running daemon, and there is no")]);
+  });
+
+  it("is served again after the daemon was killed and left its socket behind", async () => {
+    await write("/a", "1");
+    await daemon.kill("SIGKILL");
+    expect(existsSync(adminSocket())).toBe(true);
+    await start();
+    expect(await mustXs("log", "-n", "1")).toContain("WRITE /a");
+  });
+});

@@ -1,0 +1,225 @@
+import type { FastifyInstance } from "fastify";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createConsole } from "../../../../daemon/http/console.js";
+import type { ChangeAnswer, ChangeRequest, CoreLink } from "../../../../daemon/http/messages.js";
+import { openHistory, type History } from "../../../../daemon/history/query/history.js";
+import type { Seq } from "../../../../protocol/identifiers.js";
+import type { MemoryFileSystem } from "../../../support/memory-file-system.js";
+import { diskWithRepository, openRecorder, recordAndSeal, REPOSITORY } from "../../../support/recorded-history.js";
+
+const COMMITS = 12;
+
+let memory: MemoryFileSystem;
+let history: History;
+let app: FastifyInstance;
+/** What the core was asked, in order. */
+let asked: string[];
+/** The orders that it got, and what it answers to each; committed when none is left. */
+let orders: ChangeRequest[];
+let answers: ChangeAnswer[];
+let behind: string | undefined;
+let failures: string[];
+
+const core: CoreLink = {
+  ask: (name, what) => {
+    asked.push(name);
+    const answer = (): unknown => {
+      switch (name) {
+        case "flush":
+          return { behind };
+        case "pin":
+          return { id: asked.length, seq: COMMITS as Seq };
+        case "release":
+          return undefined;
+        case "change":
+          orders.push(what as ChangeRequest);
+          return answers.shift() ?? { outcome: "committed", seq: COMMITS, changes: 3 };
+      }
+    };
+    return Promise.resolve(answer() as never);
+  },
+};
+
+beforeEach(() => {
+  asked = [];
+  orders = [];
+  answers = [];
+  failures = [];
+  behind = undefined;
+  memory = diskWithRepository();
+  const recorder = openRecorder(memory);
+  recordAndSeal(recorder, COMMITS);
+  recorder.close();
+  history = openHistory(memory, REPOSITORY);
+  app = createConsole({
+    fileSystem: memory,
+    repositoryDirectory: REPOSITORY,
+    history,
+    core,
+    clock: { nowMicroseconds: () => Date.UTC(2030, 0, 1) * 1000, monotonicMilliseconds: () => 0 },
+    failed: (text) => failures.push(text),
+  });
+});
+
+afterEach(async () => {
+  await app.close();
+  history.close();
+});
+
+interface Response {
+  readonly status: number;
+  readonly type: string;
+  readonly body: unknown;
+  readonly warning: unknown;
+}
+
+async function request(method: "GET" | "POST" | "PUT", url: string, body?: object): Promise<Response> {
+  const response = await app.inject({ method, url, ...(body === undefined ? {} : { payload: body }) });
+  const { statusCode: status, headers } = response;
+  return { status, type: String(headers["content-type"]), body: response.json(), warning: headers["warning"] };
+}
+
+describe("the history's routes", () => {
+  test("answer as of what was acknowledged before: they have it sealed first", async () => {
+    const { status, body } = await request("GET", "/v1/log?limit=2");
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ commits: [{ seq: 12 }, { seq: 11 }], next: expect.any(String) as string });
+    expect(asked).toEqual(["flush"]);
+  });
+
+  test("answer with what there is where the history is behind, and warn", async () => {
+    behind = "no space left on the disk é";
+    const { status, warning } = await request("GET", "/v1/commit?revision=@%7B3%7D");
+    expect([status, warning]).toEqual([200, '199 - "no space left on the disk ?"']);
+  });
+
+  test.each([
+    ["/v1/log?limit=x", /limit must be integer/],
+    ["/v1/log?limit=1001", /limit must be <= 1000/],
+    ["/v1/log?colour=red", /must NOT have additional properties/],
+    ["/v1/log?domain=70000", /domain must be <= 65535/],
+    ["/v1/log?path=a", /no path of a node: write one such as/],
+    ["/v1/commit?revision=@%7B99%7D", /there is no commit @\{99\}/],
+  ])("refuse %s with a problem document that says what would be right", async (url, detail) => {
+    const { status, type, body } = await request("GET", url);
+    expect([status, type]).toEqual([400, "application/problem+json; charset=utf-8"]);
+    expect(body).toMatchObject({ type: "about:blank", title: "Bad Request", status: 400 });
+    expect((body as { detail: string }).detail).toMatch(detail);
+  });
+
+  test("there is nothing elsewhere", async () => {
+    expect(await request("GET", "/v1/nothing")).toMatchObject({ status: 404, body: { title: "Not Found" } });
+    expect(await request("POST", "/v1/log", {})).toMatchObject({ status: 404 });
+  });
+
+  test("a mistake of ours is told to the log, and to the client only that it was made", async () => {
+    history.view = () => {
+      throw new Error("a faulty disk at /secret/place");
+    };
+    const { status, body } = await request("GET", "/v1/refs");
+    expect(status).toBe(500);
+    expect(JSON.stringify(body)).not.toContain("secret");
+    expect(failures).toEqual([expect.stringMatching(/^GET \/v1\/refs failed: Error: a faulty disk at \/secret/)]);
+  });
+});
+
+describe("POST /v1/rollback", () => {
+  test("has the changes made that lead from the pinned state to the one that is named", async () => {
+    const { status, body } = await request("POST", "/v1/rollback", { revision: "@{9}" });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ outcome: "committed", changeCount: 3, commit: { seq: 12 }, target: { seq: 9 } });
+    expect(asked).toEqual(["pin", "change", "flush", "release"]);
+    expect(orders).toMatchObject([{ pin: 1, way: "restore", act: { operation: "ROLLBACK", subject: "/" } }]);
+    expect(orders[0]?.act.detail).toMatch(/^@\{9\} [0-9a-f]{40}$/);
+    expect(orders[0]?.path).toBeUndefined();
+    expect(orders[0]?.changes.length).toBeGreaterThan(0);
+  });
+
+  test("with dryRun tells what would change, and asks for nothing", async () => {
+    const { body } = await request("POST", "/v1/rollback", { revision: "@{9}", dryRun: true });
+    expect(body).toMatchObject({ outcome: "planned" });
+    expect((body as { changes: unknown[] }).changes.length).toBeGreaterThan(0);
+    expect(asked).toEqual(["pin", "release"]);
+  });
+
+  test("works it out anew where the store has moved, and gives up in the end", async () => {
+    const conflict: ChangeAnswer = { outcome: "conflict", conflicts: ["/a: both changed its value"] };
+    answers = [conflict, conflict];
+    expect(await request("POST", "/v1/rollback", { revision: "@{9}" })).toMatchObject({ status: 200 });
+    expect(orders.length).toBe(3);
+    answers = Array.from({ length: 9 }, () => conflict);
+    const refused = await request("POST", "/v1/rollback", { revision: "@{9}" });
+    expect(refused).toMatchObject({ status: 409, body: { conflicts: ["/a: both changed its value"] } });
+    expect(asked.filter((name) => name === "pin").length).toBe(asked.filter((name) => name === "release").length);
+  });
+
+  test("tells why the daemon accepts no changes", async () => {
+    answers = [{ outcome: "refused", error: "ENOSPC" }];
+    const { status, body } = await request("POST", "/v1/rollback", { revision: "@{9}" });
+    expect([status, (body as { detail: string }).detail]).toEqual([409, expect.stringContaining("(ENOSPC)")]);
+  });
+
+  test.each([
+    [{}, /revision/],
+    [{ revision: "@{99}" }, /there is no commit/],
+    [{ revision: "@{9}", path: "x" }, /no path of a node/],
+    [{ revision: "@{9}", force: true }, /additional properties/],
+  ])("refuses %j", async (body, detail) => {
+    const refused = await request("POST", "/v1/rollback", body);
+    expect(refused.status).toBe(400);
+    expect((refused.body as { detail: string }).detail).toMatch(detail);
+    expect(orders).toEqual([]);
+  });
+
+  test("refuses a body of more than 64 KiB, and one that is no JSON", async () => {
+    const large = await request("POST", "/v1/rollback", { revision: "x".repeat(70_000) });
+    expect(large.status).toBe(413);
+    const text = await app.inject({
+      method: "POST",
+      url: "/v1/rollback",
+      payload: "revision=1",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+    });
+    expect(text.statusCode).toBe(415);
+  });
+});
+
+describe("POST /v1/revert", () => {
+  test("lists the paths of a conflict, and has nothing made", async () => {
+    // The state of a device that later commits of the stream change again.
+    const { status, body } = await request("POST", "/v1/revert", { revision: "@{2}" });
+    expect(status).toBe(409);
+    expect((body as { conflicts: string[] }).conflicts.length).toBeGreaterThan(0);
+    expect(orders).toEqual([]);
+  });
+
+  test("has the newest commit undone by a merge", async () => {
+    await request("POST", "/v1/revert", { revision: "HEAD" });
+    expect(orders).toMatchObject([{ way: "merge", act: { operation: "REVERT" } }]);
+    expect(orders[0]?.act.subject).toMatch(/^@\{12\} [0-9a-f]{40}$/);
+  });
+});
+
+describe("PUT /v1/tags/NAME", () => {
+  test("names a commit, which is a revision from then on, and listed", async () => {
+    expect(await request("PUT", "/v1/tags/releases/one", { revision: "@{5}" })).toMatchObject({
+      status: 200,
+      body: { name: "releases/one", seq: 5 },
+    });
+    expect(await request("GET", "/v1/commit?revision=releases/one")).toMatchObject({ body: { seq: 5 } });
+    expect(await request("GET", "/v1/refs")).toMatchObject({
+      body: { branches: [{ name: "main", seq: 12 }], tags: [{ name: "releases/one", seq: 5 }] },
+    });
+  });
+
+  test.each([
+    ["a..b", /can be no tag's name/],
+    ["taken", /there is a tag taken already/],
+    ["taken/below", /cannot be written/],
+  ])("refuses %s", async (name, detail) => {
+    await request("PUT", "/v1/tags/taken", {});
+    const { status, body } = await request("PUT", `/v1/tags/${name}`, {});
+    expect(status).toBe(400);
+    expect((body as { detail: string }).detail).toMatch(detail);
+  });
+});
