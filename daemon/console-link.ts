@@ -1,5 +1,6 @@
 /**
- * What the main thread does for the console: seals the history, keeps the state of a moment, makes changes.
+ * What the main thread does for the console: seals the history, keeps the state of a moment, makes changes, and tells what is
+ * in no commit.
  *
  * Owns the pins. A root is immutable and shares what did not change, so keeping one costs what has changed since.
  */
@@ -71,6 +72,8 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
     pin,
     change,
     release: (id) => void pins.delete(id),
+    failures: (domid) => server.perform((core) => core.failures.list(domid)),
+    explainWatch: ({ path, domid }) => server.perform((core) => core.explainWatch(path, domid)),
   };
   return {
     ask: async (name, asked) => (await answers[name](asked)) as never,

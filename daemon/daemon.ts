@@ -15,6 +15,7 @@ import { Core } from "./dispatch/core.js";
 import type { CorePorts } from "./dispatch/state.js";
 import { startRecorder, type Recorder } from "./history/recorder/handle.js";
 import { createRepository } from "./history/repository/layout.js";
+import { FailureFile } from "./failure-file.js";
 import { startConsole, type Console, type ConsoleHost } from "./http/handle.js";
 import type { CoreLink } from "./http/messages.js";
 import type { Durability, Journal } from "./journal/journal.js";
@@ -43,6 +44,8 @@ const STOP_MILLISECONDS_MAX = 5000;
 const TRACE_STOP_MILLISECONDS_MAX = 2000;
 /** Longest that a stop waits for the console; what it is asked by then is not answered. */
 const CONSOLE_STOP_MILLISECONDS_MAX = 2000;
+/** How often failed requests are written down. */
+const FAILURES_MILLISECONDS = 1000;
 /** How often the log says what its rate limit left out. */
 const LOG_FLUSH_MILLISECONDS = 1000;
 
@@ -205,6 +208,8 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
     { core, journal, listener, clock, timers: ports.timers, log, ...historyPorts(recorder, backlog), accessLog },
     places,
   );
+  const endFailures = keepFailures(core, ports.fileSystem, join(config.stateDirectory, "failures.log"), log);
+  opened.push(endFailures);
   backlog.roomMade = () => {
     server.askGateAgain();
   };
@@ -226,6 +231,7 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
     if (!hasTraceEnded) {
       log.log("warn", "trace stop", "the request trace was not written in time: its last lines are missing");
     }
+    endFailures();
     endLog();
     journal.close();
     // A recorder that is late may still write: then the lock falls with the process.
@@ -238,6 +244,32 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
     adminSocket: places.adminSocket,
     reopenTrace: () => trace?.reopen(),
     stop: () => (stopping ??= stop()),
+  };
+}
+
+/** Has failed requests remembered from one life of the daemon to the next; the result writes what is left, and ends that. */
+function keepFailures({ failures }: Core, fileSystem: FileSystem, path: string, log: RateLimitedLog): () => true {
+  const file = new FailureFile(fileSystem, path);
+  const warn = (what: string, error: unknown): void => {
+    log.log("warn", "failures", `failed requests cannot be ${what}: ${path}: ${messageOf(error)}`);
+  };
+  try {
+    failures.restore(file.read());
+  } catch (error) {
+    warn("read", error);
+  }
+  const write = (): void => {
+    try {
+      file.append(failures.takeFresh(), () => failures.list());
+    } catch (error) {
+      warn("written down", error);
+    }
+  };
+  const timer = setInterval(write, FAILURES_MILLISECONDS).unref();
+  return () => {
+    clearInterval(timer);
+    write();
+    return true;
   };
 }
 

@@ -22,6 +22,7 @@ import { addShow } from "./commands/show.js";
 import { addBranches, addTag, addTags } from "./commands/tag.js";
 import { addTxn } from "./commands/txn.js";
 import { addWatch } from "./commands/watch.js";
+import { addWhy, addWhyNot } from "./commands/why.js";
 import { addWrite } from "./commands/write.js";
 import { createContext, examples, type AddCommand, type GlobalOptions } from "./context.js";
 import { ExitError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./exit.js";
@@ -43,6 +44,8 @@ const COMMANDS: readonly AddCommand[] = [
   addControl,
   addLog,
   addShow,
+  addWhy,
+  addWhyNot,
   addRollback,
   addRevert,
   addTag,

@@ -17,6 +17,9 @@ export interface OutboxCounters {
   droppedEvents: number;
 }
 
+/** What becomes of an event: an equal one waits already, or the client has left too much unread. */
+export type EventFate = "sent" | "collapsed" | "dropped";
+
 /** Output of one connection. */
 export class Outbox {
   readonly counters: OutboxCounters = { collapsedEvents: 0, droppedEvents: 0 };
@@ -59,25 +62,25 @@ export class Outbox {
    * Adds an event.
    *
    * @param bytesMax - unread bytes above which it is dropped and counted
-   * @returns whether the client is sent it; false when it was dropped or collapsed
+   * @returns what becomes of it; one that is collapsed or dropped is not sent
    */
-  addEvent(message: ByteString, options: { readonly collapsible: boolean; readonly bytesMax: number }): boolean {
+  addEvent(message: ByteString, options: { readonly collapsible: boolean; readonly bytesMax: number }): EventFate {
     const remembered = options.collapsible && (this.hasBacklog || this.socketBytes > 0);
     if (remembered && (this.#waitingEvents.has(message) || this.#tickEvents.has(message))) {
       this.counters.collapsedEvents++;
-      return false;
+      return "collapsed";
     }
     const bytes = remembered ? 2 * message.length : message.length;
     if (this.unreadBytes + bytes > options.bytesMax) {
       this.counters.droppedEvents++;
-      return false;
+      return "dropped";
     }
     if (remembered) {
       this.#tickEvents.add(flattenBytes(message));
       this.#tickEventBytes += message.length;
     }
     this.#tick += message;
-    return true;
+    return "sent";
   }
 
   /** Drops what this tick produced. */

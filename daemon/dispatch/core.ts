@@ -16,7 +16,7 @@
 import type { ByteString } from "../../protocol/bytes.js";
 import { serializeError, serializeHeader, type Message } from "../../protocol/message.js";
 import type { ErrorName } from "../../protocol/errno.js";
-import type { Domid, Microseconds, Seq, TxId } from "../../protocol/identifiers.js";
+import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
 import { getOperation, type OperationName, type TableOperation } from "../../protocol/operation.js";
 import { Connection } from "../connection/connection.js";
 import type { Commit } from "../store/commit.js";
@@ -37,6 +37,8 @@ import {
   handleSetFeature,
   handleSetTarget,
 } from "./domain-handlers.js";
+import { explainWatch, type WatchExplanation } from "./explain-watch.js";
+import type { FailureLog } from "./failure-log.js";
 import { DEFERRED, fail, type Outcome } from "./outcome.js";
 import { handleGetQuota, handleSetQuota } from "./quota-handlers.js";
 import { CoreState, type CorePorts, type Effect, type WaitingRequest } from "./state.js";
@@ -106,6 +108,16 @@ export class Core {
 
   get connections(): ReadonlySet<Connection> {
     return this.#state.connections;
+  }
+
+  /** Why a domain is told of a node, or is not. */
+  explainWatch(path: Path, domid: Domid): WatchExplanation {
+    return explainWatch(this.#state, path, domid);
+  }
+
+  /** The requests that failed. */
+  get failures(): FailureLog {
+    return this.#state.failures;
   }
 
   /** Bytes that a domain's clients have left unread, and replies that wait for their sockets. */
@@ -190,6 +202,7 @@ export class Core {
     }
     if (outcome !== DEFERRED) {
       this.#reply(connection, message, outcome);
+      if (typeof outcome !== "string") state.noteFailure(connection, message, outcome.error);
       if (state.ports.observer !== undefined) {
         const seq = state.commits.length > commitCount ? state.store.seq : undefined;
         state.ports.observer.answered(connection, message, outcome, { seq, asked: undefined });
@@ -223,6 +236,7 @@ export class Core {
     if (waiting.connection.closing) return;
     const { connection, asked } = waiting;
     this.#reply(connection, waiting, outcome);
+    if (typeof outcome !== "string") this.#state.noteFailure(connection, waiting, outcome.error);
     this.#state.ports.observer?.answered(connection, waiting, outcome, { seq: undefined, asked });
   }
 
@@ -233,6 +247,8 @@ export class Core {
     state.store.rewind(this.#tickStart);
     for (const connection of state.dirty) connection.outbox.discardTick();
     this.#forgetTick();
+    state.failures.discard();
+    state.deliveryLog.discard();
     state.refusal = error;
     state.ports.observer?.tickUndone();
   }
@@ -252,6 +268,8 @@ export class Core {
     const { effects, dirty } = this.#state;
     this.#state.undo.clear();
     this.#state.store.settle();
+    this.#state.failures.settle();
+    this.#state.deliveryLog.settle();
     this.#forgetTick();
     this.#tickStart = this.#state.store.mark();
     this.#state.ports.observer?.tickEnded();
@@ -304,7 +322,7 @@ export class Core {
   #sendDeliveries(): void {
     const { deliveries } = this.#state;
     this.#state.deliveries = [];
-    for (const { watch, path, special } of deliveries) this.#state.sendEvent(watch, path, special);
+    for (const delivery of deliveries) this.#state.sendEvent(delivery);
   }
 }
 

@@ -9,9 +9,12 @@ import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
 import type { Domid, Microseconds, Seq, TxId } from "../../protocol/identifiers.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
-import { serializeWatchEvent } from "../../protocol/message.js";
+import { serializeWatchEvent, type Message } from "../../protocol/message.js";
+import { getOperation } from "../../protocol/operation.js";
+import { parsePath } from "../../protocol/path.js";
 import { watchKey, type Connection } from "../connection/connection.js";
 import { Fairness } from "../connection/fairness.js";
+import type { EventFate } from "../connection/outbox.js";
 import { UndoLog } from "../connection/undo-log.js";
 import type { Commit, RequestRecord } from "../store/commit.js";
 import type { Draft } from "../store/draft.js";
@@ -23,6 +26,8 @@ import type { Transaction } from "../store/transaction.js";
 import type { RequestContext } from "../store/tree-request.js";
 import { deliveriesOf, type Delivery } from "../watch/delivery.js";
 import { WatchTable, type Watch } from "../watch/watch-table.js";
+import { DeliveryLog } from "./delivery-log.js";
+import { FailureLog, SUBJECT_BYTES_MAX, type FailedTransaction } from "./failure-log.js";
 import type { RequestObserver } from "./observer.js";
 
 /** What the core asks its surroundings to do when the tick's commits are safe. */
@@ -96,10 +101,14 @@ export class CoreState {
   readonly fairness = new Fairness();
   readonly undo = new UndoLog();
   readonly conflicts: Conflict[] = [];
+  readonly failures = new FailureLog();
+  readonly deliveryLog = new DeliveryLog();
   /** The time of this tick. */
   now = 0 as Microseconds;
   /** Why commits are refused, or undefined while they are accepted. */
   refusal: ErrorName | undefined;
+  /** Why the request at hand ends in EAGAIN. */
+  conflict: FailedTransaction | undefined;
   /** This tick's commits. */
   commits: Commit[] = [];
   /** This tick's effects. */
@@ -171,22 +180,60 @@ export class CoreState {
     const commit = this.store.commit(draft, { time: this.now, origin, base, requests, requestsOmitted });
     this.commits.push(commit);
     const transition = { before, after: this.store.root };
-    const deliveries = deliveriesOf(this.watches, draft.events, transition, (owner) => this.requesterOf(owner));
+    const deliveries = deliveriesOf(
+      this.watches,
+      draft.events,
+      transition,
+      (owner) => this.requesterOf(owner),
+      (watch, path) => {
+        this.deliveryLog.note(watch, path, { seq: commit.seq, fate: "refused" });
+      },
+    );
     for (const delivery of deliveries) this.deliveries.push(delivery);
     return undefined;
   }
 
+  /** Notes that a request failed. */
+  noteFailure(connection: Connection, { type, txId, payload }: Message, error: ErrorName): void {
+    const operation = getOperation(type);
+    const end = payload.indexOf("\0");
+    // A payload in which no string ends may be all value.
+    const text = end === -1 ? "" : payload.slice(0, Math.min(end, SUBJECT_BYTES_MAX));
+    const path = operation?.transaction === "joins" ? parsePath(text, connection.domid) : undefined;
+    const conflict = error === "EAGAIN" ? this.conflict : undefined;
+    this.conflict = undefined;
+    this.failures.note({
+      time: this.now,
+      lastTime: this.now,
+      count: 1,
+      connection: connection.name,
+      domid: connection.domid,
+      operation: operation?.name ?? `type ${String(type)}`,
+      transaction: txId === 0 ? undefined : (txId as TxId),
+      subject: operation?.transaction === "ends" ? "" : flattenBytes(path ?? text),
+      error,
+      seq: this.store.seq,
+      conflict,
+    });
+  }
+
   /** Sends an event; one that does not fit a message is dropped (XSA-324). */
-  sendEvent(watch: Watch<Connection>, path: ByteString, special: boolean): void {
-    const { owner: connection, token } = watch;
-    if (connection.closing || path.length + token.length + 2 > XENSTORE_PAYLOAD_MAX) return;
+  sendEvent({ watch, path, special, isFirst = false }: Delivery<Connection>): void {
+    if (watch.owner.closing) return;
+    const fate = this.#send(watch, path, special);
+    if (!isFirst) this.deliveryLog.note(watch, path, { seq: this.store.seq, fate });
+  }
+
+  #send({ owner: connection, token }: Watch<Connection>, path: ByteString, special: boolean): EventFate {
+    if (path.length + token.length + 2 > XENSTORE_PAYLOAD_MAX) return "dropped";
     const quota = connection.domid === 0 ? 0 : quotaOf(this.store.root, connection.domid, "memory");
     const { outbox, domid } = connection;
     // The quota is the domain's: what its other connections have left unread counts too.
     const bytesMax = quota === 0 ? Infinity : quota - (this.unreadOf(domid).bytes - outbox.unreadBytes);
-    const isSent = outbox.addEvent(serializeWatchEvent(path, token), { collapsible: !special, bytesMax });
-    if (isSent) this.ports.observer?.delivered(connection, path, token);
+    const fate = outbox.addEvent(serializeWatchEvent(path, token), { collapsible: !special, bytesMax });
+    if (fate === "sent") this.ports.observer?.delivered(connection, path, token);
     this.dirty.add(connection);
+    return fate;
   }
 
   /** Bytes that a domain's clients have left unread, and replies that wait for their sockets. */
@@ -261,6 +308,7 @@ export class CoreState {
       this.undo.push(this.fairness.charge(culprit, this.now));
       if (connection.domid === 0) this.undo.push(this.fairness.holdForStreak(culprit, streak + 1, this.now));
     }
+    this.conflict = { base: transaction.baseSeq, operation, path: flattenBytes(path), commit: commit?.seq };
     this.conflicts.push({
       time: this.now,
       connection: connection.name,

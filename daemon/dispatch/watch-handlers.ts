@@ -38,7 +38,7 @@ export const handleWatch: Handler = ({ state, connection, payload }) => {
     order: state.nextWatchOrder(),
   };
   state.addWatch(connection, watch);
-  state.deliveries.push({ watch, path: reportedPath(watch, watch.path), special: true });
+  state.deliveries.push({ watch, path: reportedPath(watch, watch.path), special: true, isFirst: true });
   return OK;
 };
 

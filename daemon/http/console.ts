@@ -8,6 +8,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import { localHistory } from "../history/query/local-history.js";
 import { changeRoutes } from "./change-routes.js";
 import type { ConsolePorts } from "./console-ports.js";
+import { failureRoutes } from "./failure-routes.js";
 import { historyRoutes } from "./history-routes.js";
 import { problem, problemOf, PROBLEM_TYPE } from "./problem.js";
 
@@ -41,5 +42,6 @@ export function createConsole(ports: ConsolePorts): FastifyInstance {
   const queries = localHistory(ports.history, ports.clock);
   void app.register(historyRoutes(queries, ports.core));
   void app.register(changeRoutes(ports));
+  void app.register(failureRoutes(ports));
   return app;
 }

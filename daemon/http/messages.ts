@@ -4,7 +4,8 @@
  * Owns the messages. The console asks, the main thread answers each question once, in any order. Everything is plain data, so
  * that it can be cloned; a root stays where it is, and is named by a pin.
  */
-import type { Path, Seq } from "../../protocol/identifiers.js";
+import type { ByteString } from "../../protocol/bytes.js";
+import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
 import type { Change, DaemonAct } from "../store/commit.js";
 
 /** What a console is started with. */
@@ -38,6 +39,49 @@ export type ChangeAnswer =
   | { readonly outcome: "conflict"; readonly conflicts: readonly string[] }
   | { readonly outcome: "refused"; readonly error: string };
 
+/** A request that failed, as `dispatch/failure-log.ts` remembers it. */
+export interface RememberedFailure {
+  readonly time: Microseconds;
+  readonly lastTime: Microseconds;
+  readonly count: number;
+  readonly connection: string;
+  readonly domid: Domid;
+  readonly operation: string;
+  readonly transaction: TxId | undefined;
+  readonly subject: ByteString;
+  readonly error: string;
+  readonly seq: Seq;
+  readonly conflict:
+    | {
+        readonly base: Seq;
+        readonly operation: string;
+        readonly path: ByteString;
+        readonly commit: Seq | undefined;
+      }
+    | undefined;
+}
+
+/** What a domain is told of a node: see `dispatch/explain-watch.ts`. */
+export interface WatchFacts {
+  readonly connections: number;
+  readonly watches: readonly {
+    readonly connection: string;
+    readonly watchPath: ByteString;
+    readonly token: ByteString;
+    readonly depth: number | undefined;
+    readonly obstacle: "depth" | "perms" | undefined;
+  }[];
+  readonly watchesElsewhere: number;
+  readonly deliveries: readonly {
+    readonly seq: Seq;
+    readonly connection: string;
+    readonly domid: Domid;
+    readonly watchPath: ByteString;
+    readonly token: ByteString;
+    readonly fate: "sent" | "refused" | "collapsed" | "dropped";
+  }[];
+}
+
 /** Each question with its answer. */
 export interface CoreQuestions {
   /** Seals what has been committed. The answer says why the history is behind, where it is. */
@@ -46,6 +90,9 @@ export interface CoreQuestions {
   pin: { readonly asked: undefined; readonly answer: Pin };
   release: { readonly asked: number; readonly answer: undefined };
   change: { readonly asked: ChangeRequest; readonly answer: ChangeAnswer };
+  /** What is remembered of a domain, or of all; in the order in which it failed last. */
+  failures: { readonly asked: Domid | undefined; readonly answer: readonly RememberedFailure[] };
+  explainWatch: { readonly asked: { readonly path: Path; readonly domid: Domid }; readonly answer: WatchFacts };
 }
 
 /** Asks the main thread. */

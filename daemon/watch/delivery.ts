@@ -24,7 +24,12 @@ export interface Delivery<Owner> {
   readonly path: string;
   /** Whether it is about a domain; such events are never collapsed. */
   readonly special: boolean;
+  /** Whether it is the first event of a watch, which no commit caused. */
+  readonly isFirst?: boolean;
 }
+
+/** Is told of watches that match and whose owners may not know of the event. */
+export type RefusalListener<Owner> = (watch: Watch<Owner>, path: string) => void;
 
 /** The states between which the events happened. */
 export interface Transition {
@@ -43,6 +48,7 @@ export function deliveriesOf<Owner>(
   events: readonly StoreEvent[],
   transition: Transition,
   requesterOf: (owner: Owner) => Requester,
+  refused?: RefusalListener<Owner>,
 ): Delivery<Owner>[] {
   const deliveries: Delivery<Owner>[] = [];
   if (table.count === 0) return deliveries;
@@ -55,12 +61,15 @@ export function deliveriesOf<Owner>(
       if (paths === undefined) told.set(watch, new Set([path]));
       else paths.add(path);
     }
-    if (!mayKnow(requesterOf(watch.owner), path, transition)) return;
+    if (!mayKnow(requesterOf(watch.owner), path, transition)) {
+      refused?.(watch, reportedPath(watch, path));
+      return;
+    }
     deliveries.push({ watch, path: reportedPath(watch, path), special: false });
   };
   for (const event of events) {
     if (event.kind === "special") {
-      deliverSpecial(table, event, transition, requesterOf, deliveries);
+      deliverSpecial(table, event, transition, { requesterOf, refused, deliveries });
       continue;
     }
     const { watches, place } = table.matchSubtree(event.path);
@@ -108,14 +117,24 @@ function deliverSpecial<Owner>(
   table: WatchTable<Owner>,
   event: StoreEvent & { readonly kind: "special" },
   transition: Transition,
-  requesterOf: (owner: Owner) => Requester,
-  deliveries: Delivery<Owner>[],
+  {
+    requesterOf,
+    refused,
+    deliveries,
+  }: {
+    readonly requesterOf: (owner: Owner) => Requester;
+    readonly refused: RefusalListener<Owner> | undefined;
+    readonly deliveries: Delivery<Owner>[];
+  },
 ): void {
   const perms = transition.after.special.get(event.path);
   const withDomid = `${event.path}/${String(event.domid)}`;
   const candidates = [...table.matchSpecial(event.path), ...table.matchSpecial(withDomid)];
   for (const watch of sortByOrder(candidates)) {
-    if (perms === undefined || (accessOf(requesterOf(watch.owner), perms) & READ) === 0) continue;
+    if (perms === undefined || (accessOf(requesterOf(watch.owner), perms) & READ) === 0) {
+      refused?.(watch, watch.path);
+      continue;
+    }
     if (watch.path === withDomid) deliveries.push({ watch, path: withDomid, special: true });
     else if (watch.depth === undefined) deliveries.push({ watch, path: event.path, special: true });
     else if (watch.depth > 0) deliveries.push({ watch, path: withDomid, special: true });
@@ -123,7 +142,7 @@ function deliverSpecial<Owner>(
 }
 
 /** Whether the requester may be told that something happened at `path`: rule 9, on the states before and after. */
-function mayKnow(requester: Requester, path: Path, transition: Transition): boolean {
+export function mayKnow(requester: Requester, path: Path, transition: Transition): boolean {
   if (requester.domid === 0) return true;
   const old = getNode(transition.before, path);
   if (old !== undefined && mayRead(requester, old)) return true;

@@ -224,3 +224,79 @@ describe("the admin socket", () => {
     expect(await mustXs("log", "-n", "1")).toContain("WRITE /a");
   });
 });
+
+describe("what no commit tells", () => {
+  it("xs log --failures lists what failed, also before the daemon's last start", async () => {
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    const guest = await daemon.connectGuest(7);
+    for (let count = 0; count < 3; count++) await guest.ask("READ", ["/tool/xenstored"]);
+    expect(await client.ask("READ", ["/nowhere"])).toBe("ENOENT");
+    const before = await mustXs("log", "--failures");
+    expect(before).toMatch(/^@\{2\} {2}\S+ {2}ENOENT {2}dom0 socket-\d+: READ \/nowhere\n@\{2\} .* 3 times\n$/);
+    await daemon.kill("SIGTERM");
+    await start();
+    expect(await mustXs("log", "--failures")).toBe(before);
+    const [guestsOwn] = (await mustXs("--json", "log", "--failures", "--domain", "7")).split("\n");
+    expect(jsonOf(guestsOwn ?? "")).toMatchObject({ domain: 7, error: "EACCES", count: 3, subject: "/tool/xenstored" });
+  });
+
+  it("xs why names the commit that made a transaction end in EAGAIN", async () => {
+    await write("/a", "1");
+    const tx = await client.must("TRANSACTION_START", [""]);
+    const options = { txId: Number(tx) };
+    await client.must("READ", ["/a"], options);
+    expect(resultOf(await client.call("WRITE", `/b\0${"1"}`, options))).toBe("OK");
+    const other = await daemon.connect();
+    expect(resultOf(await other.call("WRITE", `/a\0${"2"}`))).toBe("OK");
+    expect(resultOf(await client.call("TRANSACTION_END", "T\0", options))).toBe("EAGAIN");
+    const out = await mustXs("why", tx);
+    expect(out).toMatch(/^transaction \d+ of socket-\d+ \(domain 0\) ended in EAGAIN at /);
+    expect(out).toContain("it was made from @{2}; at its end this would have been answered otherwise:\n    READ /a\n");
+    expect(out).toMatch(/because of\n {4}@\{3\} .* dom0: WRITE \/a\n/);
+    expect(out).toMatch(/ {5}1 {2}\/a\n$/);
+    expect((await xs("why", "4000000")).code).toBe(2);
+  });
+
+  it("xs why-not tells that a watch was refused, and who was told", async () => {
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    const guest = await daemon.connectGuest(7);
+    await guest.must("WATCH", ["/tool", "guest"]);
+    await client.must("WATCH", ["/tool", "dom0"]);
+    await write("/tool/x", "1");
+    const out = await mustXs("why-not", "/tool/x", "--domain", "7");
+    expect(out).toMatch(/on \/tool with token guest: it is refused, the domain may read neither/);
+    expect(out).toMatch(/@\{3\} {2}socket-\d+ on \/tool with token dom0: sent\n/);
+    expect(out).toMatch(/@\{3\} {2}domain-7-\d+ on \/tool with token guest: refused/);
+    expect(out).toMatch(/@\{3\} .* dom0: WRITE \/tool\/x\n$/);
+  });
+
+  it("xs log --follow shows each commit when it comes", async () => {
+    const harness = await programHarness();
+    let seen: (out: string) => void = () => undefined;
+    const shows = (text: string): Promise<void> =>
+      new Promise((resolve) => {
+        seen = (out) => {
+          if (out.includes(text)) resolve();
+        };
+      });
+    const files = { [adminSocket()]: "" };
+    const words = ["--socket", daemon.socket, "log", "--follow"];
+    const shown = shows("MKDIR /tool/xenstored");
+    const running = harness.start(words, {
+      files,
+      onOutput: (out) => {
+        seen(out);
+      },
+    });
+    await shown;
+    for (const path of ["/first", "/second"]) {
+      const next = shows(`WRITE ${path}\n`);
+      await write(path, "1");
+      await next;
+    }
+    running.interrupt();
+    const { code, out } = await running.result;
+    expect(code).toBe(130);
+    expect([...out.matchAll(/^@\{([0-9]+)\}/gm)].map(([, seq]) => seq)).toEqual(["1", "2", "3"]);
+  });
+});

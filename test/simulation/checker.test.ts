@@ -358,7 +358,7 @@ const CASES: readonly Case[] = [
       // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the outbox below
       const original = Outbox.prototype.addEvent;
       vi.spyOn(Outbox.prototype, "addEvent").mockImplementation(function (this: Outbox, ...parameters) {
-        return !isTurn() && original.apply(this, parameters);
+        return isTurn() ? "dropped" : original.apply(this, parameters);
       });
     },
   },

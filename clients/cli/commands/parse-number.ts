@@ -2,11 +2,18 @@
  * Numbers among a command's words.
  */
 import { InvalidArgumentError } from "commander";
-import { parseDecimal } from "../../../protocol/identifiers.js";
+import { parseDecimal, parseDomid, type Domid } from "../../../protocol/identifiers.js";
 
 /** Reads a number. @throws InvalidArgumentError */
 export function parseNumber(text: string): number {
   const value = parseDecimal(text);
   if (value === undefined) throw new InvalidArgumentError("It is a number, such as 10.");
   return value;
+}
+
+/** Reads a domain's number. @throws InvalidArgumentError */
+export function parseDomain(text: string): Domid {
+  const domid = parseDomid(text);
+  if (domid === undefined) throw new InvalidArgumentError("It is a domain's number, such as 7.");
+  return domid;
 }

@@ -1,9 +1,15 @@
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createConsole } from "../../../../daemon/http/console.js";
-import type { ChangeAnswer, ChangeRequest, CoreLink } from "../../../../daemon/http/messages.js";
+import type {
+  ChangeAnswer,
+  ChangeRequest,
+  CoreLink,
+  RememberedFailure,
+  WatchFacts,
+} from "../../../../daemon/http/messages.js";
 import { openHistory, type History } from "../../../../daemon/history/query/history.js";
-import type { Seq } from "../../../../protocol/identifiers.js";
+import type { Domid, Microseconds, Seq, TxId } from "../../../../protocol/identifiers.js";
 import type { MemoryFileSystem } from "../../../support/memory-file-system.js";
 import { diskWithRepository, openRecorder, recordAndSeal, REPOSITORY } from "../../../support/recorded-history.js";
 
@@ -19,6 +25,8 @@ let orders: ChangeRequest[];
 let answers: ChangeAnswer[];
 let behind: string | undefined;
 let failures: string[];
+let remembered: RememberedFailure[];
+let watchFacts: WatchFacts;
 
 const core: CoreLink = {
   ask: (name, what) => {
@@ -31,6 +39,10 @@ const core: CoreLink = {
           return { id: asked.length, seq: COMMITS as Seq };
         case "release":
           return undefined;
+        case "failures":
+          return remembered.filter(({ domid }) => what === undefined || domid === what);
+        case "explainWatch":
+          return watchFacts;
         case "change":
           orders.push(what as ChangeRequest);
           return answers.shift() ?? { outcome: "committed", seq: COMMITS, changes: 3 };
@@ -45,6 +57,8 @@ beforeEach(() => {
   orders = [];
   answers = [];
   failures = [];
+  remembered = [];
+  watchFacts = { connections: 0, watches: [], watchesElsewhere: 0, deliveries: [] };
   behind = undefined;
   memory = diskWithRepository();
   const recorder = openRecorder(memory);
@@ -221,5 +235,81 @@ describe("PUT /v1/tags/NAME", () => {
     const { status, body } = await request("PUT", `/v1/tags/${name}`, {});
     expect(status).toBe(400);
     expect((body as { detail: string }).detail).toMatch(detail);
+  });
+});
+
+function failed(more: Partial<RememberedFailure>): RememberedFailure {
+  return {
+    time: 1_000_000 as Microseconds,
+    lastTime: 2_000_000 as Microseconds,
+    count: 1,
+    connection: "socket-1",
+    domid: 0 as Domid,
+    operation: "TRANSACTION_END",
+    transaction: 5 as TxId,
+    subject: "",
+    error: "EAGAIN",
+    seq: 12 as Seq,
+    conflict: { base: 2 as Seq, operation: "READ", path: "/local", commit: undefined },
+    ...more,
+  };
+}
+
+describe("GET /v1/failures", () => {
+  test("lists what is remembered, newest first, by domain, error and path", async () => {
+    remembered = [
+      failed({ error: "ENOENT", operation: "READ", subject: "/a/b", transaction: undefined, conflict: undefined }),
+      failed({ domid: 7 as Domid, connection: "domain-7-2" }),
+    ];
+    const list = async (search: string): Promise<unknown> => {
+      const { body } = await request("GET", `/v1/failures${search}`);
+      return (body as { failures: { error: string }[] }).failures.map(({ error }) => error);
+    };
+    expect(await list("")).toEqual(["EAGAIN", "ENOENT"]);
+    expect(await list("?limit=1")).toEqual(["EAGAIN"]);
+    expect(await list("?domain=7")).toEqual(["EAGAIN"]);
+    expect(await list("?error=ENOENT")).toEqual(["ENOENT"]);
+    expect(await list("?path=/a")).toEqual(["ENOENT"]);
+    expect(await list("?path=/local")).toEqual(["EAGAIN"]);
+    expect(await request("GET", "/v1/failures?limit=1")).toMatchObject({
+      body: { failures: [{ time: "1970-01-01T00:00:02.000000Z", domain: 7, conflict: { base: 2, path: "/local" } }] },
+    });
+  });
+});
+
+describe("GET /v1/why", () => {
+  test("names the commit that changed what the transaction had read, also when the core has forgotten it", async () => {
+    remembered = [failed({}), failed({ connection: "socket-2" }), failed({ transaction: 6 as TxId })];
+    const { status, body } = await request("GET", "/v1/why?tx=5&connection=socket-1");
+    expect(status).toBe(200);
+    // The stream's commits all change something below /local.
+    expect(body).toMatchObject({
+      failure: { connection: "socket-1", transaction: 5 },
+      commit: { seq: 12 },
+      others: 0,
+      paths: [{ path: "/local", count: 2 }],
+    });
+    remembered = [failed({ conflict: { base: 2 as Seq, operation: "READ", path: "/local", commit: 7 as Seq } })];
+    expect(await request("GET", "/v1/why?tx=5")).toMatchObject({ body: { commit: { seq: 7 } } });
+    remembered = [failed({ conflict: { base: 2 as Seq, operation: "READ", path: "/nowhere", commit: undefined } })];
+    expect((await request("GET", "/v1/why?tx=5")).body).not.toHaveProperty("commit");
+  });
+
+  test("says which transactions it knows", async () => {
+    remembered = [failed({}), failed({ transaction: 6 as TxId })];
+    const { status, body } = await request("GET", "/v1/why?tx=9");
+    expect(status).toBe(400);
+    expect((body as { detail: string }).detail).toMatch(/no transaction 9 .* the last ones have the ids 6, 5/);
+  });
+});
+
+describe("GET /v1/why-not", () => {
+  test("puts what the core knows of watches beside the commits that changed the node", async () => {
+    const watch = { connection: "domain-7-2", watchPath: "/local", token: "t", depth: 0, obstacle: "depth" } as const;
+    watchFacts = { ...watchFacts, connections: 1, watches: [watch] };
+    const { body } = await request("GET", "/v1/why-not?path=/local&domain=7");
+    expect(body).toMatchObject({ connections: 1, watches: [{ path: "/local", token: "t", obstacle: "depth" }] });
+    expect((body as { commits: unknown[] }).commits.length).toBe(10);
+    expect(await request("GET", "/v1/why-not?path=/local")).toMatchObject({ status: 400 });
   });
 });

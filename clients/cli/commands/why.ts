@@ -1,0 +1,128 @@
+/**
+ * `xs why` and `xs why-not`: why a transaction ended in EAGAIN, why a watch did not fire.
+ */
+import { Option, type Command } from "commander";
+import { bytesFromText } from "../../../protocol/bytes.js";
+import {
+  FAILURE_ROUTES,
+  type WhyAnswer,
+  type WhyNotAnswer,
+  type WhyNotQuery,
+  type WhyQuery,
+} from "../../../protocol/http-api/failures.js";
+import { summaryLine } from "../commit-text.js";
+import { examples, type CliContext } from "../context.js";
+import { escapeValue } from "../escape.js";
+import { jsonLine } from "../format.js";
+import { withAdmin } from "../history-source.js";
+import { parseDomain, parseNumber } from "./parse-number.js";
+
+/** Adds `xs why`. */
+export function addWhy(program: Command, context: CliContext): void {
+  program
+    .command("why")
+    .summary("tell why a transaction ended in EAGAIN")
+    .description(
+      "Tells of the last transaction with this id that ended in EAGAIN: the first of its requests that would have been answered\n" +
+        "otherwise at its end, and the commit that made it so. Every connection counts its own transactions, so --connection or\n" +
+        "--domain may be needed. Below stand the paths over which transactions failed, with how often. The daemon remembers the\n" +
+        "last 1,000 failures of each domain, also from before its last start: `xs log --failures` lists them.",
+    )
+    .argument("<tx>", "the transaction's id", parseNumber)
+    .addOption(new Option("--domain <domid>", "only of this domain").argParser(parseDomain))
+    .addOption(new Option("--connection <name>", "only on this connection, such as socket-17"))
+    .addHelpText("after", examples(["xs why 5", "xs why 5 --connection socket-17", "xs log --failures --error EAGAIN"]))
+    .action(async (tx: number, options: Omit<WhyQuery, "tx">) => {
+      const { domain, connection } = options;
+      const query: WhyQuery = { tx, domain, connection };
+      const answer = await withAdmin(context, (admin) => admin.get<WhyAnswer>(FAILURE_ROUTES.why, query));
+      await context.io.out(context.isJson() ? jsonLine(answer) : whyText(answer));
+    });
+}
+
+function whyText({ failure, commit, others, paths }: WhyAnswer): string {
+  const { transaction, connection, domain, time, conflict } = failure;
+  const base = conflict === undefined ? "" : `@{${String(conflict.base)}}`;
+  const lines = [
+    `transaction ${String(transaction)} of ${connection} (domain ${String(domain)}) ended in EAGAIN at ${time}\n`,
+    `it was made from ${base}; at its end this would have been answered otherwise:\n`,
+    `    ${conflict?.operation ?? ""} ${escapeValue(bytesFromText(conflict?.path ?? ""))}\n`,
+    commit === undefined ? "the commit that changed it is not known any more\n" : "because of\n",
+    ...(commit === undefined ? [] : [`    ${summaryLine(commit)}`]),
+    ...(others === 0 ? [] : [`${String(others)} more with this id are remembered: see xs log --failures\n`]),
+    "\ntransactions that failed, by what they had asked for\n",
+    ...paths.map(({ path, count }) => `    ${String(count).padStart(6)}  ${escapeValue(bytesFromText(path))}\n`),
+  ];
+  return lines.join("");
+}
+
+/** Adds `xs why-not`. */
+export function addWhyNot(program: Command, context: CliContext): void {
+  program
+    .command("why-not")
+    .summary("tell why a domain was not told of a node by a watch")
+    .description(
+      "Tells which watches of a domain would fire for a change of the node, as things are now, and what keeps the others from\n" +
+        "it; who was told of its last changes, was refused, or lost the event; and the last commits that changed it.",
+    )
+    .argument("<path>", "the node")
+    .addOption(new Option("--domain <domid>", "who was not told").argParser(parseDomain).makeOptionMandatory())
+    .addHelpText("after", examples(["xs why-not /local/domain/7/device/vif/0/state --domain 7"]))
+    .action(async (path: string, { domain }: { readonly domain: number }) => {
+      const query: WhyNotQuery = { path, domain };
+      const answer = await withAdmin(context, (admin) => admin.get<WhyNotAnswer>(FAILURE_ROUTES.whyNot, query));
+      await context.io.out(context.isJson() ? jsonLine(answer) : whyNotText(answer, query));
+    });
+}
+
+function whyNotText(answer: WhyNotAnswer, { domain }: WhyNotQuery): string {
+  const { commits } = answer;
+  const lines = [...watchLines(answer, domain), "\nthe last events about it\n"];
+  for (const { seq, connection, watch, token, fate } of answer.events) {
+    lines.push(`    @{${String(seq)}}  ${connection} on ${shown(watch)} with token ${shown(token)}: ${FATES[fate]}\n`);
+  }
+  if (answer.events.length === 0) lines.push("    none is remembered\n");
+  lines.push(
+    "\nthe last commits that changed it, or what is below it\n",
+    ...commits.map((each) => `    ${summaryLine(each)}`),
+  );
+  if (commits.length === 0) lines.push("    none\n");
+  return lines.join("");
+}
+
+const FATES: Readonly<Record<WhyNotAnswer["events"][number]["fate"], string>> = {
+  sent: "sent",
+  refused: "refused, it may read neither the node nor its parent",
+  collapsed: "left out, an equal event was waiting to be read",
+  dropped: "lost, its client had left too much unread, or it was too long",
+};
+
+function* watchLines({ connections, watches, watchesElsewhere }: WhyNotAnswer, domain: number): Generator<string> {
+  const name = `domain ${String(domain)}`;
+  if (connections === 0) {
+    yield `${name} is not connected: it has no watches\n`;
+    return;
+  }
+  const elsewhere = `${String(watchesElsewhere)} elsewhere`;
+  if (watches.length === 0) yield `${name} has no watch at or above this node (${elsewhere})\n`;
+  else yield `${name} has ${String(watches.length)} at or above this node (${elsewhere})\n`;
+  for (const { connection, path, token, depth, obstacle } of watches) {
+    const reach = depth === undefined ? "" : `, ${String(depth)} deep`;
+    yield `    ${connection} on ${shown(path)}${reach} with token ${shown(token)}: ${obstacleText(obstacle)}\n`;
+  }
+}
+
+function obstacleText(obstacle: WhyNotAnswer["watches"][number]["obstacle"]): string {
+  switch (obstacle) {
+    case undefined:
+      return "it fires";
+    case "depth":
+      return "it does not reach so deep";
+    case "perms":
+      return "it is refused, the domain may read neither the node nor its parent";
+  }
+}
+
+function shown(text: string): string {
+  return escapeValue(bytesFromText(text));
+}

@@ -1,0 +1,109 @@
+/**
+ * What the HTTP API tells of requests that failed and of watch events. They need a running daemon: no commit tells of them.
+ */
+import type { CommitSummaryJson } from "./commit.js";
+
+/** `GET /v1/failures` */
+export interface FailuresQuery {
+  /** Only what was about this node or one below it. */
+  readonly path?: string | undefined;
+  readonly domain?: number | undefined;
+  /** Only requests with this error, such as `EACCES`. */
+  readonly error?: string | undefined;
+  /** At most so many, the last ones. */
+  readonly limit?: number | undefined;
+}
+
+/** A request that failed, perhaps more than once in a row. */
+export interface FailureJson {
+  /** When it failed last, and when first. */
+  readonly time: string;
+  readonly firstTime: string;
+  readonly count: number;
+  readonly connection: string;
+  readonly domain: number;
+  readonly operation: string;
+  readonly transaction?: number | undefined;
+  /** A path, a domain; empty where it is about nothing in particular. */
+  readonly subject: string;
+  readonly error: string;
+  /** The last commit when it failed last. */
+  readonly seq: number;
+  /** With EAGAIN. */
+  readonly conflict?: ConflictJson | undefined;
+}
+
+/** Why a transaction ended in EAGAIN. */
+export interface ConflictJson {
+  /** The last commit of the state that it began with. */
+  readonly base: number;
+  /** The first request whose answer was no longer the same. */
+  readonly operation: string;
+  readonly path: string;
+}
+
+/** Newest first. */
+export interface FailuresAnswer {
+  readonly failures: readonly FailureJson[];
+}
+
+/** `GET /v1/why`: why did a transaction end in EAGAIN? */
+export interface WhyQuery {
+  /** The transaction's id, as `TRANSACTION_START` gave it. Each connection counts its own. */
+  readonly tx: number;
+  readonly domain?: number | undefined;
+  /** The connection that the transaction was on, such as `socket-17`. */
+  readonly connection?: string | undefined;
+}
+
+/** The last transaction with that id that ended in EAGAIN. */
+export interface WhyAnswer {
+  readonly failure: FailureJson;
+  /** The commit that changed the answer; left out when the history has it no more. */
+  readonly commit?: CommitSummaryJson | undefined;
+  /** How many more of those that are remembered have the same id, on other connections or earlier. */
+  readonly others: number;
+  /** What the transactions that ended in EAGAIN had read, by path, the most frequent first. */
+  readonly paths: readonly { readonly path: string; readonly count: number }[];
+}
+
+/** `GET /v1/why-not`: why was a domain not told of a node? */
+export interface WhyNotQuery {
+  readonly path: string;
+  readonly domain: number;
+}
+
+/** What a domain is told of a node, by what is so now; and what others were told lately. */
+export interface WhyNotAnswer {
+  readonly connections: number;
+  /** The domain's watches at or above the path. */
+  readonly watches: readonly {
+    readonly connection: string;
+    readonly path: string;
+    readonly token: string;
+    readonly depth?: number | undefined;
+    /** `depth`: it does not reach so far; `perms`: neither the node nor its parent may be read. Left out where it fires. */
+    readonly obstacle?: "depth" | "perms" | undefined;
+  }[];
+  readonly watchesElsewhere: number;
+  /** The last events about the path, of all domains, newest first. */
+  readonly events: readonly {
+    /** The commit that caused it. */
+    readonly seq: number;
+    readonly connection: string;
+    readonly domain: number;
+    readonly watch: string;
+    readonly token: string;
+    /** `collapsed`: an equal one waited; `dropped`: too long, or too much was left unread; `refused`: it may not be known. */
+    readonly fate: "sent" | "refused" | "collapsed" | "dropped";
+  }[];
+  /** The last commits that changed the node or something below it. */
+  readonly commits: readonly CommitSummaryJson[];
+}
+
+/** Where each is asked. */
+export const FAILURE_ROUTES = {
+  failures: "/v1/failures",
+  why: "/v1/why",
+  whyNot: "/v1/why-not",
+} as const;

@@ -1,0 +1,116 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Connection } from "../../../../daemon/connection/connection.js";
+import { DELIVERIES_MAX, DeliveryLog } from "../../../../daemon/dispatch/delivery-log.js";
+import type { WatchExplanation } from "../../../../daemon/dispatch/explain-watch.js";
+import type { Path, Seq } from "../../../../protocol/identifiers.js";
+import { parsePerms } from "../../../../protocol/perms.js";
+import { CoreHarness, domainId } from "../../../support/core-harness.js";
+
+let harness: CoreHarness;
+let dom0: Connection;
+let guest: Connection;
+
+beforeEach(() => {
+  harness = new CoreHarness();
+  dom0 = harness.connect(0);
+  harness.ask(dom0, "INTRODUCE", { domid: domainId(7), gfn: 1, port: 1 });
+  harness.ask(dom0, "WRITE", { path: "/local/domain/7/data", value: "1" });
+  const perms = parsePerms(["n7"]);
+  if (perms === undefined) throw new Error("no perms");
+  harness.ask(dom0, "SET_PERMS", { path: "/local/domain/7", perms });
+  harness.ask(dom0, "SET_PERMS", { path: "/local/domain/7/data", perms });
+  guest = harness.connect(7);
+});
+
+function watch(connection: Connection, path: string, depth?: number): void {
+  expect(
+    harness.ask(connection, "WATCH", { path, token: `on ${path}`, ...(depth === undefined ? {} : { depth }) }),
+  ).toBe("OK\0");
+}
+
+function explain(path: string, domid = 7): WatchExplanation {
+  return harness.core.explainWatch(path as Path, domainId(domid));
+}
+
+describe("explainWatch", () => {
+  test("tells which watches would fire, and what keeps the others from it", () => {
+    watch(guest, "/local/domain/7/data");
+    watch(guest, "data");
+    watch(guest, "/", 2);
+    watch(guest, "/elsewhere");
+    watch(guest, "@releaseDomain");
+    const { connections, watches, watchesElsewhere } = explain("/local/domain/7/data");
+    expect([connections, watchesElsewhere]).toEqual([1, 2]);
+    expect(watches.map(({ token, obstacle }) => [token, obstacle])).toEqual([
+      ["on /local/domain/7/data", undefined],
+      ["on data", undefined],
+      ["on /", "depth"],
+    ]);
+  });
+
+  test("tells that a domain may not know of a node", () => {
+    harness.ask(dom0, "WRITE", { path: "/tool/secret", value: "1" });
+    watch(guest, "/");
+    expect(explain("/tool/secret").watches.map(({ obstacle }) => obstacle)).toEqual(["perms"]);
+    harness.ask(dom0, "WRITE", { path: "/tool/secret", value: "2" });
+    expect(explain("/tool/secret").deliveries.map(({ fate, domid, seq }) => [fate, domid, seq])).toEqual([
+      ["refused", 7, harness.core.seq],
+    ]);
+  });
+
+  test("tells of a domain without connections", () => {
+    expect(explain("/tool", 9)).toEqual({ connections: 0, watches: [], watchesElsewhere: 0, deliveries: [] });
+  });
+
+  test("tells who was sent the last events about the node, newest first, with the commit; relative watches too", () => {
+    watch(dom0, "/local");
+    watch(guest, "data");
+    const first = harness.core.seq + 1;
+    harness.ask(dom0, "WRITE", { path: "/local/domain/7/data", value: "2" });
+    harness.ask(dom0, "WRITE", { path: "/local/domain/7/other", value: "2" });
+    harness.ask(dom0, "RM", { path: "/local/domain/7/data" });
+    expect(
+      explain("/local/domain/7/data").deliveries.map(({ seq, connection, token }) => [seq, connection, token]),
+    ).toEqual([
+      [first + 2, guest.name, "on data"],
+      [first + 2, dom0.name, "on /local"],
+      [first, guest.name, "on data"],
+      [first, dom0.name, "on /local"],
+    ]);
+  });
+
+  test("tells of events that were lost: too long for a message, or too much unread", () => {
+    const deep = `/${"x".repeat(250)}`.repeat(8);
+    harness.ask(dom0, "WATCH", { path: "/", token: "t".repeat(2200) });
+    harness.ask(dom0, "WRITE", { path: deep, value: "" });
+    expect(explain(deep, 0).deliveries.map(({ fate }) => fate)).toEqual(["dropped"]);
+  });
+
+  test("forgets what a tick did that was undone", () => {
+    watch(dom0, "/a");
+    harness.beginTick();
+    harness.send(dom0, "WRITE", { path: "/a", value: "1" });
+    harness.core.abortTick("EIO");
+    harness.endTick();
+    harness.core.acceptCommits();
+    expect(explain("/a", 0).deliveries).toEqual([]);
+  });
+});
+
+describe("DeliveryLog", () => {
+  test("remembers so many", () => {
+    const log = new DeliveryLog();
+    const note = (seq: number): void => {
+      const given = { owner: dom0, path: "/", token: "t", depth: undefined, relativeBase: 0, order: 1 };
+      log.note(given, `/${String(seq)}`, { seq: seq as Seq, fate: "sent" });
+    };
+    for (let seq = 1; seq <= 3 * DELIVERIES_MAX + 7; seq++) {
+      note(seq);
+      if (seq % 3 === 0) log.settle();
+    }
+    log.settle();
+    const seqs = [...log.newestFirst()].map(({ seq }) => seq);
+    expect(seqs.length).toBe(DELIVERIES_MAX);
+    expect([seqs[0], seqs.at(-1)]).toEqual([3 * DELIVERIES_MAX + 7, 2 * DELIVERIES_MAX + 8]);
+  });
+});

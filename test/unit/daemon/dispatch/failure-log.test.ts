@@ -1,0 +1,151 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Connection } from "../../../../daemon/connection/connection.js";
+import {
+  FAILURE_BYTES_MAX,
+  FAILURES_PER_DOMAIN_MAX,
+  FailureLog,
+  type FailedRequest,
+} from "../../../../daemon/dispatch/failure-log.js";
+import type { Domid, Microseconds, Seq } from "../../../../protocol/identifiers.js";
+import { CoreHarness, domainId } from "../../../support/core-harness.js";
+
+let clock = 0;
+
+function failure(more: Partial<FailedRequest> = {}): FailedRequest {
+  clock++;
+  return {
+    time: clock as Microseconds,
+    lastTime: clock as Microseconds,
+    count: 1,
+    connection: "socket-1",
+    domid: 0 as Domid,
+    operation: "READ",
+    transaction: undefined,
+    subject: "/a",
+    error: "ENOENT",
+    seq: 1 as Seq,
+    conflict: undefined,
+    ...more,
+  };
+}
+
+function settled(log: FailureLog, failures: readonly FailedRequest[]): void {
+  for (const each of failures) log.note(each);
+  log.settle();
+}
+
+describe("FailureLog", () => {
+  test("counts what a tick noted when it has ended, and nothing of one that is undone (invariant 1)", () => {
+    const log = new FailureLog();
+    log.note(failure({ subject: "/undone" }));
+    log.discard();
+    log.note(failure({ subject: "/stays" }));
+    expect(log.list()).toEqual([]);
+    log.settle();
+    expect(log.list().map(({ subject }) => subject)).toEqual(["/stays"]);
+  });
+
+  test("counts an equal failure right after another, and no other", () => {
+    const log = new FailureLog();
+    settled(log, [failure(), failure(), failure({ error: "EACCES" }), failure(), failure({ connection: "socket-2" })]);
+    expect(log.list().map(({ count, error, connection }) => [count, error, connection])).toEqual([
+      [2, "ENOENT", "socket-1"],
+      [1, "EACCES", "socket-1"],
+      [1, "ENOENT", "socket-1"],
+      [1, "ENOENT", "socket-2"],
+    ]);
+    const [first] = log.list();
+    expect((first?.lastTime ?? 0) - (first?.time ?? 0)).toBe(1);
+  });
+
+  test("keeps so many of a domain, whatever another one does (invariant 2)", () => {
+    const log = new FailureLog();
+    settled(log, [failure({ domid: 7 as Domid, subject: "/rare" })]);
+    settled(
+      log,
+      Array.from({ length: FAILURES_PER_DOMAIN_MAX + 10 }, (_, index) => failure({ subject: `/${String(index)}` })),
+    );
+    expect(log.list(0 as Domid).length).toBe(FAILURES_PER_DOMAIN_MAX);
+    expect(log.list(0 as Domid)[0]?.subject).toBe("/10");
+    expect(log.list(7 as Domid).map(({ subject }) => subject)).toEqual(["/rare"]);
+  });
+
+  test("keeps so many bytes of all together: the domain with the most gives up its oldest (invariant 2)", () => {
+    const log = new FailureLog();
+    const subject = (index: number): string => `/${String(index)}`.padEnd(512, "x");
+    for (let domid = 1; domid <= 40; domid++) {
+      settled(
+        log,
+        Array.from({ length: 400 }, (_, index) => failure({ domid: domid as Domid, subject: subject(index) })),
+      );
+    }
+    const kept = log.list();
+    const bytes = kept.reduce((sum, each) => sum + 308 + each.subject.length, 0);
+    expect(bytes).toBeLessThanOrEqual(FAILURE_BYTES_MAX);
+    expect(bytes).toBeGreaterThan(FAILURE_BYTES_MAX * 0.99);
+    const counts = Array.from({ length: 40 }, (_, index) => log.list((index + 1) as Domid).length);
+    expect(Math.min(...counts)).toBeGreaterThan(200);
+  });
+
+  test("hands out what is new once, and what was counted again with its new count", () => {
+    const log = new FailureLog();
+    log.restore([failure({ subject: "/old" })]);
+    expect(log.takeFresh()).toEqual([]);
+    settled(log, [failure({ subject: "/new" }), failure({ domid: 5 as Domid })]);
+    expect(log.takeFresh().map(({ subject }) => subject)).toEqual(["/new", "/a"]);
+    settled(log, [failure({ subject: "/new" })]);
+    expect(log.takeFresh().map(({ subject, count }) => [subject, count])).toEqual([["/new", 2]]);
+    expect(log.takeFresh()).toEqual([]);
+  });
+});
+
+describe("the core's failures", () => {
+  let harness: CoreHarness;
+  let dom0: Connection;
+
+  beforeEach(() => {
+    harness = new CoreHarness();
+    dom0 = harness.connect(0);
+  });
+
+  function remembered(): unknown[] {
+    return harness.core.failures.list().map(({ operation, subject, error, transaction, domid, conflict }) => {
+      const about = [operation, subject, error, domid];
+      return conflict === undefined ? about : [...about, transaction, conflict];
+    });
+  }
+
+  test("tell what was asked, with absolute paths and never a value", () => {
+    const guest = harness.connect(5);
+    harness.ask(dom0, "READ", { path: "/nowhere" });
+    harness.now++;
+    harness.ask(guest, "WRITE", { path: "data/x", value: "secret" });
+    harness.ask(guest, "INTRODUCE", { domid: domainId(9), gfn: 1, port: 1 });
+    harness.now++;
+    harness.askPayload(dom0, 11, "secret without an end");
+    harness.askPayload(dom0, 99, "/a\0");
+    harness.ask(dom0, "WRITE", { path: "/fine", value: "secret" });
+    expect(remembered()).toEqual([
+      ["READ", "/nowhere", "ENOENT", 0],
+      ["WRITE", "/local/domain/5/data/x", "EACCES", 5],
+      ["INTRODUCE", "9", "EACCES", 5],
+      ["WRITE", "", "EINVAL", 0],
+      ["type 99", "/a", "ENOSYS", 0],
+    ]);
+    expect(JSON.stringify(harness.core.failures.list())).not.toContain("secret");
+  });
+
+  test("tell of EAGAIN what had been read, from which state, and the commit that changed it", () => {
+    harness.ask(dom0, "WRITE", { path: "/a", value: "1" });
+    const tx = harness.startTransaction(dom0);
+    harness.ask(dom0, "READ", { path: "/a" }, tx);
+    harness.ask(dom0, "WRITE", { path: "/b", value: "1" }, tx);
+    harness.ask(harness.connect(0), "WRITE", { path: "/a", value: "2" });
+    expect(harness.ask(dom0, "TRANSACTION_END", { commit: true }, tx)).toEqual({ error: "EAGAIN" });
+    const conflict = { base: 1, operation: "READ", path: "/a", commit: 2 };
+    expect(remembered()).toEqual([["TRANSACTION_END", "", "EAGAIN", 0, tx, conflict]]);
+    // The next failure is not the transaction's.
+    harness.ask(dom0, "READ", { path: "/nowhere" });
+    expect(remembered()[1]).toEqual(["READ", "/nowhere", "ENOENT", 0]);
+  });
+});

@@ -1,0 +1,119 @@
+import { describe, expect, test } from "vitest";
+import type { FailedRequest } from "../../../daemon/dispatch/failure-log.js";
+import { FailureFile } from "../../../daemon/failure-file.js";
+import type { Domid, Microseconds, Seq, TxId } from "../../../protocol/identifiers.js";
+import { createMemoryFileSystem, type MemoryFileSystem } from "../../support/memory-file-system.js";
+
+const PATH = "/state/failures.log";
+
+function disk(): MemoryFileSystem {
+  const memory = createMemoryFileSystem();
+  memory.makeDirectory("/state");
+  return memory;
+}
+
+function failure(time: number, more: Partial<FailedRequest> = {}): FailedRequest {
+  return {
+    time: time as Microseconds,
+    lastTime: (time + 1) as Microseconds,
+    count: 1,
+    connection: "domain-5",
+    domid: 5 as Domid,
+    operation: "TRANSACTION_END",
+    transaction: 3 as TxId,
+    subject: "/caf\xe9\n",
+    error: "EAGAIN",
+    seq: 9 as Seq,
+    conflict: { base: 7 as Seq, operation: "READ", path: "/a", commit: 8 as Seq },
+    ...more,
+  };
+}
+
+function reread(memory: MemoryFileSystem): FailedRequest[] {
+  return new FailureFile(memory, PATH).read();
+}
+
+const nothingElse = (): never => {
+  throw new Error("the file is not to be written anew");
+};
+
+describe("FailureFile", () => {
+  test("gives back what was added, in its order, with every byte", () => {
+    const memory = disk();
+    const file = new FailureFile(memory, PATH);
+    expect(file.read()).toEqual([]);
+    const plain = failure(2, { transaction: undefined, conflict: undefined, error: "EACCES" });
+    file.append([failure(1)], nothingElse);
+    file.append([plain], nothingElse);
+    expect(JSON.stringify(reread(memory))).toBe(JSON.stringify([failure(1), plain]));
+  });
+
+  test("goes on where an earlier life ended", () => {
+    const memory = disk();
+    new FailureFile(memory, PATH).append([failure(1)], nothingElse);
+    const file = new FailureFile(memory, PATH);
+    file.read();
+    file.append([failure(2)], nothingElse);
+    expect(reread(memory).map(({ time }) => time)).toEqual([1, 2]);
+  });
+
+  test("knows a failure that was counted again as one, at the place where it was counted last", () => {
+    const memory = disk();
+    const file = new FailureFile(memory, PATH);
+    file.append([failure(1), failure(2)], nothingElse);
+    file.append([failure(1, { count: 4 })], nothingElse);
+    expect(reread(memory).map(({ time, count }) => [time, count])).toEqual([
+      [2, 1],
+      [1, 4],
+    ]);
+  });
+
+  test("passes over what is no failure, such as a line that was cut", () => {
+    const memory = disk();
+    const file = new FailureFile(memory, PATH);
+    file.append([failure(1), failure(2)], nothingElse);
+    const handle = memory.open(PATH, "write");
+    handle.truncate(handle.size() - 9);
+    handle.write(Buffer.from('\n{"time":"x"}\n[]\nnull\n{"conflict":{}}\n'), handle.size());
+    handle.close();
+    expect(reread(memory).map(({ time }) => time)).toEqual([1]);
+  });
+
+  test("is written anew, with what is remembered, when it has become long", () => {
+    const memory = disk();
+    const file = new FailureFile(memory, PATH);
+    const subject = "x".repeat(500);
+    const many = Array.from({ length: 1000 }, (_, index) => failure(index, { subject }));
+    let rewritten = 0;
+    for (let round = 0; round < 30; round++) {
+      file.append(many, () => {
+        rewritten++;
+        return many.slice(-10);
+      });
+    }
+    expect(rewritten).toBeGreaterThan(1);
+    expect(memory.readFile(PATH).length).toBeLessThan(6 * 1024 * 1024);
+    expect(memory.list("/state")).toEqual(["failures.log"]);
+    expect(reread(memory).length).toBeGreaterThanOrEqual(10);
+  });
+
+  test("is written anew after the disk has failed in the middle of a line", () => {
+    const memory = disk();
+    const file = new FailureFile(memory, PATH);
+    file.append([failure(1)], nothingElse);
+    const open = memory.open.bind(memory);
+    memory.open = (path, mode) => {
+      const opened = open(path, mode);
+      opened.write = () => {
+        throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+      };
+      return opened;
+    };
+    expect(() => {
+      file.append([failure(2)], nothingElse);
+    }).toThrow("ENOSPC");
+    memory.open = open;
+    file.append([failure(3)], () => [failure(1), failure(2), failure(3)]);
+    expect(reread(memory).map(({ time }) => time)).toEqual([1, 2, 3]);
+  });
+});
