@@ -1,7 +1,7 @@
 /**
  * How commits look, for people.
  *
- * Owns the lines of `xs log` and `xs show`. Values are in the notation of the xenstore-* tools, within quotation marks.
+ * Owns the lines of `xs log`, `xs show` and `xs diff`. Values are in the notation of the xenstore-* tools, within quotation marks.
  */
 import { bytesFromText, type ByteString } from "../../protocol/bytes.js";
 import type {
@@ -11,6 +11,7 @@ import type {
   DomainRecordJson,
   NodeStateJson,
 } from "../../protocol/http-api/commit.js";
+import type { DiffPage } from "../../protocol/http-api/history-queries.js";
 import { valueFromJson, type ValueJson } from "../../protocol/http-api/value.js";
 import { escapeValue } from "./escape.js";
 
@@ -42,6 +43,12 @@ export function commitText(commit: CommitJson): ByteString {
     ...changesText(changes),
     ...meanwhileLines(commit),
   ].join("");
+}
+
+/** A difference, all of it. */
+export function diffText({ from, to, changes }: DiffPage): ByteString {
+  const commits = `from  ${summaryLine(from)}to    ${summaryLine(to)}\n`;
+  return commits + (changes.length === 0 ? "no difference\n" : changes.map(changeText).join(""));
 }
 
 function changesText(changes: CommitJson["changes"]): readonly string[] {

@@ -9,6 +9,7 @@ import { bytesFromText, textFromBytes } from "../../protocol/bytes.js";
 import { isXenstoreError, messageOf } from "../xenstore/errors.js";
 import { addChmod } from "./commands/chmod.js";
 import { addControl } from "./commands/control.js";
+import { addDiff } from "./commands/diff.js";
 import { addExists } from "./commands/exists.js";
 import { addList } from "./commands/list.js";
 import { addLog } from "./commands/log.js";
@@ -51,6 +52,7 @@ const COMMANDS: readonly AddCommand[] = [
   addTag,
   addTags,
   addBranches,
+  addDiff,
 ];
 
 const HELP = `

@@ -8,6 +8,7 @@ import type { FastifyPluginCallback } from "fastify";
 import {
   HISTORY_ROUTES,
   LOG_PAGE_MAX,
+  NODES_PAGE_MAX,
   type HistoryQueries,
   type HistoryQuestion,
 } from "../../protocol/http-api/history-queries.js";
@@ -15,6 +16,8 @@ import type { CoreLink } from "./messages.js";
 
 const TEXT = { type: "string", minLength: 1, maxLength: 4096 } as const;
 const DOMID = { type: "integer", minimum: 0, maximum: 65_535 } as const;
+
+const NODES = { type: "integer", minimum: 1, maximum: NODES_PAGE_MAX } as const;
 
 /** The members of each question. */
 const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>>> = {
@@ -29,14 +32,24 @@ const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>
     cursor: TEXT,
   },
   commit: { revision: TEXT },
+  diff: { from: TEXT, to: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
+  tree: { at: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
+  node: { at: TEXT, path: TEXT },
   refs: {},
+};
+
+/** Those that it must have. */
+const REQUIRED: Partial<Readonly<Record<HistoryQuestion, readonly string[]>>> = {
+  diff: ["from", "to"],
+  node: ["path"],
 };
 
 /** The routes. */
 export function historyRoutes(queries: HistoryQueries, core: CoreLink): FastifyPluginCallback {
   return (app, _options, done) => {
     for (const question of Object.keys(HISTORY_ROUTES) as HistoryQuestion[]) {
-      const querystring = { type: "object", properties: MEMBERS[question], additionalProperties: false } as const;
+      const [properties, required] = [MEMBERS[question], REQUIRED[question] ?? []];
+      const querystring = { type: "object", properties, required, additionalProperties: false };
       app.get(HISTORY_ROUTES[question], { schema: { querystring } }, async (request, reply) => {
         const { behind } = await core.ask("flush", undefined);
         if (behind !== undefined) void reply.header("warning", `199 - ${JSON.stringify(headerText(behind))}`);

@@ -40,6 +40,9 @@ export interface MeanwhileJson {
 /** A node's own state. */
 export type NodeStateJson = ValueJson & { readonly perms: readonly string[] };
 
+/** A node of a state. */
+export type NodeJson = NodeStateJson & { readonly path: string };
+
 /** What came where `before` is left out, went where `after` is, and is another where both stand. */
 export type ChangeJson =
   | {

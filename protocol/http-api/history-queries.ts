@@ -6,7 +6,7 @@
  * commit. A question that makes no sense (an unknown revision, path, predicate) is refused with words for people: status 400
  * over HTTP, with a problem document (RFC 9457).
  */
-import type { CommitJson, CommitSummaryJson } from "./commit.js";
+import type { ChangeJson, CommitJson, CommitSummaryJson, NodeJson } from "./commit.js";
 
 /** Which commits of the log, newest first. All that is given must hold. */
 export interface LogQuery {
@@ -57,11 +57,80 @@ export interface RefsJson {
   readonly tags: readonly RefJson[];
 }
 
+/** Most nodes or changes of one page. */
+export const NODES_PAGE_MAX = 1000;
+
+/** What leads from one state to another. */
+export interface DiffQuery {
+  /** A revision. */
+  readonly from: string;
+  /** A revision; it need not be the newer one. */
+  readonly to: string;
+  /** Only this node and those below it; it is refused where neither has it. Everything unless given, or where it is `/`. */
+  readonly path?: string | undefined;
+  /** At most so many, `NODES_PAGE_MAX` unless given. */
+  readonly limit?: number | undefined;
+  /** Where the page before this one ended: its `next`. `path` is to be the same; the revisions no longer count. */
+  readonly cursor?: string | undefined;
+}
+
+/**
+ * A page of a difference. All pages together have every node that came, went (each of them, not the top alone) or is
+ * another, in the order of `xs ls`; the last page has besides them, however many they are, special paths, quotas and domains.
+ */
+export interface DiffPage {
+  readonly from: CommitSummaryJson;
+  readonly to: CommitSummaryJson;
+  readonly changes: readonly ChangeJson[];
+  /** Where to go on; left out at the end. */
+  readonly next?: string | undefined;
+}
+
+/** The nodes of a state: all that are below one. */
+export interface TreeQuery {
+  /** A revision. HEAD unless given. */
+  readonly at?: string | undefined;
+  /** `/` unless given. */
+  readonly path?: string | undefined;
+  /** At most so many, `NODES_PAGE_MAX` unless given. */
+  readonly limit?: number | undefined;
+  /** Where the page before this one ended: its `next`. `path` is to be the same; the revision no longer counts. */
+  readonly cursor?: string | undefined;
+}
+
+/** A page of nodes. */
+export interface TreePage {
+  /** Whose state it is. */
+  readonly commit: CommitSummaryJson;
+  /** In the order of `xs ls`, without the node itself; left out where there is no such node. */
+  readonly nodes?: readonly NodeJson[] | undefined;
+  /** Where to go on; left out at the end. */
+  readonly next?: string | undefined;
+}
+
+/** One node of a state. */
+export interface NodeQuery {
+  /** A revision. HEAD unless given. */
+  readonly at?: string | undefined;
+  readonly path: string;
+}
+
+/** A node, if there is one. */
+export interface NodeAnswer {
+  /** Whose state it is. */
+  readonly commit: CommitSummaryJson;
+  /** Left out where there is no such node. */
+  readonly node?: NodeJson | undefined;
+}
+
 /** Each question with its answer. */
 export interface HistoryAnswers {
   log: { readonly query: LogQuery; readonly answer: LogPage };
   commit: { readonly query: CommitQuery; readonly answer: CommitJson };
   refs: { readonly query: Readonly<Record<string, never>>; readonly answer: RefsJson };
+  diff: { readonly query: DiffQuery; readonly answer: DiffPage };
+  tree: { readonly query: TreeQuery; readonly answer: TreePage };
+  node: { readonly query: NodeQuery; readonly answer: NodeAnswer };
 }
 
 /** The name of a question. */
@@ -81,6 +150,9 @@ export const HISTORY_ROUTES: Readonly<Record<HistoryQuestion, string>> = {
   log: "/v1/log",
   commit: "/v1/commit",
   refs: "/v1/refs",
+  diff: "/v1/diff",
+  tree: "/v1/tree",
+  node: "/v1/node",
 };
 
 /** The question makes no sense, or there is no such thing; the message says what would be right. */

@@ -245,9 +245,9 @@ describe("what no commit tells", () => {
     const tx = await client.must("TRANSACTION_START", [""]);
     const options = { txId: Number(tx) };
     await client.must("READ", ["/a"], options);
-    expect(resultOf(await client.call("WRITE", `/b\01`, options))).toBe("OK");
+    expect(resultOf(await client.call("WRITE", "/b\x001", options))).toBe("OK");
     const other = await daemon.connect();
-    expect(resultOf(await other.call("WRITE", `/a\02`))).toBe("OK");
+    expect(resultOf(await other.call("WRITE", "/a\x002"))).toBe("OK");
     expect(resultOf(await client.call("TRANSACTION_END", "T\0", options))).toBe("EAGAIN");
     const out = await mustXs("why", tx);
     expect(out).toMatch(/^transaction \d+ of socket-\d+ \(domain 0\) ended in EAGAIN at /);

@@ -3,44 +3,14 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hashObject, type Oid } from "../../daemon/history/object/oid.js";
-import type { GitObject } from "../../daemon/history/object/pack-decode.js";
-import { encodeRoot } from "../../daemon/history/object/root-encoder.js";
 import { changesBetween } from "../../daemon/history/query/recorded-changes.js";
-import { MissingObjectError } from "../../daemon/history/repository/errors.js";
-import { ObjectReader } from "../../daemon/history/repository/object-reader.js";
 import type { Change } from "../../daemon/store/commit.js";
 import { applyChanges, diffRoots, sameRoot } from "../../daemon/store/diff.js";
 import { emptyRoot, type Root } from "../../daemon/store/root.js";
 import type { Seq } from "../../protocol/identifiers.js";
-import { createMemoryFileSystem } from "../support/memory-file-system.js";
+import { EncodedObjects } from "../support/encoded-objects.js";
 import { propertyParameters } from "../support/seed.js";
 import { arbitraryEdit, editRoot, rootOfEdits } from "./history-generator.js";
-
-/** Reads what was encoded, and counts. */
-class EncodedObjects extends ObjectReader {
-  reads = 0;
-  readonly #objects = new Map<Oid, GitObject>();
-
-  constructor() {
-    super(createMemoryFileSystem(), "/nowhere");
-  }
-
-  encode(root: Root): Oid {
-    return encodeRoot(root, (type, content) => {
-      const oid = hashObject(type, content);
-      this.#objects.set(oid, { type, data: Buffer.from(content, "latin1") });
-      return oid;
-    });
-  }
-
-  override read(oid: Oid): GitObject {
-    this.reads++;
-    const object = this.#objects.get(oid);
-    if (object === undefined) throw new MissingObjectError(oid, "memory");
-    return object;
-  }
-}
 
 const edits = fc.array(arbitraryEdit, { maxLength: 30 });
 

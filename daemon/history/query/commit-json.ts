@@ -61,7 +61,7 @@ export function changeJson(change: Change): ChangeJson {
 }
 
 /** A node's own state. */
-function stateJson({ value, perms }: NodeState): NodeStateJson {
+export function stateJson({ value, perms }: NodeState): NodeStateJson {
   return { ...valueJson(value), perms: permsJson(perms) };
 }
 

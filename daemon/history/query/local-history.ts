@@ -7,12 +7,14 @@ import type { HistoryAnswers, HistoryQueries, HistoryQuestion } from "../../../p
 import type { Microseconds } from "../../../protocol/identifiers.js";
 import type { Clock } from "../../platform/clock.js";
 import { commitJson } from "./commit-json.js";
+import { diffPage } from "./diff-page.js";
 import type { History } from "./history.js";
 import { logPage } from "./log-page.js";
 import { refusing, type Question } from "./question.js";
 import { listRefs } from "./refs.js";
 import { resolveRevision } from "./resolve-revision.js";
 import { showCommit } from "./show.js";
+import { nodeAnswer, treePage } from "./tree-page.js";
 
 type Answerer<Name extends HistoryQuestion> = (
   question: Question,
@@ -21,6 +23,9 @@ type Answerer<Name extends HistoryQuestion> = (
 
 const ANSWERERS: { readonly [Name in HistoryQuestion]: Answerer<Name> } = {
   log: logPage,
+  diff: diffPage,
+  tree: treePage,
+  node: nodeAnswer,
   commit: ({ view, now }, { revision = "HEAD" }) => commitJson(showCommit(view, resolveRevision(view, revision, now))),
   refs: ({ view }) => listRefs(view),
 };

@@ -13,11 +13,8 @@ import { summaryJson } from "./commit-json.js";
 import { summarizeCommit } from "./commit-summary.js";
 import { walkLog, type LogFilter, type LogRange } from "./log.js";
 import { queriedPath } from "./queried-path.js";
-import { beginningOf, type Question } from "./question.js";
+import { beginningOf, PAGE_MILLISECONDS_MAX, type Question } from "./question.js";
 import { resolveRevision } from "./resolve-revision.js";
-
-/** Longest that a page looks for commits. */
-const PAGE_MILLISECONDS_MAX = 100;
 
 const CURSOR = /^([0-9a-f]{40})\.\.([0-9a-f]{40})?$/;
 

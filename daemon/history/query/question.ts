@@ -9,6 +9,9 @@ import { isForeignHistory, type HistoryView } from "./history.js";
 import { resolveRevision } from "./resolve-revision.js";
 import { BeforeHistoryError, RevisionError } from "./revision.js";
 
+/** Longest that one page of an answer is worked on; what was found by then is told, and where to go on. */
+export const PAGE_MILLISECONDS_MAX = 100;
+
 /** A history as of one moment, and when it was asked. */
 export interface Question {
   readonly view: HistoryView;

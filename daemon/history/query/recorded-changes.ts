@@ -1,66 +1,45 @@
 /**
  * What changed between two recorded roots, from their tree objects alone.
  *
- * Owns the comparison. Neither root is decoded: directories with one oid are equal, so that the cost is that of what differs,
+ * Owns what a change of a root is there: of nodes (`recorded-walk.ts` finds them), and of what stands beside them. Neither root is decoded: directories with one oid are equal, so that the cost is that of what differs,
  * a tree object for each level of it on either side. What it finds is what `diffRoots` finds between the decoded roots.
- *
- * Like `read-path.ts` it believes nothing: whoever can write to the repository can write any tree.
  */
-import type { ByteString } from "../../../protocol/bytes.js";
-import { parseDomid, type Domid, type Path } from "../../../protocol/identifiers.js";
-import { childPath, ROOT_PATH, SPECIAL_PATHS, type SpecialPath } from "../../../protocol/path.js";
+import { parseDomid, type Domid } from "../../../protocol/identifiers.js";
+import { ROOT_PATH, SPECIAL_PATHS, type SpecialPath } from "../../../protocol/path.js";
 import { samePerms, type Perms } from "../../../protocol/perms.js";
-import type { Change, NodeState } from "../../store/commit.js";
+import type { Change } from "../../store/commit.js";
 import type { QuotaName } from "../../store/quota.js";
 import { emptyRoot, type DomainRecord } from "../../store/root.js";
 import {
   DOMAINS_DIRECTORY,
   parseDomainFile,
-  parsePermsFile,
   parseQuotasFile,
   parseSpecialFile,
-  PERMS_FILE,
   QUOTAS_FILE,
   SPECIAL_FILE,
-  VALUE_FILE,
 } from "../object/dot-file.js";
-import { hashObject, type Oid } from "../object/oid.js";
-import { isDirectoryKey, parseTree } from "../object/tree-object.js";
+import type { Oid } from "../object/oid.js";
 import type { ObjectReader } from "../repository/object-reader.js";
 import { ForeignDirectoryError, readBlob } from "../repository/read-path.js";
-
-/** A node as its tree has it. */
-interface RecordedNode {
-  readonly perms: Perms;
-  /** Of the blob with the value. */
-  readonly value: Oid;
-  /** Undefined without children. */
-  readonly directory: Directory | undefined;
-}
-
-/** A tree object, read. */
-interface Directory {
-  readonly oid: Oid;
-  /** By key; the dot files too. */
-  readonly entries: ReadonlyMap<string, Oid>;
-  readonly own: Perms;
-  readonly exceptions: ReadonlyMap<string, Perms>;
-}
-
-/** A node that differs, or may. */
-interface Pair {
-  readonly path: Path;
-  readonly before: RecordedNode | undefined;
-  readonly after: RecordedNode | undefined;
-}
-
-const EMPTY_VALUE: Oid = hashObject("blob", "");
+import {
+  EMPTY_VALUE,
+  nodeOfDirectory,
+  readDirectory,
+  readEntries,
+  readFile,
+  type Directory,
+  type UnreadNode,
+} from "./recorded-directory.js";
+import { walkDifferences, type NodeChange } from "./recorded-walk.js";
 
 /** How changes are told. */
 export interface ChangesOptions {
   /** Tell each node that went; else the top of what went alone, as a commit's own changes do. */
   readonly listsRemoved?: boolean;
 }
+
+/** What belongs to a root besides its nodes. */
+type OtherChange = Exclude<Change, NodeChange>;
 
 /**
  * The net changes that lead from one recorded root to another: nodes in the order of their paths (so parents before
@@ -74,99 +53,42 @@ export function changesBetween(
   reader: ObjectReader,
   before: Oid | undefined,
   after: Oid,
-  { listsRemoved = false }: ChangesOptions = {},
+  options: ChangesOptions = {},
 ): Change[] {
   if (before === after) return [];
   const from = before === undefined ? undefined : readDirectory(reader, before);
   const to = readDirectory(reader, after);
-  const top = from === undefined ? nothingRecorded() : nodeOfDirectory(from);
+  const top = { path: ROOT_PATH, before: from === undefined ? NOTHING_RECORDED : topOf(from), after: topOf(to) };
   return [
-    ...nodeChanges(reader, { path: ROOT_PATH, before: top, after: nodeOfDirectory(to) }, listsRemoved),
-    ...specialChanges(reader, from, to),
-    ...quotaChanges(reader, from, to),
-    ...domainChanges(reader, from, to),
+    ...[...walkDifferences(reader, top, options)].sort((left, right) => (left.path < right.path ? -1 : 1)),
+    ...changesBesideNodes(reader, from, to),
   ];
 }
 
-function nothingRecorded(): RecordedNode {
-  return { perms: emptyRoot().node.perms, value: EMPTY_VALUE, directory: undefined };
+/**
+ * What changed between two recorded roots besides their nodes: perms of special paths, then quotas, then domains.
+ *
+ * @param from - the top of a root; undefined for the state before the first commit
+ * @param to - the top of a root
+ * @throws as `changesBetween`
+ */
+export function changesBesideNodes(reader: ObjectReader, from: Directory | undefined, to: Directory): OtherChange[] {
+  return [...specialChanges(reader, from, to), ...quotaChanges(reader, from, to), ...domainChanges(reader, from, to)];
 }
 
-function nodeChanges(reader: ObjectReader, top: Pair, listsRemoved: boolean): Change[] {
-  const changes: (Change & { readonly kind: "node" })[] = [];
-  const pending: Pair[] = [top];
-  for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
-    const { path, before, after } = pair;
-    if (before === undefined || after === undefined || !isSameState(before, after)) {
-      changes.push({ kind: "node", path, before: stateOf(reader, before), after: stateOf(reader, after) });
-    }
-    if (after !== undefined || listsRemoved) pushChildren(reader, pair, pending);
-  }
-  return changes.sort((left, right) => (left.path < right.path ? -1 : 1));
+const NOTHING_RECORDED: UnreadNode = {
+  directoryOid: undefined,
+  node: () => ({ perms: emptyRoot().node.perms, value: EMPTY_VALUE, directory: undefined }),
+};
+
+function topOf(directory: Directory): UnreadNode {
+  return { directoryOid: directory.oid, node: () => nodeOfDirectory(directory) };
 }
 
-function isSameState(left: RecordedNode, right: RecordedNode): boolean {
-  return left.value === right.value && samePerms(left.perms, right.perms);
-}
-
-function stateOf(reader: ObjectReader, node: RecordedNode | undefined): NodeState | undefined {
-  return node === undefined ? undefined : { value: readValue(reader, node.value), perms: node.perms };
-}
-
-function readValue(reader: ObjectReader, oid: Oid): ByteString {
-  // The empty value of a directory has no file.
-  return oid === EMPTY_VALUE ? "" : readBlob(reader, oid);
-}
-
-function pushChildren(reader: ObjectReader, { path, before, after }: Pair, pending: Pair[]): void {
-  const from = before?.directory;
-  const to = after?.directory;
-  for (const name of new Set([...namesOf(from), ...namesOf(to)])) {
-    const was = childOf(reader, from, name);
-    const is = childOf(reader, to, name);
-    const isSame =
-      was !== undefined &&
-      is !== undefined &&
-      was.directoryOid === is.directoryOid &&
-      (was.directoryOid !== undefined || isSameState(was.node(), is.node()));
-    if (!isSame) pending.push({ path: childPath(path, name), before: was?.node(), after: is?.node() });
-  }
-}
-
-function* namesOf(directory: Directory | undefined): Generator<string> {
-  if (directory === undefined) return;
-  for (const key of directory.entries.keys()) {
-    if (!key.startsWith(".")) yield isDirectoryKey(key) ? key.slice(0, -1) : key;
-  }
-}
-
-/** A child that is not read unless it must be. */
-interface Child {
-  /** Undefined without children. */
-  readonly directoryOid: Oid | undefined;
-  node(): RecordedNode;
-}
-
-function childOf(reader: ObjectReader, parent: Directory | undefined, name: string): Child | undefined {
-  if (parent === undefined) return undefined;
-  const directoryOid = parent.entries.get(`${name}/`);
-  if (directoryOid !== undefined) {
-    return { directoryOid, node: () => nodeOfDirectory(readDirectory(reader, directoryOid)) };
-  }
-  const value = parent.entries.get(name);
-  if (value === undefined) return undefined;
-  const perms = parent.exceptions.get(name) ?? parent.own;
-  return { directoryOid: undefined, node: () => ({ perms, value, directory: undefined }) };
-}
-
-function nodeOfDirectory(directory: Directory): RecordedNode {
-  return { perms: directory.own, value: directory.entries.get(VALUE_FILE) ?? EMPTY_VALUE, directory };
-}
-
-function specialChanges(reader: ObjectReader, from: Directory | undefined, to: Directory): Change[] {
+function specialChanges(reader: ObjectReader, from: Directory | undefined, to: Directory): OtherChange[] {
   const before = from === undefined ? emptyRoot().special : specialOf(reader, from);
   const after = specialOf(reader, to);
-  return SPECIAL_PATHS.flatMap((path): Change[] => {
+  return SPECIAL_PATHS.flatMap((path): OtherChange[] => {
     const was = before.get(path);
     const is = after.get(path);
     if (was === undefined || is === undefined || samePerms(was, is)) return [];
@@ -181,7 +103,7 @@ function specialOf(reader: ObjectReader, top: Directory): ReadonlyMap<SpecialPat
   return special;
 }
 
-function quotaChanges(reader: ObjectReader, from: Directory | undefined, to: Directory): Change[] {
+function quotaChanges(reader: ObjectReader, from: Directory | undefined, to: Directory): OtherChange[] {
   const before = quotasOf(reader, from);
   const after = quotasOf(reader, to);
   const names = [...new Set([...before.keys(), ...after.keys()])].sort();
@@ -198,7 +120,7 @@ function quotasOf(reader: ObjectReader, top: Directory | undefined): ReadonlyMap
   return quotas;
 }
 
-function domainChanges(reader: ObjectReader, from: Directory | undefined, to: Directory): Change[] {
+function domainChanges(reader: ObjectReader, from: Directory | undefined, to: Directory): OtherChange[] {
   const before = domainFilesOf(reader, from);
   const after = domainFilesOf(reader, to);
   const domids = [...new Set([...before.keys(), ...after.keys()])].sort((left, right) => left - right);
@@ -230,25 +152,4 @@ function domainOf(reader: ObjectReader, file: Oid | undefined): DomainRecord | u
   const record = parseDomainFile(readBlob(reader, file));
   if (record === undefined) throw new ForeignDirectoryError(file, "it is no record of a domain");
   return record;
-}
-
-function readDirectory(reader: ObjectReader, oid: Oid): Directory {
-  const entries = readEntries(reader, oid);
-  const file = entries.get(PERMS_FILE);
-  const perms = file === undefined ? undefined : parsePermsFile(readBlob(reader, file));
-  if (perms === undefined) throw new ForeignDirectoryError(oid, `it has no ${PERMS_FILE} that lists perms`);
-  return { oid, entries, ...perms };
-}
-
-function readEntries(reader: ObjectReader, oid: Oid): ReadonlyMap<string, Oid> {
-  const { type, data } = reader.read(oid);
-  const listed = type === "tree" ? parseTree(data) : undefined;
-  if (listed === undefined)
-    throw new ForeignDirectoryError(oid, `it is ${type === "tree" ? "malformed" : `a ${type}`}`);
-  return new Map(listed.keys.map((key, index) => [key, listed.oids[index] as Oid]));
-}
-
-function readFile(reader: ObjectReader, directory: Directory, name: string): ByteString | undefined {
-  const oid = directory.entries.get(name);
-  return oid === undefined ? undefined : readBlob(reader, oid);
 }

@@ -23,6 +23,7 @@ const COMMANDS = [
   "control",
   "log",
   "show",
+  "diff",
 ];
 
 describe("runProgram", () => {

@@ -1,0 +1,64 @@
+/**
+ * Pages of nodes.
+ *
+ * Owns what bounds a page, by nodes and by time, and the cursor that says where the next one begins: the oids of the commits
+ * that are asked about, so that all pages belong to the moment of the first, and the node that was told last.
+ */
+import { NODES_PAGE_MAX, QueryError } from "../../../protocol/http-api/history-queries.js";
+import type { Domid, Path } from "../../../protocol/identifiers.js";
+import { isAtOrBelow, parsePath } from "../../../protocol/path.js";
+import { hexFromOid, oidFromHex } from "../object/oid.js";
+import type { FoundCommit } from "../repository/find-commit.js";
+import { PAGE_MILLISECONDS_MAX, type Question } from "./question.js";
+import type { NodeChange } from "./recorded-walk.js";
+
+/** Where a page begins. */
+export interface NodeCursor {
+  readonly commits: readonly FoundCommit[];
+  /** The node that was told last. */
+  readonly behind: Path;
+}
+
+const CURSOR = /^([0-9a-f]{40}(?:\.\.[0-9a-f]{40})*):(\/.*)$/;
+
+/** Writes a cursor. */
+export function serializeNodeCursor({ commits, behind }: NodeCursor): string {
+  return `${commits.map(({ oid }) => hexFromOid(oid)).join("..")}:${behind}`;
+}
+
+/**
+ * Reads a cursor.
+ *
+ * @param count - how many commits it names
+ * @param top - at or below which its node must be
+ * @throws QueryError; what `HistoryView.commit` throws
+ */
+export function parseNodeCursor(
+  { view }: Question,
+  text: string,
+  { count, top }: { readonly count: number; readonly top: Path },
+): NodeCursor {
+  const [, oids = "", path = ""] = CURSOR.exec(text) ?? [];
+  const behind = parsePath(path, 0 as Domid);
+  const commits = oids.split("..");
+  if (behind === undefined || commits.length !== count || !isAtOrBelow(behind, top)) {
+    throw new QueryError(`${JSON.stringify(text)} is no cursor of ${top}: give the "next" of a page`);
+  }
+  return { commits: commits.map((oid) => view.commit(oidFromHex(oid))), behind };
+}
+
+/** What one page has of a walk, and whether that was the end of it. At least one where there is one. */
+export function takePage(
+  { clock }: Question,
+  walk: Iterable<NodeChange>,
+  limit = NODES_PAGE_MAX,
+): { readonly found: readonly NodeChange[]; readonly isLast: boolean } {
+  const deadline = clock.monotonicMilliseconds() + PAGE_MILLISECONDS_MAX;
+  const most = Math.max(1, Math.min(limit, NODES_PAGE_MAX));
+  const found: NodeChange[] = [];
+  for (const each of walk) {
+    found.push(each);
+    if (found.length === most || clock.monotonicMilliseconds() > deadline) return { found, isLast: false };
+  }
+  return { found, isLast: true };
+}

@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openHistory, type History } from "../../../../../daemon/history/query/history.js";
+import { localHistory } from "../../../../../daemon/history/query/local-history.js";
+import { nodeAnswer, treePage } from "../../../../../daemon/history/query/tree-page.js";
+import { QueryError, type TreePage, type TreeQuery } from "../../../../../protocol/http-api/history-queries.js";
+import type { Microseconds } from "../../../../../protocol/identifiers.js";
+import { createNodeClock } from "../../../../../daemon/platform/node-clock.js";
+import { diskWithRepository, openRecorder, recordAndSeal, REPOSITORY } from "../../../../support/recorded-history.js";
+
+let history: History;
+
+beforeAll(() => {
+  const memory = diskWithRepository();
+  const recorder = openRecorder(memory);
+  recordAndSeal(recorder, 10);
+  recorder.close();
+  history = openHistory(memory, REPOSITORY);
+});
+afterAll(() => {
+  history.close();
+});
+
+const clock = { monotonicMilliseconds: () => 0 };
+
+function ask(query: TreeQuery): TreePage {
+  return treePage({ view: history.view(), now: 0 as Microseconds, clock }, query);
+}
+
+/** The paths of all pages, page by page. */
+function pagesOf(query: TreeQuery): string[][] {
+  const pages: string[][] = [];
+  for (let cursor: string | undefined; ;) {
+    const { nodes = [], next } = ask({ ...query, cursor });
+    pages.push(nodes.map(({ path }) => path));
+    if (next === undefined) return pages;
+    cursor = next;
+  }
+}
+
+const DEVICE = "/local/domain/1/device";
+const BELOW = ["/vbd", "/vbd/51712", "/vbd/51712/ring-ref", "/vbd/51712/state", "/vif", "/vif/0", "/vif/0/state"].map(
+  (rest) => DEVICE + rest,
+);
+
+describe("treePage", () => {
+  test("tells the commit, and the nodes below a path with value and perms", () => {
+    const { commit, nodes, next } = ask({ at: "@{7}", path: "/local/domain/1/device/vbd/51712" });
+    expect([commit.seq, next]).toEqual([7, undefined]);
+    expect(nodes).toEqual([
+      { path: "/local/domain/1/device/vbd/51712/ring-ref", value: "8", perms: ["n0"] },
+      { path: "/local/domain/1/device/vbd/51712/state", value: "7", perms: ["n0"] },
+    ]);
+  });
+
+  test("is about HEAD and / unless told", () => {
+    const { commit, nodes = [] } = ask({});
+    expect([commit.seq, nodes[0]?.path, nodes.length]).toEqual([10, "/local", 2 + 3 * 14]);
+  });
+
+  test("goes on where the page before ended", () => {
+    expect(pagesOf({ path: DEVICE })).toEqual([BELOW]);
+    expect(pagesOf({ path: DEVICE, limit: 3 })).toEqual([BELOW.slice(0, 3), BELOW.slice(3, 6), BELOW.slice(6)]);
+    expect(pagesOf({ path: DEVICE, limit: 1 })).toEqual([...BELOW.map((path) => [path]), []]);
+  });
+
+  test("keeps to the commit of its first page", () => {
+    const { next } = ask({ at: "@{3}", limit: 2 });
+    expect(ask({ cursor: next }).commit.seq).toBe(3);
+  });
+
+  test("has no nodes where there is no such node, and none below one without children", () => {
+    expect(ask({ path: "/nowhere" })).toEqual({ commit: expect.objectContaining({ seq: 10 }) as unknown });
+    expect(ask({ path: `${DEVICE}/vif/0/state` }).nodes).toEqual([]);
+  });
+
+  test("refuses a path and a cursor that make no sense", () => {
+    expect(() => ask({ path: "local" })).toThrow(QueryError);
+    expect(() => ask({ cursor: "x" })).toThrow(QueryError);
+    const { next } = ask({ path: DEVICE, limit: 1 });
+    expect(() => ask({ path: "/local/domain/2", cursor: next })).toThrow(QueryError);
+  });
+});
+
+describe("nodeAnswer", () => {
+  test("tells a node, or that there is none", async () => {
+    const path = `${DEVICE}/vbd/51712/state`;
+    const queries = localHistory(history, createNodeClock());
+    const { commit, node } = await queries.ask("node", { at: "@{4}", path });
+    expect([commit.seq, node]).toEqual([4, { path, value: "4", perms: ["n0"] }]);
+    const question = { view: history.view(), now: 0 as Microseconds, clock };
+    expect(nodeAnswer(question, { path: "/nowhere" })).toEqual({
+      commit: expect.objectContaining({ seq: 10 }) as unknown,
+      node: undefined,
+    });
+    expect(nodeAnswer(question, { path: "/" }).node).toEqual({ path: "/", value: "", perms: ["n0"] });
+  });
+});
