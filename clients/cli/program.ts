@@ -10,6 +10,7 @@ import { isXenstoreError, messageOf } from "../xenstore/errors.js";
 import { addChmod } from "./commands/chmod.js";
 import { addControl } from "./commands/control.js";
 import { addDiff } from "./commands/diff.js";
+import { addDump } from "./commands/dump.js";
 import { addExists } from "./commands/exists.js";
 import { addList } from "./commands/list.js";
 import { addLog } from "./commands/log.js";
@@ -53,6 +54,7 @@ const COMMANDS: readonly AddCommand[] = [
   addTags,
   addBranches,
   addDiff,
+  addDump,
 ];
 
 const HELP = `

@@ -24,6 +24,7 @@ const COMMANDS = [
   "log",
   "show",
   "diff",
+  "dump",
 ];
 
 describe("runProgram", () => {
