@@ -13,7 +13,7 @@ import type {
 } from "../../protocol/http-api/commit.js";
 import type { DiffPage } from "../../protocol/http-api/history-queries.js";
 import { valueFromJson, type ValueJson } from "../../protocol/http-api/value.js";
-import { escapeValue } from "./escape.js";
+import { escapeValue } from "../../protocol/escape.js";
 
 type NodeChange = Extract<ChangeJson, { readonly kind: "node" }>;
 type Perms = readonly string[];

@@ -5,7 +5,7 @@
  */
 import { bytesFromText, type ByteString } from "../../protocol/bytes.js";
 import { serializePermission, type Perms } from "../../protocol/perms.js";
-import { escapeValue } from "./escape.js";
+import { escapeValue } from "../../protocol/escape.js";
 
 /** A node as `ls` shows it. */
 export interface ListedNode {

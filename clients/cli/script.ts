@@ -8,7 +8,7 @@
 import type { ByteString } from "../../protocol/bytes.js";
 import { parsePerms, type Perms } from "../../protocol/perms.js";
 import type { Transaction } from "../xenstore/transaction.js";
-import { readEscape } from "./escape.js";
+import { readEscape } from "../../protocol/escape.js";
 import { usageError } from "./exit.js";
 
 /** What a line of a script gave. */

@@ -5,7 +5,7 @@ import { Option, type Command } from "commander";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
 import { valueJson } from "../../../protocol/http-api/value.js";
 import { examples, type CliContext } from "../context.js";
-import { escapeValue } from "../escape.js";
+import { escapeValue } from "../../../protocol/escape.js";
 import { jsonArray } from "../format.js";
 import { withHistory } from "../history-source.js";
 import { RecordedTree } from "../recorded-tree.js";

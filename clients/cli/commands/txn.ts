@@ -8,7 +8,7 @@ import { permsJson, valueJson } from "../../../protocol/http-api/value.js";
 import { isXenstoreError, messageOf } from "../../xenstore/errors.js";
 import type { Transaction } from "../../xenstore/transaction.js";
 import { examples, type CliContext } from "../context.js";
-import { escapeValue } from "../escape.js";
+import { escapeValue } from "../../../protocol/escape.js";
 import { ExitError, EXIT_FAILURE } from "../exit.js";
 import { jsonArray, permsText } from "../format.js";
 import { parseScript, SCRIPT_USAGES, type LineResult, type ScriptLine } from "../script.js";

@@ -4,7 +4,7 @@
 import { Option, type Command } from "commander";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
 import { examples, type CliContext } from "../context.js";
-import { unescapeValue } from "../escape.js";
+import { unescapeValue } from "../../../protocol/escape.js";
 import { usageError } from "../exit.js";
 import { together } from "./together.js";
 

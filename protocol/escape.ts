@@ -5,7 +5,7 @@
  * is, backslash doubled, `\t \n \r`, bytes below 8 as three octal digits (`\001`), all others as `\xHH`. Quotes are not
  * escaped. `unescapeValue(escapeValue(x))` is x.
  */
-import type { ByteString } from "../../protocol/bytes.js";
+import type { ByteString } from "./bytes.js";
 
 const LETTERS: ReadonlyMap<string, string> = new Map([
   ["\t", "\\t"],

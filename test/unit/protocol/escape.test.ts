@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { escapeValue, readEscape, unescapeValue } from "../../../../clients/cli/escape.js";
-import { propertyParameters } from "../../../support/seed.js";
+import { escapeValue, readEscape, unescapeValue } from "../../../protocol/escape.js";
+import { propertyParameters } from "../../support/seed.js";
 
 const everyByte = String.fromCharCode(...Array(256).keys());
 
