@@ -8,6 +8,7 @@ import { packageVersion } from "../../daemon/platform/package-version.js";
 import { bytesFromText, textFromBytes } from "../../protocol/bytes.js";
 import { isXenstoreError, messageOf } from "../xenstore/errors.js";
 import { addChmod } from "./commands/chmod.js";
+import { addCompletion } from "./commands/completion.js";
 import { addControl } from "./commands/control.js";
 import { addDiff } from "./commands/diff.js";
 import { addDump } from "./commands/dump.js";
@@ -55,6 +56,7 @@ const COMMANDS: readonly AddCommand[] = [
   addBranches,
   addDiff,
   addDump,
+  addCompletion,
 ];
 
 const HELP = `

@@ -10,7 +10,7 @@
 import { flattenBytes } from "../../protocol/bytes.js";
 import type { Path, Seq } from "../../protocol/identifiers.js";
 import type { ListingNode } from "../../protocol/listing/parse-listing.js";
-import { isAtOrBelow, parentPath, ROOT_PATH } from "../../protocol/path.js";
+import { parentPath, ROOT_PATH } from "../../protocol/path.js";
 import { internPerms, type Perms } from "../../protocol/perms.js";
 import type { Change, NodeState } from "./commit.js";
 import { diffRoots } from "./diff.js";
@@ -32,8 +32,6 @@ export function changesToListing(before: Root, nodes: readonly ListingNode[], to
   for (const listed of nodes) {
     const { path } = listed;
     const old = getNode(before, path);
-    const isKept = listed.isImplied && !isAtOrBelow(path, top) && old !== undefined;
-    if (isKept) continue;
     const set = setNode(
       node,
       path,

@@ -63,7 +63,7 @@ const LOG_PREFIXES: readonly RegExp[] = [
   // The hypervisor's console: (XEN), (d1)
   /^\((?:XEN|d[0-9]+)\) ?/,
   // Kernel messages and many programs: [   12.345678]
-  /^\[[^\]]*[0-9][^\]]*\] ?/,
+  /^\[(?=[^\]0-9]{0,80}[0-9])[^\]]{0,80}\] ?/,
   // syslog: Nov 28 12:45:55 host program[1]:
   /^[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}\S* \S+ [^\s:]+: ?/,
   // 2026-11-28T12:45:55.5+00:00, with or without host and program

@@ -25,6 +25,7 @@ const COMMANDS = [
   "show",
   "diff",
   "dump",
+  "completion",
 ];
 
 describe("runProgram", () => {

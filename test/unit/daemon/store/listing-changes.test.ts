@@ -52,6 +52,16 @@ describe("changesToListing", () => {
     ]);
   });
 
+  test("does not give it the perms of a node above, which is what it would have if it came", () => {
+    expect(changed('/a = "1"   (n0)\n/a/b/y = "1"   (n8)\n/a/z/y = "1"   (n8)\n')).toEqual([
+      "/a/b/y=1 n8",
+      "/a/b=2 n5 r7",
+      "/a/z/y=1 n8",
+      "/a/z= n0",
+      "/a=1 n0",
+    ]);
+  });
+
   test("keeps a value whose beginning the listing has, and takes the beginning of another", () => {
     const store = rootOf('/a = "12345"   (n0)\n/b = "12345"   (n0)\n');
     expect(linesOf(rootOf('/a = "123\\..."\n/b = "9\\..."\n', store))).toEqual(["/a=12345 n0", "/b=9 n0"]);

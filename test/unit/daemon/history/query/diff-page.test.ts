@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { diffPage } from "../../../../../daemon/history/query/diff-page.js";
 import { openHistory, type History } from "../../../../../daemon/history/query/history.js";
 import { QueryError, type DiffPage, type DiffQuery } from "../../../../../protocol/http-api/history-queries.js";
+import type { Change } from "../../../../../daemon/store/commit.js";
 import type { Microseconds } from "../../../../../protocol/identifiers.js";
+import { streamCommit } from "../../../../support/commit-stream.js";
 import type { MemoryFileSystem } from "../../../../support/memory-file-system.js";
 import { diskWithRepository, openRecorder, recordAndSeal, REPOSITORY } from "../../../../support/recorded-history.js";
 
@@ -13,6 +15,9 @@ beforeAll(() => {
   memory = diskWithRepository();
   const recorder = openRecorder(memory);
   recordAndSeal(recorder, 10);
+  const changes: readonly Change[] = [{ kind: "quota", name: "nodes", before: undefined, after: 7 }];
+  recorder.record({ ...streamCommit({ domains: 3 }, 11), changes });
+  recorder.seal();
   recorder.close();
   history = openHistory(memory, REPOSITORY);
 });
@@ -67,6 +72,12 @@ describe("diffPage", () => {
   test("ends a page when it took too long, but never without a change", () => {
     expect(pagesOf({ from: "@{2}", to: "@{10}" }, 60)).toEqual([STATES.slice(0, 2), STATES.slice(2)]);
     expect(pagesOf({ from: "@{2}", to: "@{10}" }, 1000)).toEqual([...STATES.map((path) => [path]), []]);
+  });
+
+  test("has on the last page alone what is not a node, and only where the path is /", () => {
+    const query = { from: "@{2}", to: "@{11}", limit: 2 };
+    expect(pagesOf(query)).toEqual([STATES.slice(0, 2), [...STATES.slice(2), "quota"]]);
+    expect(pagesOf({ ...query, path: "/local" })).toEqual([STATES.slice(0, 2), STATES.slice(2)]);
   });
 
   test("keeps to the commits of its first page", () => {

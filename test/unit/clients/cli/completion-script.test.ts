@@ -1,0 +1,109 @@
+/**
+ * The scripts for shells, in the shells: bash does what it would do for a person, zsh only reads its script.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { beforeAll, describe, expect, test } from "vitest";
+import { programHarness } from "./program-harness.js";
+
+const scripts = new Map<string, string>();
+beforeAll(async () => {
+  const { run } = await programHarness();
+  for (const shell of ["bash", "zsh"]) scripts.set(shell, (await run(["completion", shell])).out);
+});
+
+/** A stand-in for the program: it prints how it was called to standard error, and some nodes. */
+const PROGRAM = `exec 3>&2; xs() { echo "xs $*" >&3; printf '%s\\n' /local/domain /local/domain-x /local/@x /vm '/$(echo x)*'; }`;
+
+interface Completion {
+  readonly words: readonly string[];
+  /** How the program was asked for nodes. */
+  readonly asked: string;
+}
+
+/** Completes the last of the words that bash has split a line into. */
+function complete(line: string, words: readonly string[] = line.split(" ")): Completion {
+  const script = [
+    scripts.get("bash"),
+    PROGRAM,
+    'COMP_LINE=$1; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_POINT=${#COMP_LINE}',
+    '_xs; ((${#COMPREPLY[@]} == 0)) || printf "%s\\n" "${COMPREPLY[@]}"',
+  ].join("\n");
+  const { status, stdout, stderr } = spawnSync("bash", ["-c", script, "bash", line, ...words], { encoding: "utf8" });
+  expect(status).toBe(0);
+  return { words: stdout.split("\n").slice(0, -1), asked: stderr.trimEnd() };
+}
+
+describe("xs completion bash", () => {
+  test("is a script, and is the completion of xs", () => {
+    const bash = (...words: readonly string[]): string =>
+      execFileSync("bash", words, { input: scripts.get("bash"), encoding: "utf8" });
+    expect(bash("-n")).toBe("");
+    const both = `${String(scripts.get("bash"))}\ncomplete -p xs\n`;
+    expect(execFileSync("bash", { input: both, encoding: "utf8" })).toBe("complete -F _xs xs\n");
+  });
+
+  test("completes commands, also behind global options and for help", () => {
+    expect(complete("xs re").words).toEqual(["read"]);
+    expect(complete("xs --json --socket /x/socket re").words).toEqual(["read"]);
+    expect(complete("xs help w").words).toEqual(["write", "watch"]);
+    expect(complete("xs ").words).toContain("completion");
+    expect(complete("xs completion ").words).toEqual(["bash", "zsh"]);
+  });
+
+  test("completes options of the command", () => {
+    expect(complete("xs ls --p").words).toEqual(["--perms"]);
+    expect(complete("xs ls /a --a").words).toEqual(["--at"]);
+    expect(complete("xs log --").words).toEqual(expect.arrayContaining(["--grep", "--count", "--json", "--socket"]));
+    expect(complete("xs write --at").words).toEqual([]);
+  });
+
+  test("asks the daemon for nodes below what is there already", () => {
+    expect(complete("xs read /local/d")).toEqual({
+      words: ["/local/domain", "/local/domain-x"],
+      asked: "xs list -p /local",
+    });
+    expect(complete("xs read /v")).toEqual({ words: ["/vm"], asked: "xs list -p /" });
+    expect(complete("xs read /$").words).toEqual(["/$(echo x)*"]);
+    expect(complete("xs read ").asked).toBe("xs list -p /");
+    expect(complete("xs --socket /x/socket ls -f /vm /local/").asked).toBe("xs --socket /x/socket list -p /local");
+  });
+
+  test("tells nodes from what is no node", () => {
+    const isNode = (line: string): boolean => complete(line).asked !== "";
+    expect(isNode("xs chmod /")).toBe(true);
+    expect(isNode("xs chmod /a /")).toBe(false);
+    expect(isNode("xs diff main /")).toBe(false);
+    expect(isNode("xs diff main v1 /")).toBe(true);
+    expect(isNode("xs log --grep /")).toBe(false);
+    expect(isNode("xs log --grep x /")).toBe(true);
+    expect(isNode("xs watch -n 3 /")).toBe(true);
+    expect(isNode("xs control flush /")).toBe(false);
+  });
+
+  test("completes revisions, files and directories", () => {
+    expect(complete("xs ls --at H").words).toEqual(["HEAD"]);
+    expect(complete("xs show H").words).toEqual(["HEAD"]);
+    expect(complete("xs txn -f package.js").words).toEqual(["package.json"]);
+    expect(complete("xs log --repo packag").words).toEqual([]);
+    expect(complete("xs log --repo clien").words).toEqual(["clients"]);
+  });
+
+  test("is not led astray by what bash splits at", () => {
+    const split = ["xs", "diff", "@", "{1}", "main", "@", "{2}", "/local/d"];
+    expect(complete("xs diff @{1} main@{2} /local/d", split).words).toEqual(["/local/domain", "/local/domain-x"]);
+    expect(complete("xs read /local/@", ["xs", "read", "/local/", "@"]).words).toEqual(["@x"]);
+  });
+});
+
+const hasZsh = spawnSync("zsh", ["-c", "true"]).error === undefined;
+
+describe(`xs completion zsh${hasZsh ? "" : " (not read by zsh: it is not installed)"}`, () => {
+  test("begins with what zsh's completion system looks for", () => {
+    expect(scripts.get("zsh")).toMatch(/^#compdef xs\n/);
+    expect(scripts.get("zsh")).toContain("ls:--at) kind=revision ;;");
+  });
+
+  test.skipIf(!hasZsh)("is a script", () => {
+    expect(execFileSync("zsh", ["-n"], { input: scripts.get("zsh"), encoding: "utf8" })).toBe("");
+  });
+});
