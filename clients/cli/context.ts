@@ -55,8 +55,3 @@ export function createContext(io: CliIo, globalOptions: () => GlobalOptions): Cl
     print: (text) => io.out(bytesFromText(text)),
   };
 }
-
-/** The help text of a command's examples. */
-export function examples(lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}\n`).join("")}`;
-}

@@ -27,8 +27,9 @@ import { addTxn } from "./commands/txn.js";
 import { addWatch } from "./commands/watch.js";
 import { addWhy, addWhyNot } from "./commands/why.js";
 import { addWrite } from "./commands/write.js";
-import { createContext, examples, type AddCommand, type GlobalOptions } from "./context.js";
+import { createContext, type AddCommand, type GlobalOptions } from "./context.js";
 import { ExitError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./exit.js";
+import { examples } from "./help-text.js";
 import type { CliIo } from "./io.js";
 
 /** The commands, in the order of the help. */
@@ -60,11 +61,23 @@ const COMMANDS: readonly AddCommand[] = [
 ];
 
 const HELP = `
-The daemon is the one on --socket; else on $XENSTORED_PATH, on $XENSTORED_RUNDIR/socket, on ./.xenstore/run/socket if
-that exists, or on /run/xenstored/socket. The socket of a guest (RUN/domains/DOMID) gives that guest's view.
+A PATH begins with /, such as /local/domain/5/name. One that does not is below
+the domain's own directory: /local/domain/0, or that of the guest whose socket
+it is. Values are shown as the xenstore-* tools show them: bytes that are not
+printable ASCII as \\n, \\001 or \\xff.
 
-Exit codes: 0 done; 1 the daemon refused or could not be reached, or the answer is no; 2 a bad command line or script;
-130 ended by Ctrl-C. With --json errors are JSON too, on standard error.
+The daemon is the one on --socket; else on $XENSTORED_PATH, on
+$XENSTORED_RUNDIR/socket, on ./.xenstore/run/socket if that exists, or on
+/run/xenstored/socket. The socket of a guest (RUN/domains/DOMID) gives that
+guest's view. A history is the daemon's, or that of the repository that --repo
+names. With $NO_COLOR set nothing has colours.
+
+Exit codes:
+  0    done
+  1    the daemon refused or could not be reached, or the answer is no
+  2    a bad command line or script
+  130  ended by Ctrl-C
+With --json errors are JSON too, on standard error.
 ${examples(["xs ls /local/domain", "xs write /a/b hello && xs read /a/b", "xs watch / & xs rm /a", "xs help txn"])}`;
 
 function createProgram(io: CliIo): Command {
@@ -80,11 +93,16 @@ function createProgram(io: CliIo): Command {
         io.err(text);
       },
     })
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, commandDescription: flowingDescription })
     .exitOverride();
   const context = createContext(io, () => program.opts<GlobalOptions>());
   for (const add of COMMANDS) add(program, context);
   return program;
+}
+
+/** A description whose lines are as long as the terminal has them, not as the source has them; an empty one parts paragraphs. */
+function flowingDescription(command: Command): string {
+  return command.description().replace(/(?<!\n)\n(?!\n)/g, " ");
 }
 
 /** Runs the program with the words after its name; resolves to the exit code. */

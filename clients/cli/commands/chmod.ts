@@ -4,7 +4,8 @@
 import { Option, type Command } from "commander";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
 import { parsePerms, type Perms } from "../../../protocol/perms.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
 import { usageError } from "../exit.js";
 import { badPerms } from "../script.js";
 import { together, type Tree } from "./together.js";
@@ -27,6 +28,7 @@ export function addChmod(program: Command, context: CliContext): void {
     .argument("<perm...>", "permissions, such as n0 r5")
     .addOption(new Option("-r, --recursive", "also set them on all nodes below"))
     .addOption(new Option("-u, --upwards", "also set them on the parents, but not on /"))
+    .addHelpText("after", exitCodes(DAEMON_EXITS))
     .addHelpText("after", examples(["xs chmod /local/domain/5/data n5 r0", "xs chmod -r /vm/abc n0 r5"]))
     .action(async (path: string, words: string[], options: ChmodOptions) => {
       const perms = parsePerms(words);

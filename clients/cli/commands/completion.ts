@@ -3,7 +3,8 @@
  */
 import { Argument, type Command } from "commander";
 import { COMPLETED_SHELLS, completionScript, type CompletedShell } from "../completion-script.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { examples, exitCodes } from "../help-text.js";
 
 /** Adds `xs completion`. */
 export function addCompletion(program: Command, context: CliContext): void {
@@ -15,6 +16,7 @@ export function addCompletion(program: Command, context: CliContext): void {
         "asked of the daemon that the command line names: where none is running, none are completed.",
     )
     .addArgument(new Argument("<shell>", "the shell").choices(COMPLETED_SHELLS))
+    .addHelpText("after", exitCodes({ 0: "done", 2: "a bad command line" }))
     .addHelpText("after", examples(["source <(xs completion bash)", "xs completion zsh > ~/.zfunc/_xs"]))
     .action(async (shell: CompletedShell) => {
       await context.print(completionScript(program, shell));

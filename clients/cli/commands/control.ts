@@ -3,7 +3,8 @@
  */
 import type { Command } from "commander";
 import { bytesFromText, textFromBytes } from "../../../protocol/bytes.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
 import { jsonLine } from "../format.js";
 
 /** Adds `xs control`. */
@@ -14,6 +15,7 @@ export function addControl(program: Command, context: CliContext): void {
     .description("Sends COMMAND to the daemon and prints its answer. `xs control help` lists the commands it has.")
     .argument("<command>", "what to do")
     .argument("[parameter...]", "what the command takes")
+    .addHelpText("after", exitCodes(DAEMON_EXITS))
     .addHelpText("after", examples(["xs control help", "xs control flush", "xs control domain destroy 5"]))
     .action(async (command: string, parameters: string[]) => {
       const reply = await context.withClient((client) =>

@@ -5,7 +5,8 @@ import type { Command } from "commander";
 import type { ChangeJson } from "../../../protocol/http-api/commit.js";
 import type { DiffPage, DiffQuery, HistoryQueries } from "../../../protocol/http-api/history-queries.js";
 import { diffText } from "../commit-text.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import { jsonLine } from "../format.js";
 import { withHistory } from "../history-source.js";
 import { repositoryOption } from "./repository-option.js";
@@ -18,13 +19,13 @@ export function addDiff(program: Command, context: CliContext): void {
     .description(
       "Shows what is not the same after the commit TO as it was after the commit FROM: + came, - went, ~ is another. With\n" +
         "PATH only that node and those below it; else also the permissions of @introduceDomain and @releaseDomain, quotas and\n" +
-        "domains. The commits may be any two, the newer one first too. `xs help log` tells how commits are named.\n" +
-        "The exit code is 0 whether or not there is a difference.",
+        "domains. The commits may be any two, the newer one first too. `xs help log` tells how commits are named.",
     )
     .argument("<from>", "the commit to start from")
     .argument("<to>", "the commit to arrive at")
     .argument("[path]", "a node")
     .addOption(repositoryOption())
+    .addHelpText("after", exitCodes({ ...HISTORY_EXITS, 0: "done, whether or not there is a difference" }))
     .addHelpText(
       "after",
       examples([

@@ -3,7 +3,8 @@
  */
 import type { Command } from "commander";
 import { bytesFromText } from "../../../protocol/bytes.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
 import { ExitError, EXIT_FAILURE } from "../exit.js";
 import { jsonArray } from "../format.js";
 import { together } from "./together.js";
@@ -15,6 +16,14 @@ export function addExists(program: Command, context: CliContext): void {
     .summary("tell by the exit code whether nodes exist")
     .description("Ends with 0 when every PATH exists, else with 1. Prints nothing, unless with --json.")
     .argument("<path...>", "nodes to look for")
+    .addHelpText(
+      "after",
+      exitCodes({
+        0: "every PATH exists",
+        1: "one does not, or the daemon could not be reached",
+        2: DAEMON_EXITS[2] ?? "",
+      }),
+    )
     .addHelpText("after", examples(["if xs exists /local/domain/5; then echo running; fi"]))
     .action(async (paths: string[]) => {
       const answers = await context.withClient((client) =>

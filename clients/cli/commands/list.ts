@@ -3,7 +3,8 @@
  */
 import { Option, type Command } from "commander";
 import { bytesFromText } from "../../../protocol/bytes.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
 import { jsonArray } from "../format.js";
 import { together } from "./together.js";
 
@@ -19,6 +20,7 @@ export function addList(program: Command, context: CliContext): void {
     .description("Prints the names of the children of each PATH, one on each line.")
     .argument("<path...>", "parents")
     .addOption(new Option("-p, --prefix", "print whole paths"))
+    .addHelpText("after", exitCodes(DAEMON_EXITS))
     .addHelpText("after", examples(["xs list /local/domain", "xs list -p /local/domain/5/device"]))
     .action(async (paths: string[], options: ListOptions) => {
       const parents = paths.map(bytesFromText);

@@ -14,9 +14,10 @@ import {
 import { LOG_PAGE_MAX, type HistoryQueries, type LogQuery } from "../../../protocol/http-api/history-queries.js";
 import type { Domid } from "../../../protocol/identifiers.js";
 import { summaryLine } from "../commit-text.js";
-import { examples, type CliContext } from "../context.js";
-import { escapeValue } from "../escape.js";
+import { escapeValue } from "../../../protocol/escape.js";
 import { EXIT_INTERRUPTED, ExitError, usageError } from "../exit.js";
+import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
+import type { CliContext } from "../context.js";
 import { jsonLine } from "../format.js";
 import { withAdmin, withHistory } from "../history-source.js";
 import { parseDomain, parseNumber } from "./parse-number.js";
@@ -45,11 +46,11 @@ export function addLog(program: Command, context: CliContext): void {
     .command("log")
     .summary("show the commits of the history, newest first")
     .description(
-      "Shows a commit on each line: its number, its time (UTC), the beginning of its object id, and what was done. With PATH\n" +
+      "Shows a commit on each line: its number, its time (UTC), the beginning of its object id, and what was done. With PATH " +
         "only those that changed the node or one below it. With --json a commit is an object on a line of its own.\n\n" +
-        "A revision is a branch, a tag, an object id, @{1234} (a commit's number), @{5 minutes ago} or\n" +
+        "A revision is a branch, a tag, an object id, @{1234} (a commit's number), @{5 minutes ago} or " +
         "@{2026-11-23T07:10:04.5} (the last commit at that time, UTC), each with ~N for N commits before it.\n\n" +
-        "The daemon remembers the last 1,000 requests of each domain that failed; equal ones in a row are counted. What stands\n" +
+        "The daemon remembers the last 1,000 requests of each domain that failed; equal ones in a row are counted. What stands " +
         "before them is the number of the last commit at that moment.",
     )
     .argument("[path]", "a node")
@@ -77,6 +78,7 @@ export function addLog(program: Command, context: CliContext): void {
       ]),
     )
     .addOption(new Option("--error <name>", "with --failures: only with this error, such as EACCES"))
+    .addHelpText("after", exitCodes({ ...HISTORY_EXITS, 130: "ended by Ctrl-C" }))
     .addHelpText(
       "after",
       examples([

@@ -3,7 +3,8 @@
  */
 import { Option, type Command } from "commander";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { examples, exitCodes, STATE_EXITS } from "../help-text.js";
 import { ExitError, EXIT_FAILURE } from "../exit.js";
 import type { ListingStyle } from "../format.js";
 import { withHistory } from "../history-source.js";
@@ -28,13 +29,17 @@ export function addLs(program: Command, context: CliContext): void {
   program
     .command("ls")
     .summary("show nodes with their values, as a tree")
-    .description("Shows the nodes below each PATH with their values, in the format of xenstore-ls.")
+    .description(
+      "Shows the nodes below each PATH with their values, in the format of xenstore-ls: a node that may not be read has a colon\n" +
+        "and no value. With --at the nodes of a recorded state; `xs help log` tells how commits are named.",
+    )
     .argument("[path...]", "where to start (default: /)")
     .addOption(new Option("-f, --full", "show whole paths, and values without cutting them"))
     .addOption(new Option("-p, --perms", "show permissions, the owner's first"))
     .addOption(new Option("-w, --wide", "never cut values at the width of the terminal"))
     .addOption(revisionOption())
     .addOption(repositoryOption())
+    .addHelpText("after", exitCodes(STATE_EXITS))
     .addHelpText(
       "after",
       examples([

@@ -4,7 +4,8 @@
 import type { Command } from "commander";
 import { bytesFromText } from "../../../protocol/bytes.js";
 import { permsJson } from "../../../protocol/http-api/value.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
 import { jsonArray, permsText } from "../format.js";
 import { together } from "./together.js";
 
@@ -15,6 +16,7 @@ export function addPerms(program: Command, context: CliContext): void {
     .summary("print the permissions of nodes")
     .description("Prints the permissions of each PATH on a line of its own, as xs chmod takes them.")
     .argument("<path...>", "nodes")
+    .addHelpText("after", exitCodes(DAEMON_EXITS))
     .addHelpText("after", examples(["xs perms /local/domain/5/data", "xs perms @releaseDomain"]))
     .action(async (paths: string[]) => {
       const lists = await context.withClient((client) =>

@@ -4,7 +4,8 @@
 import { Option, type Command } from "commander";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
 import { valueJson } from "../../../protocol/http-api/value.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { examples, exitCodes, STATE_EXITS } from "../help-text.js";
 import { escapeValue } from "../../../protocol/escape.js";
 import { jsonArray } from "../format.js";
 import { withHistory } from "../history-source.js";
@@ -22,12 +23,16 @@ export function addRead(program: Command, context: CliContext): void {
   program
     .command("read")
     .summary("print the values of nodes")
-    .description("Prints the value of each PATH on a line of its own. Several are read in one transaction.")
+    .description(
+      "Prints the value of each PATH on a line of its own. Several are read in one transaction. With --at they are those of a\n" +
+        "recorded state; `xs help log` tells how commits are named.",
+    )
     .argument("<path...>", "nodes to read")
     .addOption(new Option("-p, --prefix", "print the path before each value"))
     .addOption(new Option("-R, --raw", "print bytes as they are, and no line feed after them"))
     .addOption(revisionOption())
     .addOption(repositoryOption())
+    .addHelpText("after", exitCodes(STATE_EXITS))
     .addHelpText(
       "after",
       examples([

@@ -7,7 +7,7 @@ import { Option } from "commander";
 export function repositoryOption(): Option {
   return new Option(
     "--repo <dir>",
-    "the history's Git repository, or a clone of it (default: ./.xenstore/state/store.git)",
+    "the history's Git repository, or a clone of it (default: the daemon's, else ./.xenstore/state/store.git)",
   );
 }
 

@@ -3,7 +3,8 @@
  */
 import { Option, type Command } from "commander";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
 import { together, type Tree } from "./together.js";
 
 interface RmOptions {
@@ -18,6 +19,7 @@ export function addRm(program: Command, context: CliContext): void {
     .description("Removes each PATH with all below it. Several are removed in one transaction.")
     .argument("<path...>", "nodes to remove")
     .addOption(new Option("-t, --tidy", "also remove parents that are left without children and value"))
+    .addHelpText("after", exitCodes(DAEMON_EXITS))
     .addHelpText("after", examples(["xs rm /local/domain/5", "xs rm -t /vm/abc/device"]))
     .action(async (paths: string[], options: RmOptions) => {
       const tidy = options.tidy === true;

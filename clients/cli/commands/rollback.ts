@@ -10,7 +10,8 @@ import {
 } from "../../../protocol/http-api/changes.js";
 import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import { changeText } from "../commit-text.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
 import { jsonLine } from "../format.js";
 import { withAdmin } from "../history-source.js";
 
@@ -26,15 +27,16 @@ export function addRollback(program: Command, context: CliContext): void {
     .command("rollback")
     .summary("make the store, or a part of it, as it was")
     .description(
-      "Makes the store as it was after a commit, or with PATH only that node and what is below it. It is a commit of its\n" +
-        "own, so the history keeps what it undoes, and a rollback can be rolled back. Watches fire for exactly what differs.\n" +
-        "Open transactions end in EAGAIN if they read what differs now. Without PATH, perms of special paths, quotas and\n" +
-        "domains become as they were too: the sockets of domains that are not introduced any more close.\n" +
+      "Makes the store as it was after a commit, or with PATH only that node and what is below it. It is a commit of its " +
+        "own, so the history keeps what it undoes, and a rollback can be rolled back. Watches fire for exactly what differs. " +
+        "Open transactions end in EAGAIN if they read what differs now. Without PATH, perms of special paths, quotas and " +
+        "domains become as they were too: the sockets of domains that are not introduced any more close. " +
         "Values that --redact kept out of the history come back empty. `xs help log` tells how commits are named.",
     )
     .argument("<revision>", "the commit to go back to")
     .argument("[path]", "a node")
     .option(...DRY_RUN)
+    .addHelpText("after", exitCodes({ ...ADMIN_EXITS, 1: "a conflict, which is told; or no answer from the daemon" }))
     .addHelpText(
       "after",
       examples([
@@ -57,11 +59,12 @@ export function addRevert(program: Command, context: CliContext): void {
     .command("revert")
     .summary("undo one commit")
     .description(
-      "Undoes what one commit changed and leaves all that was changed since as it is. Where something that the commit changed\n" +
+      "Undoes what one commit changed and leaves all that was changed since as it is. Where something that the commit changed " +
         "has been changed again, nothing is done and the paths are listed (exit code 1).",
     )
     .argument("<revision>", "the commit to undo")
     .option(...DRY_RUN)
+    .addHelpText("after", exitCodes({ ...ADMIN_EXITS, 1: "a conflict, which is told; or no answer from the daemon" }))
     .addHelpText("after", examples(["xs revert @{1234}", "xs revert HEAD --dry-run"]))
     .action(async (revision: string, { dryRun }: Options) => {
       const request: RevertRequest = { revision, dryRun };

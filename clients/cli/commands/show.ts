@@ -3,7 +3,8 @@
  */
 import type { Command } from "commander";
 import { commitText } from "../commit-text.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import { jsonLine } from "../format.js";
 import { withHistory } from "../history-source.js";
 import { repositoryOption } from "./repository-option.js";
@@ -20,6 +21,7 @@ export function addShow(program: Command, context: CliContext): void {
     )
     .argument("[revision]", "the commit", "HEAD")
     .addOption(repositoryOption())
+    .addHelpText("after", exitCodes(HISTORY_EXITS))
     .addHelpText("after", examples(["xs show", "xs show @{1234}", "xs show --json main~3 | jq .changes"]))
     .action(async (revision: string, { repo }: { readonly repo?: string }) => {
       await withHistory(context, repo, async (history) => {

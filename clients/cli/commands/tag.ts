@@ -6,7 +6,8 @@ import { CHANGE_ROUTES, type TagRequest } from "../../../protocol/http-api/chang
 import type { RefJson, RefsJson } from "../../../protocol/http-api/history-queries.js";
 import { bytesFromText } from "../../../protocol/bytes.js";
 import { summaryLine } from "../commit-text.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { ADMIN_EXITS, examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import { jsonArray, jsonLine } from "../format.js";
 import { withAdmin, withHistory } from "../history-source.js";
 import { repositoryOption } from "./repository-option.js";
@@ -17,11 +18,12 @@ export function addTag(program: Command, context: CliContext): void {
     .command("tag")
     .summary("give a commit a name")
     .description(
-      "Gives a commit a name, which then is a revision. A tag keeps the state of its commit when older history is dropped.\n" +
+      "Gives a commit a name, which then is a revision. A tag keeps the state of its commit when older history is dropped. " +
         "It is an ordinary Git tag: `git -C STATE/store.git tag -d NAME` removes it.",
     )
     .argument("<name>", "the tag, such as before-the-upgrade")
     .argument("[revision]", "the commit", "HEAD")
+    .addHelpText("after", exitCodes(ADMIN_EXITS))
     .addHelpText(
       "after",
       examples(["xs tag before-the-upgrade", "xs tag good @{1234}", "xs rollback before-the-upgrade"]),
@@ -64,6 +66,7 @@ function addList(program: Command, context: CliContext, { name, summary, listed 
     .summary(summary)
     .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}, in the order of their names.`)
     .addOption(repositoryOption())
+    .addHelpText("after", exitCodes(HISTORY_EXITS))
     .addHelpText("after", examples([`xs ${name}`, `xs ${name} --json | jq -r .[].name`]))
     .action(async ({ repo }: { readonly repo?: string }) => {
       await withHistory(context, repo, async (history) => {

@@ -7,7 +7,8 @@ import { Option, type Command } from "commander";
 import { permsJson, valueJson } from "../../../protocol/http-api/value.js";
 import { isXenstoreError, messageOf } from "../../xenstore/errors.js";
 import type { Transaction } from "../../xenstore/transaction.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
 import { escapeValue } from "../../../protocol/escape.js";
 import { ExitError, EXIT_FAILURE } from "../exit.js";
 import { jsonArray, permsText } from "../format.js";
@@ -25,12 +26,13 @@ interface DoneLine {
 const HELP = `
 A script has one request on each line:
 ${SCRIPT_USAGES.map((usage) => `  ${usage}\n`).join("")}
-Words with blanks are put in quotes; '…' is taken as it is, in "…" and without quotes a backslash escapes as in
-xs write. From # on, at the start of a word, a line is a comment.
+Words with blanks are put in quotes; '…' is taken as it is, in "…" and without
+quotes a backslash escapes as in xs write. From # on, at the start of a word, a
+line is a comment.
 
-What the lines print is printed when the transaction has been applied. If others change meanwhile what it read, it
-runs again from the start. A line that fails ends it, and nothing is changed.
-${examples(["xs txn -f script", "printf 'write /a 1\\nrm /b\\n' | xs txn"])}`;
+What the lines print is printed when the transaction has been applied. If
+others change meanwhile what it read, it runs again from the start. A line that
+fails ends it, and nothing is changed.`;
 
 /** Adds `xs txn`. */
 export function addTxn(program: Command, context: CliContext): void {
@@ -40,6 +42,16 @@ export function addTxn(program: Command, context: CliContext): void {
     .description("Runs the requests of a script in one transaction: all of them are applied, or none.")
     .addOption(new Option("-f, --file <script>", "read the script from this file (default: standard input)"))
     .addHelpText("after", HELP)
+    .addHelpText(
+      "after",
+      exitCodes({
+        ...DAEMON_EXITS,
+        0: "all was applied",
+        1: "nothing was applied: the daemon refused, or could not be reached",
+        2: "a bad command line or script",
+      }),
+    )
+    .addHelpText("after", examples(["xs txn -f script", "printf 'write /a 1\\nrm /b\\n' | xs txn"]))
     .action(async ({ file }: TxnOptions) => {
       const lines = await readScript(file, context);
       const results = await context.withClient((client) =>

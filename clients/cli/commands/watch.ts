@@ -8,7 +8,8 @@ import { Option, type Command } from "commander";
 import { bytesFromText } from "../../../protocol/bytes.js";
 import type { XenstoreClient } from "../../xenstore/client.js";
 import type { Watch, WatchEvent, WatchOptions } from "../../xenstore/watch.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
 import { ExitError, EXIT_INTERRUPTED } from "../exit.js";
 import { jsonLine } from "../format.js";
 import { parseNumber } from "./parse-number.js";
@@ -32,6 +33,7 @@ export function addWatch(program: Command, context: CliContext): void {
     .addOption(
       new Option("-d, --depth <levels>", "watch so many levels below, 0 for the path alone").argParser(parseNumber),
     )
+    .addHelpText("after", exitCodes({ ...DAEMON_EXITS, 0: "so many events came as -n told", 130: "ended by Ctrl-C" }))
     .addHelpText("after", examples(["xs watch /local/domain/5", "xs watch -n 2 @releaseDomain", "xs watch --json /"]))
     .action(async (paths: string[], options: WatchCommandOptions) => {
       if (options.count === 0) return;

@@ -11,8 +11,9 @@ import {
   type WhyQuery,
 } from "../../../protocol/http-api/failures.js";
 import { summaryLine } from "../commit-text.js";
-import { examples, type CliContext } from "../context.js";
-import { escapeValue } from "../escape.js";
+import type { CliContext } from "../context.js";
+import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
+import { escapeValue } from "../../../protocol/escape.js";
 import { jsonLine } from "../format.js";
 import { withAdmin } from "../history-source.js";
 import { parseDomain, parseNumber } from "./parse-number.js";
@@ -23,14 +24,15 @@ export function addWhy(program: Command, context: CliContext): void {
     .command("why")
     .summary("tell why a transaction ended in EAGAIN")
     .description(
-      "Tells of the last transaction with this id that ended in EAGAIN: the first of its requests that would have been answered\n" +
-        "otherwise at its end, and the commit that made it so. Every connection counts its own transactions, so --connection or\n" +
-        "--domain may be needed. Below stand the paths over which transactions failed, with how often. The daemon remembers the\n" +
+      "Tells of the last transaction with this id that ended in EAGAIN: the first of its requests that would have been answered " +
+        "otherwise at its end, and the commit that made it so. Every connection counts its own transactions, so --connection or " +
+        "--domain may be needed. Below stand the paths over which transactions failed, with how often. The daemon remembers the " +
         "last 1,000 failures of each domain, also from before its last start: `xs log --failures` lists them.",
     )
     .argument("<tx>", "the transaction's id", parseNumber)
     .addOption(new Option("--domain <domid>", "only of this domain").argParser(parseDomain))
     .addOption(new Option("--connection <name>", "only on this connection, such as socket-17"))
+    .addHelpText("after", exitCodes(ADMIN_EXITS))
     .addHelpText("after", examples(["xs why 5", "xs why 5 --connection socket-17", "xs log --failures --error EAGAIN"]))
     .action(async (tx: number, options: Omit<WhyQuery, "tx">) => {
       const { domain, connection } = options;
@@ -62,11 +64,12 @@ export function addWhyNot(program: Command, context: CliContext): void {
     .command("why-not")
     .summary("tell why a domain was not told of a node by a watch")
     .description(
-      "Tells which watches of a domain would fire for a change of the node, as things are now, and what keeps the others from\n" +
+      "Tells which watches of a domain would fire for a change of the node, as things are now, and what keeps the others from " +
         "it; who was told of its last changes, was refused, or lost the event; and the last commits that changed it.",
     )
     .argument("<path>", "the node")
     .addOption(new Option("--domain <domid>", "who was not told").argParser(parseDomain).makeOptionMandatory())
+    .addHelpText("after", exitCodes(ADMIN_EXITS))
     .addHelpText("after", examples(["xs why-not /local/domain/7/device/vif/0/state --domain 7"]))
     .action(async (path: string, { domain }: { readonly domain: number }) => {
       const query: WhyNotQuery = { path, domain };

@@ -3,7 +3,8 @@
  */
 import { Option, type Command } from "commander";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
-import { examples, type CliContext } from "../context.js";
+import type { CliContext } from "../context.js";
+import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
 import { unescapeValue } from "../../../protocol/escape.js";
 import { usageError } from "../exit.js";
 import { together } from "./together.js";
@@ -24,6 +25,7 @@ export function addWrite(program: Command, context: CliContext): void {
     .argument("<path_value...>", "paths and values in turn: PATH VALUE [PATH VALUE]...")
     .usage("[options] PATH VALUE [PATH VALUE]...")
     .addOption(new Option("-R, --raw", "take values as they are, also backslashes"))
+    .addHelpText("after", exitCodes(DAEMON_EXITS))
     .addHelpText(
       "after",
       examples(["xs write /local/domain/5/name vm5", "xs write /a 1 /b 2", "xs write -- /offset -5"]),
