@@ -43,9 +43,9 @@ describe("xs completion bash", () => {
   });
 
   test("completes commands, also behind global options and for help", () => {
-    expect(complete("xs re").words).toEqual(["read"]);
-    expect(complete("xs --json --socket /x/socket re").words).toEqual(["read"]);
-    expect(complete("xs help w").words).toEqual(["write", "watch"]);
+    expect(complete("xs rea").words).toEqual(["read"]);
+    expect(complete("xs --json --socket /x/socket rea").words).toEqual(["read"]);
+    expect(complete("xs help wr").words).toEqual(["write"]);
     expect(complete("xs ").words).toContain("completion");
     expect(complete("xs completion ").words).toEqual(["bash", "zsh"]);
   });
