@@ -4,13 +4,16 @@
  *
  * Owns the pins. A root is immutable and shares what did not change, so keeping one costs what has changed since.
  */
+import { CHANGES_LISTED_MAX } from "../protocol/http-api/changes.js";
+import { DOM0 } from "../protocol/identifiers.js";
 import type { ChangeOutcome } from "./dispatch/apply-changes.js";
 import type { Connection } from "./connection/connection.js";
 import type { Core } from "./dispatch/core.js";
-import type { ChangeRequest, CoreLink, CoreQuestions, Pin } from "./http/messages.js";
+import type { ChangeRequest, CoreLink, CoreQuestions, LoadOrder, LoadOutcome, Pin } from "./http/messages.js";
 import { messageOf } from "./platform/error-message.js";
 import type { Server } from "./server/server.js";
 import type { Change } from "./store/commit.js";
+import { changesToListing } from "./store/listing-changes.js";
 import type { Root } from "./store/root.js";
 
 /** What the link works with. */
@@ -57,11 +60,20 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
     return { id, seq };
   };
 
+  const load = async ({ nodes, top, isDryRun, act }: LoadOrder): Promise<LoadOutcome> =>
+    await server.perform((core) => {
+      const changes = changesToListing(core.root, nodes, top);
+      const told = { changes: changes.slice(0, CHANGES_LISTED_MAX), changeCount: changes.length };
+      if (isDryRun) return { made: undefined, ...told };
+      admin ??= core.connect(DOM0, "admin");
+      return { made: core.makeChanges(admin, { from: core.root, changes, way: "restore", act }), ...told };
+    });
+
   const change = async ({ pin: id, changes, ...order }: ChangeRequest): Promise<ChangeOutcome> => {
     const from = pins.get(id);
     if (from === undefined) throw new Error(`there is no pin ${String(id)}`);
     const act = (core: Core): ChangeOutcome => {
-      admin ??= core.connect(0 as Connection["domid"], "admin");
+      admin ??= core.connect(DOM0, "admin");
       return core.makeChanges(admin, { ...order, from, changes: emptyRedacted(changes) });
     };
     return await server.perform(act);
@@ -71,6 +83,7 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
     flush,
     pin,
     change,
+    load,
     release: (id) => void pins.delete(id),
     failures: (domid) => server.perform((core) => core.failures.list(domid)),
     explainWatch: ({ path, domid }) => server.perform((core) => core.explainWatch(path, domid)),

@@ -14,6 +14,7 @@ import { addDiff } from "./commands/diff.js";
 import { addDump } from "./commands/dump.js";
 import { addExists } from "./commands/exists.js";
 import { addList } from "./commands/list.js";
+import { addLoad } from "./commands/load.js";
 import { addLog } from "./commands/log.js";
 import { addLs } from "./commands/ls.js";
 import { addMkdir } from "./commands/mkdir.js";
@@ -57,6 +58,7 @@ const COMMANDS: readonly AddCommand[] = [
   addBranches,
   addDiff,
   addDump,
+  addLoad,
   addCompletion,
 ];
 

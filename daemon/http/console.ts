@@ -10,6 +10,7 @@ import { changeRoutes } from "./change-routes.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { failureRoutes } from "./failure-routes.js";
 import { historyRoutes } from "./history-routes.js";
+import { loadRoute } from "./load-route.js";
 import { problem, problemOf, PROBLEM_TYPE } from "./problem.js";
 
 /** Most bytes of a request's body. */
@@ -43,5 +44,6 @@ export function createConsole(ports: ConsolePorts): FastifyInstance {
   void app.register(historyRoutes(queries, ports.core));
   void app.register(changeRoutes(ports));
   void app.register(failureRoutes(ports));
+  void app.register(loadRoute(ports));
   return app;
 }

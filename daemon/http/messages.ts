@@ -6,6 +6,7 @@
  */
 import type { ByteString } from "../../protocol/bytes.js";
 import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
+import type { ListingNode } from "../../protocol/listing/parse-listing.js";
 import type { Change, DaemonAct } from "../store/commit.js";
 
 /** What a console is started with. */
@@ -38,6 +39,26 @@ export type ChangeAnswer =
   | { readonly outcome: "unchanged" }
   | { readonly outcome: "conflict"; readonly conflicts: readonly string[] }
   | { readonly outcome: "refused"; readonly error: string };
+
+/** What a store's nodes are to be. */
+export interface LoadOrder {
+  /** Parents before children. */
+  readonly nodes: readonly ListingNode[];
+  /** What is below this and not among the nodes goes. */
+  readonly top: Path;
+  /** Tell what would change, and change nothing. */
+  readonly isDryRun: boolean;
+  readonly act: ChangeRequest["act"];
+}
+
+/** What became of them. */
+export interface LoadOutcome {
+  /** Undefined with a dry run. */
+  readonly made: ChangeAnswer | undefined;
+  /** The first of the changes. */
+  readonly changes: readonly Change[];
+  readonly changeCount: number;
+}
 
 /** A request that failed, as `dispatch/failure-log.ts` remembers it. */
 export interface RememberedFailure {
@@ -90,6 +111,7 @@ export interface CoreQuestions {
   pin: { readonly asked: undefined; readonly answer: Pin };
   release: { readonly asked: number; readonly answer: undefined };
   change: { readonly asked: ChangeRequest; readonly answer: ChangeAnswer };
+  load: { readonly asked: LoadOrder; readonly answer: LoadOutcome };
   /** What is remembered of a domain, or of all; in the order in which it failed last. */
   failures: { readonly asked: Domid | undefined; readonly answer: readonly RememberedFailure[] };
   explainWatch: { readonly asked: { readonly path: Path; readonly domid: Domid }; readonly answer: WatchFacts };

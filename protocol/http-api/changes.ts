@@ -5,6 +5,7 @@
  * what is in conflict with 409; nothing is done then.
  */
 import type { ChangeJson, CommitSummaryJson } from "./commit.js";
+import type { ValueJson } from "./value.js";
 
 /** `POST /v1/rollback`: make the store, or a part of it, as it was. */
 export interface RollbackRequest {
@@ -20,6 +21,25 @@ export interface RollbackRequest {
 export interface RevertRequest {
   readonly revision: string;
   readonly dryRun?: boolean | undefined;
+}
+
+/** `POST /v1/load`: make the nodes of the store what a listing says. */
+export interface LoadRequest {
+  /** The text of the listing (`protocol/listing/`). */
+  readonly listing: ValueJson;
+  /** Only what is below this node; where an indented listing begins. `/` unless given. */
+  readonly path?: string | undefined;
+  /** Take the lines that make sense, and leave the others out; else one that makes none is a reason to do nothing. */
+  readonly skipBadLines?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+/** What became of a listing. */
+export interface LoadAnswer extends Omit<ChangesAnswer, "target"> {
+  /** How many nodes the listing has. */
+  readonly nodeCount: number;
+  /** In words with their line's number: what was taken otherwise than it stands there, or left out. */
+  readonly remarks: readonly string[];
 }
 
 /** What became of such a request. */
@@ -48,6 +68,7 @@ export interface TagRequest {
 export const CHANGE_ROUTES = {
   rollback: "/v1/rollback",
   revert: "/v1/revert",
+  load: "/v1/load",
   /** With the tag's name behind it. */
   tags: "/v1/tags/",
 } as const;

@@ -3,7 +3,7 @@
  * as any client would, and no guest comes near them.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -43,7 +43,10 @@ function adminSocket(): string {
 
 async function xs(...words: readonly string[]): Promise<RunResult> {
   const harness = await programHarness();
-  const files = existsSync(adminSocket()) ? { [adminSocket()]: "" } : {};
+  const files: Record<string, string> = existsSync(adminSocket()) ? { [adminSocket()]: "" } : {};
+  for (const word of words) {
+    if (word.startsWith(directory) || word.startsWith(import.meta.dirname)) files[word] = readFileSync(word, "latin1");
+  }
   return harness.run(["--socket", daemon.socket, ...words], { files, transport: socketTransport });
 }
 
@@ -222,6 +225,25 @@ describe("the admin socket", () => {
     expect(existsSync(adminSocket())).toBe(true);
     await start();
     expect(await mustXs("log", "-n", "1")).toContain("WRITE /a");
+  });
+});
+
+describe("xs load", () => {
+  it("brings back what xs dump printed, in one commit, and real listings out of bug reports", async () => {
+    await write("/a/b", "caf\xc3\xa9\n");
+    await write("/a/c", '"');
+    const listing = join(directory, "listing");
+    writeFileSync(listing, await mustXs("dump"), "latin1");
+    const before = git("rev-parse", "main^{tree}");
+    await client.must("RM", ["/a"]);
+    await write("/other", "1");
+    expect(await mustXs("load", listing)).toMatch(/^loaded 5 nodes: 4 changes, in @\{6\}\n$/);
+    expect(git("rev-parse", "main^{tree}")).toBe(before);
+    const real = join(import.meta.dirname, "..", "fixtures", "xenstore-ls", "perms-pvh.txt");
+    const { code, out } = await xs("load", real, "--skip-bad-lines");
+    expect([code, out]).toEqual([0, expect.stringMatching(/^loaded \d{2,} nodes: /)]);
+    expect(await client.must("CONTROL", ["check"])).toBe("OK");
+    expect((await xs("load", "/nowhere")).code).toBe(2);
   });
 });
 

@@ -21,7 +21,7 @@ const NODES = ["name", "data", "device/vif/0/state"]
 const PARSED_ONLY = new Set(["control"]);
 const HISTORY_COMMANDS = new Set(["log", "show", "diff", "dump", "tags", "branches"]);
 /** What a running daemon alone does or tells; there is none here, and all that is said of the line is that. */
-const ADMIN_COMMANDS = new Set(["rollback", "revert", "tag", "why", "why-not"]);
+const ADMIN_COMMANDS = new Set(["rollback", "revert", "tag", "why", "why-not", "load"]);
 
 let repository: string;
 let xs: ProgramHarness;
@@ -90,7 +90,7 @@ async function run(words: readonly string[]): Promise<RunResult> {
   const isHistory = (HISTORY_COMMANDS.has(words[0] ?? "") || words.includes("--at")) && !isForAdmin(words);
   const line = words.map((word) => (word === "store.git" ? repository : word));
   if (isHistory && !words.includes("--repo")) line.push("--repo", repository);
-  const files = { [repository]: "", script: "read /local/domain/5/name\n" };
+  const files = { [repository]: "", script: "read /local/domain/5/name\n", "state.txt": "" };
   const running = xs.start(line, {
     files,
     ...(PARSED_ONLY.has(words[0] ?? "") ? { transport: noDaemon } : {}),

@@ -5,6 +5,7 @@ import type {
   ChangeAnswer,
   ChangeRequest,
   CoreLink,
+  LoadOrder,
   RememberedFailure,
   WatchFacts,
 } from "../../../../daemon/http/messages.js";
@@ -24,6 +25,7 @@ let asked: string[];
 let orders: ChangeRequest[];
 let answers: ChangeAnswer[];
 let behind: string | undefined;
+let loads: LoadOrder[];
 let failures: string[];
 let remembered: RememberedFailure[];
 let watchFacts: WatchFacts;
@@ -43,6 +45,9 @@ const core: CoreLink = {
           return remembered.filter(({ domid }) => what === undefined || domid === what);
         case "explainWatch":
           return watchFacts;
+        case "load":
+          loads.push(what as LoadOrder);
+          return { made: (what as LoadOrder).isDryRun ? undefined : answers.shift(), changes: [], changeCount: 4 };
         case "change":
           orders.push(what as ChangeRequest);
           return answers.shift() ?? { outcome: "committed", seq: COMMITS, changes: 3 };
@@ -56,6 +61,7 @@ beforeEach(() => {
   asked = [];
   orders = [];
   answers = [];
+  loads = [];
   failures = [];
   remembered = [];
   watchFacts = { connections: 0, watches: [], watchesElsewhere: 0, deliveries: [] };
@@ -311,5 +317,61 @@ describe("GET /v1/why-not", () => {
     expect(body).toMatchObject({ connections: 1, watches: [{ path: "/local", token: "t", obstacle: "depth" }] });
     expect((body as { commits: unknown[] }).commits.length).toBe(10);
     expect(await request("GET", "/v1/why-not?path=/local")).toMatchObject({ status: 400 });
+  });
+});
+
+describe("POST /v1/load", () => {
+  const listing = { value: '/a = "1"   (n0)\n/a/b = "2"   (n0,r7)\n' };
+  const committed: ChangeAnswer = { outcome: "committed", seq: COMMITS as Seq, changes: 4 };
+
+  test("hands the nodes of a listing to the core", async () => {
+    answers = [committed];
+    const { status, body } = await request("POST", "/v1/load", { listing });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      outcome: "committed",
+      changeCount: 4,
+      nodeCount: 2,
+      remarks: [],
+      commit: { seq: 12 },
+    });
+    expect(loads).toMatchObject([
+      { top: "/", isDryRun: false, act: { operation: "LOAD", subject: "/", detail: "2 nodes" } },
+    ]);
+    expect(loads[0]?.nodes.map(({ path, value }) => [path, value])).toEqual([
+      ["/a", "1"],
+      ["/a/b", "2"],
+    ]);
+  });
+
+  test("does nothing with a line that makes no sense, unless it is to be skipped", async () => {
+    const bad = { value: `${listing.value}nonsense without a value\n` };
+    const refused = await request("POST", "/v1/load", { listing: bad });
+    expect(refused.status).toBe(400);
+    expect((refused.body as { detail: string }).detail).toMatch(/make no sense: mend them, or skip them\n {2}line 3: /);
+    expect(loads).toEqual([]);
+    answers = [committed];
+    const { body } = await request("POST", "/v1/load", { listing: bad, skipBadLines: true });
+    expect((body as { remarks: string[] }).remarks).toEqual([expect.stringMatching(/^left out: line 3: /)]);
+  });
+
+  test.each([
+    [{ listing: { value: "" } }, 400, /has no node/],
+    [{ listing: {} }, 400, /must NOT have fewer than 1/],
+    [{ listing, path: "a" }, 400, /no path of a node/],
+  ])("refuses %j", async (body, status, detail) => {
+    const refused = await request("POST", "/v1/load", body);
+    expect([refused.status, (refused.body as { detail: string }).detail]).toEqual([
+      status,
+      expect.stringMatching(detail),
+    ]);
+    expect(loads).toEqual([]);
+  });
+
+  test("tells what would change, and when nothing does or may", async () => {
+    expect((await request("POST", "/v1/load", { listing, dryRun: true })).body).toMatchObject({ outcome: "planned" });
+    answers = [{ outcome: "unchanged" }, { outcome: "refused", error: "ENOSPC" }];
+    expect((await request("POST", "/v1/load", { listing })).body).toMatchObject({ outcome: "unchanged" });
+    expect((await request("POST", "/v1/load", { listing })).status).toBe(409);
   });
 });

@@ -1,0 +1,72 @@
+/**
+ * `xs load`: make the nodes of the store what a listing says.
+ */
+import type { Command } from "commander";
+import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../../protocol/http-api/changes.js";
+import { valueJson } from "../../../protocol/http-api/value.js";
+import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
+import { changeText } from "../commit-text.js";
+import type { CliContext } from "../context.js";
+import { usageError } from "../exit.js";
+import { jsonLine } from "../format.js";
+import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
+import { withAdmin } from "../history-source.js";
+
+interface Options {
+  readonly path?: string;
+  readonly skipBadLines?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** Adds `xs load`. */
+export function addLoad(program: Command, context: CliContext): void {
+  program
+    .command("load")
+    .summary("make the store what a listing says")
+    .description(
+      "Makes the nodes of the store, or those below --path, what a listing says, in one commit: what xs dump or xenstore-ls -fp " +
+        "printed, here or on another host, also out of a mail or a bug report. Nodes that are not listed go. Watches fire for " +
+        "what differs, and xs rollback brings back what was. A listing has no quotas and no domains: these stay.",
+    )
+    .argument("<file>", "the listing; - for standard input")
+    .option("--path <node>", "only what is below this node; where an indented listing begins")
+    .option("--skip-bad-lines", "leave out the lines that make no sense, rather than do nothing")
+    .option("-n, --dry-run", "show what would change, and change nothing")
+    .addHelpText("after", exitCodes(ADMIN_EXITS))
+    .addHelpText("after", examples(["xs load state.txt --dry-run", "xs load state.txt --path /local/domain/7"]))
+    .action(async (file: string, options: Options) => {
+      const { path, skipBadLines, dryRun } = options;
+      const request: LoadRequest = { listing: valueJson(await readListing(file, context)), path, skipBadLines, dryRun };
+      const answer = await withAdmin(context, (admin) => admin.send<LoadAnswer>("POST", CHANGE_ROUTES.load, request));
+      if (context.isJson()) await context.io.out(jsonLine(answer));
+      else {
+        for (const remark of answer.remarks) context.io.err(`xs: ${remark}\n`);
+        await context.io.out(answerText(answer));
+      }
+    });
+}
+
+async function readListing(file: string, { io }: CliContext): Promise<ByteString> {
+  if (file === "-") return await io.readInput();
+  try {
+    return io.readFile(file);
+  } catch (error) {
+    throw usageError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function answerText({ outcome, commit, changes, changeCount, nodeCount }: LoadAnswer): ByteString {
+  const count = changeCount === 1 ? "1 change" : `${String(changeCount)} changes`;
+  const nodes = `${String(nodeCount)} nodes`;
+  switch (outcome) {
+    case "unchanged":
+      return bytesFromText(`the store has the ${nodes} of the listing, and no others: nothing was done\n`);
+    case "committed":
+      return bytesFromText(`loaded ${nodes}: ${count}, in @{${String(commit?.seq ?? "?")}}\n`);
+    case "planned": {
+      const more = changeCount - changes.length;
+      const rest = more > 0 ? `... ${String(more)} more\n` : "";
+      return `${changes.map(changeText).join("")}${rest}${count}, none made\n`;
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The route that makes the store what a listing says.
+ *
+ * Owns the reading of the listing, which is done here so that its thousands of lines stall no client; the changes are worked
+ * out by the core, on the state of the moment at which they are made.
+ */
+import type { FastifyInstance, FastifyPluginCallback } from "fastify";
+import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../protocol/http-api/changes.js";
+import { ConflictError, QueryError } from "../../protocol/http-api/history-queries.js";
+import { valueFromJson } from "../../protocol/http-api/value.js";
+import { parseListing, type LineNote, type ParsedListing } from "../../protocol/listing/parse-listing.js";
+import { changeJson, summaryJson } from "../history/query/commit-json.js";
+import { summarizeCommit } from "../history/query/commit-summary.js";
+import { queriedPath } from "../history/query/queried-path.js";
+import { MAIN_REF } from "../history/query/refs.js";
+import type { ConsolePorts } from "./console-ports.js";
+
+/** A listing of some hundred thousand nodes. */
+const LISTING_BYTES_MAX: number = 64 * 1024 * 1024;
+/** Of bad lines, so many are told. */
+const NOTES_TOLD = 10;
+
+/** The route. */
+export function loadRoute(ports: ConsolePorts): FastifyPluginCallback {
+  return (app, _options, done) => {
+    addLoad(app, ports);
+    done();
+  };
+}
+
+function addLoad(app: FastifyInstance, { core, history }: ConsolePorts): void {
+  const text = { type: "string" };
+  const listing = {
+    type: "object",
+    properties: { value: text, valueBase64: text },
+    additionalProperties: false,
+    minProperties: 1,
+    maxProperties: 1,
+  };
+  const path = { type: "string", minLength: 1, maxLength: 4096 };
+  const properties = { listing, path, skipBadLines: { type: "boolean" }, dryRun: { type: "boolean" } };
+  const body = { type: "object", properties, required: ["listing"], additionalProperties: false };
+  const options = { schema: { body }, bodyLimit: LISTING_BYTES_MAX };
+  app.post<{ Body: LoadRequest }>(CHANGE_ROUTES.load, options, async (request): Promise<LoadAnswer> => {
+    const { skipBadLines = false, dryRun: isDryRun = false } = request.body;
+    const top = queriedPath(request.body.path ?? "/");
+    const parsed = parseListing(valueFromJson(request.body.listing), { top });
+    refuseBadListing(parsed, skipBadLines);
+    const { nodes } = parsed;
+    const act = { operation: "LOAD", subject: top, detail: `${String(nodes.length)} nodes` } as const;
+    const { made, changes, changeCount } = await core.ask("load", { nodes, top, isDryRun, act });
+    const answer = {
+      changes: changes.map(changeJson),
+      changeCount,
+      nodeCount: nodes.length,
+      remarks: [...parsed.errors.map(leftOut), ...parsed.remarks.map(noteText)],
+    };
+    switch (made?.outcome) {
+      case undefined:
+        return { outcome: "planned", ...answer };
+      case "unchanged":
+        return { outcome: "unchanged", ...answer };
+      case "committed": {
+        await core.ask("flush", undefined);
+        const commit = history.view().commitWithSeq(MAIN_REF, made.seq);
+        return { outcome: "committed", commit: commit && summaryJson(summarizeCommit(commit)), ...answer };
+      }
+      case "conflict":
+        throw new ConflictError("the store has changed meanwhile", made.conflicts);
+      case "refused":
+        throw new ConflictError(`the daemon accepts no changes now (${made.error}); its log says why`, []);
+    }
+  });
+}
+
+function refuseBadListing({ nodes, errors }: ParsedListing, skipsBadLines: boolean): void {
+  if (errors.length > 0 && !skipsBadLines) {
+    const told = errors.slice(0, NOTES_TOLD).map((note) => `\n  ${noteText(note)}`);
+    const more = errors.length > NOTES_TOLD ? `\n  ... ${String(errors.length - NOTES_TOLD)} more` : "";
+    throw new QueryError(`the listing has lines that make no sense: mend them, or skip them${told.join("")}${more}`);
+  }
+  // It would remove everything.
+  if (nodes.length === 0) {
+    throw new QueryError("the listing has no node: it is to be what xenstore-ls -fp or xs dump prints");
+  }
+}
+
+function noteText({ line, message }: LineNote): string {
+  return `line ${String(line)}: ${message}`;
+}
+
+function leftOut(note: LineNote): string {
+  return `left out: ${noteText(note)}`;
+}
