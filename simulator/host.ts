@@ -24,7 +24,7 @@ import {
   type XlTimeouts,
 } from "./actors/toolstack/xl.js";
 import { Xenconsoled } from "./actors/xenconsoled.js";
-import type { FaultName } from "./faults/catalogue.js";
+import type { FaultName } from "../protocol/predicate/faults.js";
 import { FaultPlan } from "./faults/fault-plan.js";
 import type { VmSpec } from "./vm/vm.js";
 

@@ -6,8 +6,8 @@
 
 /** Words up to this length may differ in one place from what was written, longer ones in two. */
 const SHORT_WORD_MAX = 3;
-/** What is longer is no misspelt keyword; it bounds the work. */
-const WRITTEN_MAX = 20;
+/** What is longer is no misspelt word of ours, the longest of which is a fault's name; it bounds the work. */
+const WRITTEN_MAX = 32;
 
 /** The word of `words` that is nearest to `written`, whatever its case; undefined when none is near. */
 export function nearestWord(written: string, words: readonly string[]): string | undefined {

@@ -18,7 +18,7 @@ import { serializePredicate } from "../../protocol/predicate/serialize-predicate
 import { LIBXL_TIMEOUTS } from "../actors/toolstack/xl.js";
 import { beforeRun, CannotRunError } from "../cannot-run-error.js";
 import { startDaemonProcess, type DaemonProcess } from "../daemon-process.js";
-import { FAULTS, type FaultName } from "../faults/catalogue.js";
+import { FAULTS, type FaultName } from "../../protocol/predicate/faults.js";
 import { FaultPlan } from "../faults/fault-plan.js";
 import type { Environment } from "../actors/environment.js";
 import { startHost, type SimulatedHost, type Vm } from "../host.js";

@@ -5,7 +5,7 @@
  * that an actor knows.
  */
 import type { Domid } from "../../protocol/identifiers.js";
-import type { FaultName } from "./catalogue.js";
+import type { FaultName } from "../../protocol/predicate/faults.js";
 
 /** Faults by machine. */
 export class FaultPlan {

@@ -7,7 +7,7 @@
 import { Command, Option } from "commander";
 import { exitCodeOf } from "../cannot-run-error.js";
 import { count, interruptionSignal, notNegative, positive, viewOutput } from "../command-line.js";
-import { FAULT_NAMES, FAULTS, type FaultName } from "../faults/catalogue.js";
+import { FAULT_NAMES, FAULTS, type FaultName } from "../../protocol/predicate/faults.js";
 import { FaultPlan } from "../faults/fault-plan.js";
 import { WIRE_FAULT_NAMES, WIRE_FAULTS, type WireFaultName } from "../faults/wire-faults.js";
 import { LIBXL_TIMEOUTS, type Phase, type XlTimeouts } from "../actors/toolstack/xl.js";

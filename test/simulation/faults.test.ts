@@ -13,7 +13,7 @@ import { serializePerms } from "../../protocol/perms.js";
 import type { Commit } from "../../daemon/store/commit.js";
 import { applyChanges } from "../../daemon/store/diff.js";
 import { emptyRoot, getNode } from "../../daemon/store/root.js";
-import { FAULT_NAMES, FAULTS, type FaultName } from "../../simulator/faults/catalogue.js";
+import { FAULT_NAMES, FAULTS, type FaultName } from "../../protocol/predicate/faults.js";
 import { FaultPlan } from "../../simulator/faults/fault-plan.js";
 import type { SimulatedHost, Vm } from "../../simulator/host.js";
 import { StoreAccess } from "../../simulator/actors/store-access.js";

@@ -4,7 +4,7 @@
  * Owns what a device is to a frontend driver, and what a driver is to xenbus.
  */
 import { isXenstoreError } from "../../../clients/xenstore/errors.js";
-import type { FaultName } from "../../faults/catalogue.js";
+import type { FaultName } from "../../../protocol/predicate/faults.js";
 import type { Kernel, KernelWatch } from "../kernel.js";
 import { XENBUS_STATES, type XenbusState } from "../../vm/xenbus-state.js";
 

@@ -11,7 +11,7 @@
 import { isXenstoreError } from "../../../clients/xenstore/errors.js";
 import type { Domid } from "../../../protocol/identifiers.js";
 import { XENBUS_STATES } from "../../vm/xenbus-state.js";
-import type { FaultName } from "../../faults/catalogue.js";
+import type { FaultName } from "../../../protocol/predicate/faults.js";
 import type { VmSpec } from "../../vm/vm.js";
 import type { Environment } from "../environment.js";
 import { hasSlashes, Kernel, pathStart } from "../kernel.js";

@@ -19,7 +19,7 @@ import {
   frontendPath,
   type VmSpec,
 } from "../../vm/vm.js";
-import type { FaultName } from "../../faults/catalogue.js";
+import type { FaultName } from "../../../protocol/predicate/faults.js";
 import type { FaultPlan } from "../../faults/fault-plan.js";
 import { withTimeLimit } from "../../time-limit.js";
 import type { Environment } from "../environment.js";

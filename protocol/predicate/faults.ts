@@ -1,7 +1,8 @@
 /**
  * The catalogue of faults: what goes wrong in one machine's life, and how a state of the store shows it.
  *
- * Owns names, words and predicates (`protocol/predicate/`); what an actor does wrong stands where it does it. In a predicate
+ * Owns names, words and predicates, for the simulator that makes the faults and for whoever looks for one in a history; what
+ * an actor does wrong stands where the simulator does it. In a predicate
  * `$D` is the machine's domain; the machine has the first disk and the first network interface. A healthy life never makes
  * one true, however many machines live beside it: none has a window, in which other machines' commits would count, and each
  * asks for what only the machine's own progress, its fault or who disturbs it can make. So what never happens shows when
