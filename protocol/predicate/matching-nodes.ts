@@ -51,8 +51,26 @@ export function getMatchingNode(pattern: PathPattern, view: StateView): ViewedNo
   return path === undefined ? undefined : view.node(path);
 }
 
-/** Where a pattern's wild names begin; undefined when its base is missing or has a value that is no absolute path. */
-function pathOf(pattern: PathPattern, view: StateView): Path | undefined {
+/**
+ * The paths that decide what a pattern matches: those of the nodes in braces, and the one at or below which it looks for
+ * nodes. While the nodes there and all below the last are as they are, it matches what it does.
+ */
+export function pathsOfPattern(pattern: PathPattern, view: StateView): readonly Path[] {
+  const paths: Path[] = [];
+  const begin = pathOf(pattern, view, (path) => paths.push(path));
+  return begin === undefined ? paths : [...paths, begin];
+}
+
+/**
+ * Where a pattern's wild names begin; undefined when its base is missing or has a value that is no absolute path.
+ *
+ * @param readBase - told of each path whose value is the beginning of another
+ */
+function pathOf(
+  pattern: PathPattern,
+  view: StateView,
+  readBase: (path: Path) => void = () => undefined,
+): Path | undefined {
   // What a pattern without a base begins with was checked when it was parsed.
   if (pattern.base === undefined) return pattern.prefix === "" ? ROOT_PATH : (pattern.prefix as Path);
   /** The pattern and its base, the base's base, …: the last begins at the root. */
@@ -64,7 +82,9 @@ function pathOf(pattern: PathPattern, view: StateView): Path | undefined {
     const begin: ByteString = path;
     const text = begin === ROOT_PATH && link.prefix !== "" ? link.prefix : begin + link.prefix;
     path = absolutePath(text);
-    if (chain.length > 0) path = path === undefined ? undefined : absolutePath(view.node(path)?.value ?? "");
+    if (chain.length === 0 || path === undefined) continue;
+    readBase(path);
+    path = absolutePath(view.node(path)?.value ?? "");
   }
   return path;
 }
