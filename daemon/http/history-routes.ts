@@ -5,6 +5,7 @@
  * history is behind, because a disk is full, say, the answer is as of what it has, with a `Warning` that says so.
  */
 import type { FastifyPluginCallback } from "fastify";
+import { BISECT_FLIPS_MAX } from "../../protocol/http-api/bisect.js";
 import {
   HISTORY_ROUTES,
   LOG_PAGE_MAX,
@@ -35,6 +36,13 @@ const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>
   diff: { from: TEXT, to: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
   tree: { at: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
   node: { at: TEXT, path: TEXT },
+  bisect: {
+    predicate: TEXT,
+    domain: DOMID,
+    good: TEXT,
+    bad: TEXT,
+    flips: { type: "integer", minimum: 0, maximum: BISECT_FLIPS_MAX },
+  },
   refs: {},
 };
 
@@ -42,6 +50,7 @@ const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>
 const REQUIRED: Partial<Readonly<Record<HistoryQuestion, readonly string[]>>> = {
   diff: ["from", "to"],
   node: ["path"],
+  bisect: ["predicate"],
 };
 
 /** The routes. */

@@ -6,6 +6,7 @@
  * commit. A question that makes no sense (an unknown revision, path, predicate) is refused with words for people: status 400
  * over HTTP, with a problem document (RFC 9457).
  */
+import type { BisectAnswer, BisectQuery } from "./bisect.js";
 import type { ChangeJson, CommitJson, CommitSummaryJson, NodeJson } from "./commit.js";
 
 /** Which commits of the log, newest first. All that is given must hold. */
@@ -131,6 +132,7 @@ export interface HistoryAnswers {
   diff: { readonly query: DiffQuery; readonly answer: DiffPage };
   tree: { readonly query: TreeQuery; readonly answer: TreePage };
   node: { readonly query: NodeQuery; readonly answer: NodeAnswer };
+  bisect: { readonly query: BisectQuery; readonly answer: BisectAnswer };
 }
 
 /** The name of a question. */
@@ -153,6 +155,7 @@ export const HISTORY_ROUTES: Readonly<Record<HistoryQuestion, string>> = {
   diff: "/v1/diff",
   tree: "/v1/tree",
   node: "/v1/node",
+  bisect: "/v1/bisect",
 };
 
 /** The question makes no sense, or there is no such thing; the message says what would be right. */

@@ -4,8 +4,7 @@
  */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Domid } from "../../protocol/identifiers.js";
-import { serializePerms, type Perms } from "../../protocol/perms.js";
+import { serializePerms } from "../../protocol/perms.js";
 import { evaluate } from "../../protocol/predicate/evaluate.js";
 import { parsePredicate } from "../../protocol/predicate/parse-predicate.js";
 import { PredicateError, renderPredicateError } from "../../protocol/predicate/predicate-error.js";
@@ -14,100 +13,11 @@ import { commitsNeeded, type PathPattern, type Predicate } from "../../protocol/
 import { serializePredicate } from "../../protocol/predicate/serialize-predicate.js";
 import { stateFromMap } from "../support/states.js";
 import { propertyParameters } from "../support/seed.js";
-
-const name = fc.constantFrom("a", "b", "ab", "__proto__");
-const wildName = fc.oneof(name, fc.constantFrom("*", "**", "a*", "*b", "*a*b*"));
-
-function joined(names: readonly string[]): string {
-  return names.map((each) => `/${each}`).join("");
-}
-
-function patternOf(names: readonly string[], base: PathPattern | undefined): PathPattern {
-  const wildFrom = names.findIndex((each) => each.includes("*"));
-  const plain = wildFrom === -1 ? names.length : wildFrom;
-  return { base, prefix: joined(names.slice(0, plain)), wild: names.slice(plain) };
-}
-
-const plainPattern = fc.array(name, { maxLength: 3 }).map((names) => patternOf(names, undefined));
-const base = fc.oneof(
-  { weight: 4, arbitrary: fc.constant(undefined) },
-  { weight: 1, arbitrary: plainPattern },
-  {
-    weight: 1,
-    arbitrary: fc
-      .tuple(fc.array(name, { maxLength: 1 }), plainPattern)
-      .map(([names, inner]) => patternOf(names, inner)),
-  },
-);
-const nodePattern = fc.tuple(fc.array(name, { maxLength: 3 }), base).map(([names, from]) => patternOf(names, from));
-const anyPattern = fc.tuple(fc.array(wildName, { maxLength: 4 }), base).map(([names, from]) => patternOf(names, from));
-
-const perms: fc.Arbitrary<Perms> = fc
-  .array(
-    fc.record({ access: fc.integer({ min: 0, max: 1 }), domid: fc.integer({ min: 0, max: 1 }) as fc.Arbitrary<Domid> }),
-    {
-      minLength: 1,
-      maxLength: 2,
-    },
-  )
-  .map(([first, ...others]): Perms => [first ?? { access: 0, domid: 0 as Domid }, ...others]);
-
-/** Values that are paths of other nodes, others, and any bytes. */
-const stateValue = fc.constantFrom("", "1", "2", "/a", "/a/b", "/", "a", "/a/", "12");
-const anyValue = fc.oneof(
-  stateValue,
-  fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 6 }).map((bytes) => String.fromCharCode(...bytes)),
-  fc.constantFrom("and", ")", "$D", '"', "\\", "\\x41", " ", "*", "=", "for 3 commits"),
-);
-
-const expression = fc
-  .constantFrom("1", "^$", "^/", "", "\\d+$", 'x|"', "(1|2)[^1]", "\\\\", "$D", "/", "\n")
-  .map((source) => {
-    // As the parser takes it: a quotation mark has its backslash.
-    return new RegExp(source.replaceAll('"', '\\"'));
-  });
-
-const simple: fc.Arbitrary<Predicate> = fc.oneof(
-  fc.record({ kind: fc.constant("exists" as const), path: anyPattern }),
-  fc.record({ kind: fc.constant("value" as const), path: anyPattern, equal: fc.boolean(), value: anyValue }),
-  fc.record({ kind: fc.constant("match" as const), path: anyPattern, expression }),
-  fc.record({ kind: fc.constant("perms" as const), path: anyPattern, equal: fc.boolean(), perms }),
-  fc.record({
-    kind: fc.constant("count" as const),
-    path: anyPattern,
-    comparison: fc.constantFrom("=", "!=", "<", "<=", ">", ">="),
-    nodes: fc.integer({ min: 0, max: 4 }),
-  }),
-  fc.record({ kind: fc.constant("same" as const), left: nodePattern, right: nodePattern }),
-  fc.record({ kind: fc.constant("distinct" as const), path: anyPattern }),
-);
-
-const predicates = fc.letrec<{ predicate: Predicate }>((tie) => ({
-  predicate: fc.oneof(
-    { maxDepth: 5, depthSize: "small" },
-    simple,
-    fc.record({ kind: fc.constant("not" as const), operand: tie("predicate") }),
-    fc.record({
-      kind: fc.constantFrom("and" as const, "or" as const),
-      operands: fc.array(tie("predicate"), { minLength: 2, maxLength: 3 }),
-    }),
-    fc.record({
-      kind: fc.constant("window" as const),
-      operand: tie("predicate"),
-      commits: fc.integer({ min: 1, max: 4 }),
-    }),
-  ),
-})).predicate;
-
-/** A state: value and perms by path, without `/` and possibly without parents. */
-type Nodes = ReadonlyMap<string, readonly [value: string, perms: string]>;
-const nodes: fc.Arbitrary<Nodes> = fc
-  .array(fc.tuple(fc.array(name, { minLength: 1, maxLength: 3 }).map(joined), stateValue, perms), { maxLength: 8 })
-  .map((entries) => new Map(entries.map(([path, value, list]) => [path, [value, serializePerms(list)] as const])));
+import { arbitraryNodes, arbitraryPredicate, arbitraryValue, type Nodes } from "./predicate-generator.js";
 
 /** Histories in which a state often stays for some commits, so that windows are often filled. */
 const histories: fc.Arbitrary<readonly Nodes[]> = fc
-  .array(fc.tuple(nodes, fc.integer({ min: 1, max: 5 })), { minLength: 1, maxLength: 4 })
+  .array(fc.tuple(arbitraryNodes, fc.integer({ min: 1, max: 5 })), { minLength: 1, maxLength: 4 })
   .map((runs) => runs.flatMap(([state, times]) => Array.from({ length: times }, () => state)));
 
 /** All nodes of a state, with the parents that are implied, `/` as the empty path. */
@@ -198,7 +108,7 @@ function evaluateAfter(
 describe("predicates", () => {
   test("parsePredicate is the inverse of serializePredicate", () => {
     fc.assert(
-      fc.property(predicates, (predicate) => {
+      fc.property(arbitraryPredicate, (predicate) => {
         const text = serializePredicate(predicate);
         expect(text).toMatch(/^[ -~]*$/);
         const parsed = parsePredicate(text);
@@ -213,7 +123,7 @@ describe("predicates", () => {
     let held = 0;
     let asked = 0;
     fc.assert(
-      fc.property(predicates, histories, (predicate, history) => {
+      fc.property(arbitraryPredicate, histories, (predicate, history) => {
         const views = history.map((state) => stateFromMap(state));
         const monitor = new PredicateMonitor(predicate);
         views.forEach((view, index) => {
@@ -301,7 +211,7 @@ describe("parsePredicate", () => {
         .map(([pieces, between]) => pieces.join(between)),
       fc.string({ unit: "binary", maxLength: 40 }),
       fc
-        .tuple(predicates.map(serializePredicate), fc.nat(), fc.nat({ max: 3 }), piece)
+        .tuple(arbitraryPredicate.map(serializePredicate), fc.nat(), fc.nat({ max: 3 }), piece)
         .map(([text, at, length, put]) => {
           const from = at % (text.length + 1);
           return text.slice(0, from) + put + text.slice(from + length);
@@ -331,7 +241,7 @@ describe("parsePredicate", () => {
 
   test("never lets what a variable stands for be more than a part of a word", () => {
     fc.assert(
-      fc.property(anyValue, (value) => {
+      fc.property(arbitraryValue, (value) => {
         const bindings = new Map([["X", value]]);
         expect(parsePredicate('value /a = "<$X>"', bindings)).toMatchObject({ value: `<${value}>` });
         let predicate: Predicate;

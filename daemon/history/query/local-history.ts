@@ -6,6 +6,7 @@
 import type { HistoryAnswers, HistoryQueries, HistoryQuestion } from "../../../protocol/http-api/history-queries.js";
 import type { Microseconds } from "../../../protocol/identifiers.js";
 import type { Clock } from "../../platform/clock.js";
+import { answerBisect } from "./bisect.js";
 import { commitJson } from "./commit-json.js";
 import { diffPage } from "./diff-page.js";
 import type { History } from "./history.js";
@@ -28,6 +29,7 @@ const ANSWERERS: { readonly [Name in HistoryQuestion]: Answerer<Name> } = {
   node: nodeAnswer,
   commit: ({ view, now }, { revision = "HEAD" }) => commitJson(showCommit(view, resolveRevision(view, revision, now))),
   refs: ({ view }) => listRefs(view),
+  bisect: answerBisect,
 };
 
 /** The questions and answers of one history; the caller closes it. */

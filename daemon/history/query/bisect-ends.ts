@@ -1,0 +1,90 @@
+/**
+ * The two commits that a bisection begins with.
+ *
+ * Owns what makes them fit for it: both are the daemon's, the good one is the older, and the bad one came from it. What is wrong
+ * is said with what would be right.
+ */
+import { QueryError } from "../../../protocol/http-api/history-queries.js";
+import { hexFromOid } from "../object/oid.js";
+import type { FoundCommit } from "../repository/find-commit.js";
+import { lineTo, type CommitLine } from "./commit-line.js";
+import { beginningOf, type Question } from "./question.js";
+import { resolveRevision } from "./resolve-revision.js";
+
+/** One of the two, as somebody named it. */
+export interface BisectEnd {
+  /** `main~3 (@{17})`, or `@{17}` where it was named so. */
+  readonly name: string;
+  readonly found: FoundCommit;
+  readonly seq: number;
+}
+
+/** What to search. */
+export interface BisectRange {
+  readonly good: BisectEnd;
+  readonly bad: BisectEnd;
+  /** From before the good one to the bad one. */
+  readonly line: CommitLine;
+}
+
+/** The revisions that were given. */
+export interface BisectRevisions {
+  readonly good?: string | undefined;
+  readonly bad?: string | undefined;
+}
+
+const OID_DIGITS_SHOWN = 10;
+
+/**
+ * Finds the two; without a good one the first commit of the branch is meant, without a bad one HEAD.
+ *
+ * @throws QueryError, RevisionError, and what `HistoryView.commit` throws
+ */
+export function resolveEnds(question: Question, revisions: BisectRevisions): BisectRange {
+  const { view, now } = question;
+  const badText = revisions.bad ?? "HEAD";
+  const bad = endOf(badText, resolveRevision(view, badText, now));
+  const line = lineTo(view, bad.found);
+  const found = revisions.good === undefined ? undefined : beginningOf(question, revisions.good);
+  // A time before the history means its first commit, as does nothing.
+  const good = found === undefined ? endOf(undefined, line.oldest()) : endOf(revisions.good, found);
+  if (good.found.oid === bad.found.oid) {
+    throw new QueryError(`good and bad are the same commit, ${bad.name}: there is nothing between them`);
+  }
+  if (line.find(good.seq)?.oid === good.found.oid) return { good, bad, line };
+  const goodLine = lineTo(view, good.found);
+  if (goodLine.find(bad.seq)?.oid === bad.found.oid) {
+    throw new QueryError(
+      `good, ${good.name}, is later than bad, ${bad.name}: good is the older one; to find what ended something, ` +
+        "exchange them and write not (…) for the predicate",
+    );
+  }
+  const parting = partingOf(goodLine, line, Math.min(good.seq, bad.seq));
+  const hint = parting === undefined ? "they have no commit in common" : `they part after @{${String(parting)}}`;
+  throw new QueryError(`good, ${good.name}, is none of the commits that led to bad, ${bad.name}: ${hint}`);
+}
+
+function endOf(text: string | undefined, found: FoundCommit): BisectEnd {
+  const { seq } = found.commit.trailers;
+  if (seq === undefined) {
+    const oid = hexFromOid(found.oid).slice(0, OID_DIGITS_SHOWN);
+    throw new QueryError(
+      `${text ?? oid} is a commit that the daemon did not make: it has no number; use git bisect there`,
+    );
+  }
+  const number = `@{${String(seq)}}`;
+  return { name: text === undefined || text === number ? number : `${text} (${number})`, found, seq };
+}
+
+/** The last commit that two lines have in common, by halving: they are the same up to it and differ from there on. */
+function partingOf(left: CommitLine, right: CommitLine, last: number): number | undefined {
+  // Before both begin neither has a commit, which is no difference.
+  let common = 0;
+  let parted = last + 1;
+  while (parted - common > 1) {
+    const middle = common + Math.floor((parted - common) / 2);
+    if (left.find(middle)?.oid === right.find(middle)?.oid) common = middle;
+    else parted = middle;
+  }
+  return left.find(common) === undefined ? undefined : common;
+}

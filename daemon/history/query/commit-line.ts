@@ -1,0 +1,57 @@
+/**
+ * The commits that led to one, by their numbers.
+ *
+ * Owns the way back from a commit: a line of first parents. Where a branch has the commit, the branch's index finds each of the
+ * line at once; else the line is walked as far as somebody asks, and kept.
+ */
+import type { FoundCommit } from "../repository/find-commit.js";
+import { ifPresent } from "../repository/peel.js";
+import type { HistoryView } from "./history.js";
+
+/** A commit, its first parent, and so on to the beginning of the history. All throw what `HistoryView.commit` throws. */
+export interface CommitLine {
+  /** The commit with this seq; undefined before the beginning of the history and after the newest commit. */
+  find(seq: number): FoundCommit | undefined;
+  /** The commit that the history begins with. */
+  oldest(): FoundCommit;
+}
+
+const BRANCH = /^refs\/(?:heads|remotes)\//;
+
+/** The line that ends at a commit with a seq. @throws what `HistoryView.commit` throws */
+export function lineTo(view: HistoryView, newest: FoundCommit): CommitLine {
+  const last = newest.commit.trailers.seq ?? 0;
+  for (const { name } of view.refs) {
+    // A branch that leads nowhere is none of this question's.
+    if (!BRANCH.test(name) || ifPresent(() => view.commitWithSeq(name, last))?.oid !== newest.oid) continue;
+    return {
+      find: (seq) => (seq > last ? undefined : view.commitWithSeq(name, seq)),
+      oldest: () => view.oldest(name) ?? newest,
+    };
+  }
+  return walkedLine(view, newest);
+}
+
+/** Of a commit that is on no branch, as one on the other side of a merge whose branch was removed. */
+function walkedLine(view: HistoryView, newest: FoundCommit): CommitLine {
+  const known = new Map<number, FoundCommit>();
+  let oldest = newest;
+  let at: FoundCommit | undefined = newest;
+  const walkTo = (least: number): void => {
+    while (at !== undefined && (at.commit.trailers.seq ?? 0) >= least) {
+      known.set(at.commit.trailers.seq ?? 0, at);
+      oldest = at;
+      at = view.previous(at);
+    }
+  };
+  return {
+    find(seq) {
+      walkTo(seq);
+      return known.get(seq);
+    },
+    oldest() {
+      walkTo(1);
+      return oldest;
+    },
+  };
+}
