@@ -41,7 +41,11 @@ const layers = [
   ],
   ["daemon/http", ["protocol", "daemon/store", "daemon/platform", "daemon/history/query"], ["fastify"]],
   ["clients/xenstore", ["protocol"], []],
-  ["clients/cli", ["protocol", "clients/xenstore", "daemon/history/query", "daemon/platform"], ["commander"]],
+  [
+    "clients/cli",
+    ["protocol", "clients/xenstore", "daemon/history/query", "daemon/platform", "daemon/read-only-mount.ts"],
+    ["commander"],
+  ],
   [
     "simulator",
     [

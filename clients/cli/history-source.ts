@@ -6,8 +6,10 @@
  * left which was started in the working directory.
  */
 import { resolve } from "node:path";
-import { isForeignHistory, openHistory } from "../../daemon/history/query/history.js";
+import { isForeignHistory, openHistory, type History } from "../../daemon/history/query/history.js";
 import { localHistory } from "../../daemon/history/query/local-history.js";
+import type { Question } from "../../daemon/history/query/question.js";
+import { RevisionError } from "../../daemon/history/query/revision.js";
 import { createNodeClock } from "../../daemon/platform/node-clock.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
 import {
@@ -16,6 +18,7 @@ import {
   QueryError,
   type HistoryQueries,
 } from "../../protocol/http-api/history-queries.js";
+import type { Microseconds } from "../../protocol/identifiers.js";
 import { adminClient, type AdminClient } from "./admin-client.js";
 import type { CliContext } from "./context.js";
 import { EXIT_FAILURE, ExitError, usageError } from "./exit.js";
@@ -31,11 +34,31 @@ export async function withHistory<T>(
   if (admin !== undefined && context.io.fileExists(admin)) {
     return await asking(() => use(historyOfDaemon(adminClient(admin))));
   }
+  return await withOpenHistory(context, repository, (history) => use(localHistory(history, createNodeClock())));
+}
+
+/** Reads a repository, also where a daemon would answer: for what no daemon does. */
+export async function withRepository<T>(
+  context: CliContext,
+  repository: string | undefined,
+  use: (question: Question) => Promise<T>,
+): Promise<T> {
+  return await withOpenHistory(context, repository, (history) => {
+    const clock = createNodeClock();
+    return use({ view: history.view(), now: clock.nowMicroseconds() as Microseconds, clock });
+  });
+}
+
+async function withOpenHistory<T>(
+  context: CliContext,
+  repository: string | undefined,
+  use: (history: History) => Promise<T>,
+): Promise<T> {
   const directory = resolve(chooseRepository(repository, context.io));
   return await asking(async () => {
     const history = openHistory(nodeFileSystem, directory);
     try {
-      return await use(localHistory(history, createNodeClock()));
+      return await use(history);
     } finally {
       history.close();
     }
@@ -69,7 +92,8 @@ async function asking<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof QueryError || isForeignHistory(error)) throw usageError(error.message);
+    if (error instanceof QueryError || error instanceof RevisionError || isForeignHistory(error))
+      throw usageError(error.message);
     throw error;
   }
 }

@@ -7,6 +7,7 @@ import { Command, CommanderError, Option } from "commander";
 import { packageVersion } from "../../daemon/platform/package-version.js";
 import { bytesFromText, textFromBytes } from "../../protocol/bytes.js";
 import { isXenstoreError, messageOf } from "../xenstore/errors.js";
+import { addBisect } from "./commands/bisect.js";
 import { addChmod } from "./commands/chmod.js";
 import { addCompletion } from "./commands/completion.js";
 import { addControl } from "./commands/control.js";
@@ -59,6 +60,7 @@ const COMMANDS: readonly AddCommand[] = [
   addDiff,
   addDump,
   addLoad,
+  addBisect,
   addCompletion,
 ];
 

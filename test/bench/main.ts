@@ -5,6 +5,7 @@
  * Each benchmark is a file here; what is built in `dist/` is measured where there is something, else the source.
  */
 import { parseArgs } from "node:util";
+import { benchBisect } from "./bisect.js";
 import { benchConnections } from "./connections.js";
 import { benchConsolidation } from "./consolidation.js";
 import { formatFigures, type Benchmark, type Figures } from "./figures.js";
@@ -30,6 +31,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["startup", benchStartup],
   ["consolidation", benchConsolidation],
   ["retention", benchRetention],
+  ["bisect", benchBisect],
 ]);
 
 async function main(): Promise<void> {

@@ -25,12 +25,14 @@ import { showCommit } from "./show.js";
 import { rememberingSource, walkingCommitsTouching } from "./touching-commits.js";
 import { missingPaths } from "./missing-paths.js";
 
-/** Longest that flips are looked for, unless somebody says how far. */
-const FLIPS_MILLISECONDS_MAX = 40;
+/** What the search leaves of this, flips are looked for, unless somebody says how far; and this long in any case. */
+const ANSWER_MILLISECONDS = 80;
+const FLIPS_MILLISECONDS_MIN = 15;
 
 /** Answers `bisect`. @throws QueryError, RevisionError, and what `HistoryView.commit` and `findPath` throw */
 export function answerBisect(question: Question, query: BisectQuery): BisectAnswer {
-  const { view } = question;
+  const { view, clock } = question;
+  const begin = clock.monotonicMilliseconds();
   const predicate = predicateOf(query);
   const range = resolveEnds(question, query);
   const { good, bad, line } = range;
@@ -46,7 +48,10 @@ export function answerBisect(question: Question, query: BisectQuery): BisectAnsw
     bad: summaryJson(summarizeCommit(bad.found)),
     first: commitJson(showCommit(view, first)),
     steps,
-    flips: { ...flipsOf(question, { predicate, range, source }, query), commits: bad.seq - good.seq },
+    flips: {
+      ...flipsOf(question, { predicate, range, source }, { begin, flips: query.flips }),
+      commits: bad.seq - good.seq,
+    },
   };
 }
 
@@ -92,11 +97,15 @@ function checkEnds(
   throw new QueryError([message, ...missingPaths(predicate, states)].join("\n"));
 }
 
-function flipsOf({ view, clock }: Question, { predicate, range, source }: Bisected, { flips }: BisectQuery): Flips {
-  const { good, bad, line } = range;
-  const deadline = clock.monotonicMilliseconds() + FLIPS_MILLISECONDS_MAX;
+function flipsOf(
+  { view, clock }: Question,
+  { predicate, range: { good, bad, line }, source }: Bisected,
+  { begin, flips }: { readonly begin: number; readonly flips: number | undefined },
+): Flips {
+  const deadline = Math.max(begin + ANSWER_MILLISECONDS, clock.monotonicMilliseconds() + FLIPS_MILLISECONDS_MIN);
+  const isInTime = (): boolean => clock.monotonicMilliseconds() < deadline;
   let left = flips ?? 0;
-  const mayGoOn = flips === undefined ? () => clock.monotonicMilliseconds() < deadline : () => left-- > 0;
+  const mayGoOn = flips === undefined ? isInTime : () => left-- > 0;
   const commitsTouching = walkingCommitsTouching(view, line, { source, mayGoOn });
   return countFlips(predicate, { line, source, commitsTouching }, { good: good.seq, bad: bad.seq });
 }

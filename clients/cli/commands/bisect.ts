@@ -1,0 +1,125 @@
+/**
+ * `xs bisect`: the commit that broke something.
+ */
+import { InvalidArgumentError, Option, type Command } from "commander";
+import type { BisectQuery } from "../../../protocol/http-api/bisect.js";
+import { bytesFromText } from "../../../protocol/bytes.js";
+import { parseDomid, type Domid } from "../../../protocol/identifiers.js";
+import { bisectByCommand, skippedText, type CommandAnswer } from "../bisect-run.js";
+import { bisectText, counted, flipsWarning, numberOf } from "../bisect-text.js";
+import { commitText, summaryLine } from "../commit-text.js";
+import { examples, type CliContext } from "../context.js";
+import { ExitError, EXIT_FAILURE, EXIT_INTERRUPTED, usageError } from "../exit.js";
+import { jsonLine } from "../format.js";
+import { withHistory, withRepository } from "../history-source.js";
+import { parseNumber } from "./parse-number.js";
+import { repositoryOption } from "./repository-option.js";
+
+interface BisectOptions {
+  readonly repo?: string;
+  readonly good?: string;
+  readonly bad?: string;
+  readonly domain?: Domid;
+  readonly flips?: number;
+  readonly run?: string;
+}
+
+/** Adds `xs bisect`. */
+export function addBisect(program: Command, context: CliContext): void {
+  program
+    .command("bisect")
+    .summary("find the commit that broke something, by halving")
+    .description(
+      "Finds the first bad commit between a good one and a bad one. PREDICATE tells the bad states: it is an expression, such\n" +
+        "as 'value /local/domain/$D/device/vbd/51712/state = 6', or the name of a fault of the simulator (`xs-sim faults`).\n" +
+        "It warns where the predicate flips more than once, for then there is more than one such commit. With --run a\n" +
+        "command tells, as for `git bisect run`: 0 is good, 1 to 124 bad, 125 cannot tell, 126 and more end the bisection.\n" +
+        "$XENSTORED_PATH is for it the socket of a XenStore that has the commit's state and refuses changes (EROFS), and its\n" +
+        "output goes to standard error; flips are not looked for.",
+    )
+    .argument("[predicate]", "what is true of bad states")
+    .addOption(repositoryOption())
+    .addOption(new Option("--good <revision>", "a commit that is good (default: the first)"))
+    .addOption(new Option("--bad <revision>", "a later one that is bad (default: HEAD)"))
+    .addOption(new Option("--domain <domid>", "what $D stands for in the predicate").argParser(parseDomain))
+    .addOption(
+      new Option(
+        "--flips <commits>",
+        "look for flips in so many commits, the newest (default: in as many as take a moment)",
+      ).argParser(parseNumber),
+    )
+    .addOption(
+      new Option("--run <command>", "a command that tells, instead of a predicate").conflicts(["domain", "flips"]),
+    )
+    .addHelpText(
+      "after",
+      examples([
+        "xs bisect --good @{1} --bad HEAD --domain 7 hotplug-script-fails",
+        "xs bisect --good '@{10 minutes ago}' 'not exists /local/domain/7/device'",
+        "xs bisect --run 'test \"$(xenstore-read /local/domain/7/state)\" != 6'",
+      ]),
+    )
+    .action(async (predicate: string | undefined, options: BisectOptions) => {
+      const { run } = options;
+      if ((predicate === undefined) === (run === undefined)) {
+        throw usageError(
+          "say what is bad: either a predicate, such as 'exists /local/domain/7/error', or --run with a command",
+        );
+      }
+      if (predicate !== undefined) await bisectByPredicate(predicate, options, context);
+      else if (run !== undefined) await bisectByRunning(run, options, context);
+    });
+}
+
+async function bisectByPredicate(predicate: string, options: BisectOptions, context: CliContext): Promise<void> {
+  const { repo, good, bad, domain, flips } = options;
+  const query: BisectQuery = { predicate, domain, good, bad, flips };
+  await withHistory(context, repo, async (history) => {
+    const answer = await history.ask("bisect", query);
+    await context.io.out(context.isJson() ? jsonLine(answer) : bisectText(answer));
+    const warning = flipsWarning(answer.flips);
+    if (warning !== undefined) context.io.err(`xs: warning: ${warning}\n`);
+  });
+}
+
+async function bisectByRunning(command: string, options: BisectOptions, context: CliContext): Promise<void> {
+  const { io } = context;
+  const interruption = new AbortController();
+  const forget = io.onInterrupt(() => {
+    interruption.abort(new ExitError(EXIT_INTERRUPTED));
+  });
+  try {
+    const answer = await withRepository(context, options.repo, (question) =>
+      bisectByCommand(question, {
+        command,
+        good: options.good,
+        bad: options.bad,
+        environment: io.environment,
+        signal: interruption.signal,
+        progress: (line) => {
+          io.err(`${line}\n`);
+        },
+      }),
+    );
+    await io.out(context.isJson() ? jsonLine(answer) : commandText(answer));
+    if (answer.first === undefined) throw new ExitError(EXIT_FAILURE);
+  } finally {
+    forget();
+  }
+}
+
+function commandText(answer: CommandAnswer): string {
+  const { good, bad, first, candidates = [], steps } = answer;
+  if (first === undefined) {
+    return `${bytesFromText(skippedText(answer))}\n\n${candidates.map((commit) => summaryLine(commit)).join("")}`;
+  }
+  const between = `between ${numberOf(good)} (good) and ${numberOf(bad)} (bad)`;
+  const found = `${numberOf(first)} is the first bad commit, found in ${counted(steps, "step")} ${between}`;
+  return bytesFromText(`${found}\nflips were not looked for: a command was asked\n\n`) + commitText(first);
+}
+
+function parseDomain(text: string): Domid {
+  const domid = parseDomid(text);
+  if (domid === undefined) throw new InvalidArgumentError("It is a domain's number, such as 7.");
+  return domid;
+}
