@@ -5,6 +5,7 @@
  * before a branch, as in Git; a whole oid is never taken for a ref's name.
  */
 import type { Microseconds } from "../../../protocol/identifiers.js";
+import { nearestWord } from "../../../protocol/predicate/nearest-word.js";
 import { isoTime } from "../../../protocol/iso-time.js";
 import { hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
@@ -97,9 +98,18 @@ function oidOfName(view: HistoryView, name: string, text: string): Oid {
   }
   if (OID_START.test(name)) return commitWithPrefix(view, name, text);
   if (name === "HEAD") throw new RevisionError(`${text} names no commit: ${NO_BRANCHES}`);
+  const near = nearestWord(name, shortNames(view));
+  if (near !== undefined) {
+    throw new RevisionError(`there is no ${JSON.stringify(name)} in this history: did you mean ${near}?`);
+  }
   throw new RevisionError(
     `there is no ${JSON.stringify(name)} in this history: ${EXAMPLES}${name.length < 4 ? " (of at least four digits)" : ""}`,
   );
+}
+
+/** The names of branches and tags, as people write them. */
+function shortNames(view: HistoryView): string[] {
+  return view.refs.flatMap(({ name }) => /^refs\/(?:heads|tags)\/(.+)$/.exec(name)?.[1] ?? []);
 }
 
 const EXAMPLES = "name a branch, a tag, @{1234}, @{5 minutes ago}, or an object id";

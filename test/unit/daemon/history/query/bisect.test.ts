@@ -1,0 +1,182 @@
+import { describe, expect, test } from "vitest";
+import { answerBisect } from "../../../../../daemon/history/query/bisect.js";
+import { hexFromOid } from "../../../../../daemon/history/object/oid.js";
+import { updateShallow } from "../../../../../daemon/history/repository/shallow.js";
+import { MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
+import type { FoundCommit } from "../../../../../daemon/history/repository/find-commit.js";
+import { nodeFileSystem } from "../../../../../daemon/platform/node-file-system.js";
+import type { BisectQuery } from "../../../../../protocol/http-api/bisect.js";
+import { QueryError } from "../../../../../protocol/http-api/history-queries.js";
+import { questionAbout, recordSteps } from "../../../../support/stepped-history.js";
+import { git } from "../repository/repository-support.js";
+
+/** Thirty commits; the node breaks with the 20th, and `/flap` comes and goes. */
+const repository = recordSteps(
+  Array.from({ length: 30 }, (_, index) => {
+    const seq = index + 1;
+    return {
+      "/count": String(seq),
+      "/local/domain/7/state": seq >= 20 ? "6" : "4",
+      "/flap": seq % 10 === 0 ? "x" : undefined,
+      ...(seq === 1 ? { "/local/domain/7/vm": "/vm/1", "/vm/1/name": "one" } : {}),
+    };
+  }),
+);
+const { question } = questionAbout(repository);
+
+function ask(query: BisectQuery): ReturnType<typeof answerBisect> {
+  return answerBisect(question, query);
+}
+
+describe("answerBisect", () => {
+  test("answers the first bad commit in full, the ends, the steps and the flips", () => {
+    const answer = ask({ predicate: "value /local/domain/$D/state = 6", domain: 7, good: "@{1}", bad: "main" });
+    expect(answer).toMatchObject({
+      predicate: "value /local/domain/7/state = 6",
+      good: { seq: 1 },
+      bad: { seq: 30 },
+      first: { seq: 20, oid: git(repository, ["rev-parse", "main~10"]) },
+      flips: { count: 1, looked: 29, commits: 29 },
+    });
+    expect(answer.first.changes).toContainEqual({
+      kind: "node",
+      path: "/local/domain/7/state",
+      before: { value: "4", perms: ["n0"] },
+      after: { value: "6", perms: ["n0"] },
+    });
+    expect(answer.steps).toBeLessThanOrEqual(5);
+  });
+
+  test("takes the first commit and HEAD where no ends are given, and a time before the history for the first", () => {
+    const predicate = "value /local/domain/7/state = 6";
+    for (const good of [undefined, "@{2020-01-01}"]) {
+      expect(ask({ predicate, good })).toMatchObject({ good: { seq: 1 }, bad: { seq: 30 }, first: { seq: 20 } });
+    }
+  });
+
+  test("knows the predicates of faults by name", () => {
+    const repository = recordSteps([
+      { "/local/domain/1/name": "a" },
+      { "/local/domain/2/name": "b" },
+      { "/local/domain/2/name": "a" },
+    ]);
+    expect(answerBisect(questionAbout(repository).question, { predicate: "duplicate-name" }).first.seq).toBe(3);
+  });
+
+  test("evaluates windows over the commits before", () => {
+    const predicate = "value /local/domain/7/state = 6 for 4 commits";
+    expect(ask({ predicate, good: "@{21}" })).toMatchObject({ first: { seq: 23 }, flips: { count: 1, looked: 9 } });
+  });
+
+  test("counts flips, and says how far back it looked for them", () => {
+    expect(ask({ predicate: "exists /flap" }).flips).toEqual({ count: 5, looked: 29, commits: 29 });
+    // The 30th is a flip, the 29th is not.
+    for (const [flips, count] of [
+      [0, 0],
+      [1, 1],
+      [9, 1],
+      [10, 2],
+      [11, 3],
+      [28, 5],
+      [1000, 5],
+    ] as const) {
+      expect(ask({ predicate: "exists /flap", flips }).flips).toEqual({
+        count,
+        looked: Math.min(29, flips),
+        commits: 29,
+      });
+    }
+  });
+
+  test("looks for flips as long as there is time", () => {
+    let now = 0;
+    const clock = { monotonicMilliseconds: () => (now += 1) };
+    const { flips } = answerBisect({ ...question, clock }, { predicate: "exists /flap" });
+    expect(flips.looked).toBe(29);
+    const slow = { monotonicMilliseconds: () => (now += 20) };
+    expect(answerBisect({ ...question, clock: slow }, { predicate: "exists /flap" }).flips).toMatchObject({
+      looked: 2,
+    });
+  });
+
+  test.each<[BisectQuery, RegExp]>([
+    [
+      { predicate: "value /local/domain/7/state = 6", good: "@{20}" },
+      /must not hold at good, @\{20\}, and must hold at bad, HEAD \(@\{30\}\): it holds at both$/,
+    ],
+    [{ predicate: "value /local/domain/7/state = 6", bad: "@{19}" }, /it holds at neither$/],
+    [{ predicate: "value /local/domain/7/state = 4" }, /it is the other way round; write not \(…\)/],
+    [
+      { predicate: "value /local/domian/7/state = 6" },
+      /neither\nthere is no \/local\/domian\/7\/state at either: did you mean \/local\/domain\/7\/state\?$/,
+    ],
+    [
+      { predicate: "not exists /local/domain/8" },
+      /both\nthere is no \/local\/domain\/8 at either: below \/local\/domain there is 7$/,
+    ],
+    [{ predicate: "value /x = $D" }, /the predicate is about one domain, \$D: say which with --domain$/],
+    [{ predicate: "duplicate-nam" }, /did you mean duplicate-name\?$/],
+    [{ predicate: "exist /flap" }, /^Column 1: .*\n {2}exist \/flap\n {2}\^$/],
+    [{ predicate: "exists /flap", good: "@{31}" }, /the commits of main are @\{1\} of .* to @\{30\} of/],
+    [{ predicate: "exists /flap", bad: "mian" }, /there is no "mian" in this history: did you mean main\?/],
+    [
+      { predicate: "exists /flap", good: "@{7}", bad: "main~23" },
+      /good and bad are the same commit, main~23 \(@\{7\}\): there is nothing between them/,
+    ],
+    [
+      { predicate: "exists /flap", good: "@{9}", bad: "@{7}" },
+      /good, @\{9\}, is later than bad, @\{7\}: good is the older one; .* exchange them and write not/,
+    ],
+  ])("says of %j what would be right", (query, message) => {
+    expect(() => ask(query)).toThrow(message);
+  });
+
+  test("refuses commits of two branches, and says where they part", () => {
+    const tree = (name: string) => git(repository, ["rev-parse", `${name}^{tree}`]);
+    const commit = (parent: string, seq: number) =>
+      git(repository, ["commit-tree", tree("main"), "-p", parent, "-m", `dom0: WRITE /a\n\nSeq: ${String(seq)}`]);
+    const fork = commit(commit(git(repository, ["rev-parse", "main~20"]), 11), 12);
+    git(repository, ["update-ref", "refs/heads/try", fork]);
+    const { question: later } = questionAbout(repository);
+    for (const [good, bad] of [
+      ["@{11}", "try"],
+      ["try", "main"],
+      ["try~1", "@{11}"],
+    ] as const) {
+      const run = () => answerBisect(later, { predicate: "exists /flap", good, bad });
+      expect(run).toThrow(/is none of the commits that led to bad, .*: they part after @\{10\}$/);
+    }
+    // A commit that no branch has is searched by a walk.
+    git(repository, ["update-ref", "-d", "refs/heads/try"]);
+    const { question: without } = questionAbout(repository);
+    const answer = answerBisect(without, { predicate: "value /local/domain/7/state = 6", good: "@{5}", bad: fork });
+    expect(answer).toMatchObject({ first: { seq: 11 }, flips: { count: 1, looked: 7, commits: 7 } });
+  });
+
+  test("refuses histories that have nothing in common, and commits without a number", () => {
+    const orphan = git(repository, [
+      "commit-tree",
+      `${git(repository, ["rev-parse", "main^{tree}"])}`,
+      "-m",
+      "x\n\nSeq: 9",
+    ]);
+    const stranger = git(repository, ["commit-tree", `${git(repository, ["rev-parse", "main^{tree}"])}`, "-m", "x"]);
+    expect(() => ask({ predicate: "exists /flap", good: orphan })).toThrow(/they have no commit in common$/);
+    expect(() => ask({ predicate: "exists /flap", bad: stranger })).toThrow(QueryError);
+    expect(() => ask({ predicate: "exists /flap", bad: stranger })).toThrow(
+      /did not make: it has no number; use git bisect/,
+    );
+  });
+
+  test("begins where the history was cut", () => {
+    const cut = recordSteps(Array.from({ length: 12 }, (_, index) => ({ "/a": String(index + 1) })));
+    const boundary = questionAbout(cut).question.view.commitWithSeq(MAIN_REF, 5) as FoundCommit;
+    updateShallow(nodeFileSystem, cut, { expected: new Set(), to: new Set([boundary.oid]) });
+    const answer = answerBisect(questionAbout(cut).question, { predicate: 'value /a ~ "^([89]|1.)$"' });
+    expect(answer).toMatchObject({ good: { seq: 5, oid: hexFromOid(boundary.oid) }, first: { seq: 8 } });
+    expect(answer.flips).toEqual({ count: 1, looked: 7, commits: 7 });
+    // A window does not look beyond the cut.
+    const window = answerBisect(questionAbout(cut).question, { predicate: "exists /a for 3 commits" });
+    expect(window).toMatchObject({ first: { seq: 7 }, flips: { count: 1, looked: 7 } });
+  });
+});
