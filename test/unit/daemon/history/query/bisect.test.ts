@@ -154,13 +154,8 @@ describe("answerBisect", () => {
   });
 
   test("refuses histories that have nothing in common, and commits without a number", () => {
-    const orphan = git(repository, [
-      "commit-tree",
-      `${git(repository, ["rev-parse", "main^{tree}"])}`,
-      "-m",
-      "x\n\nSeq: 9",
-    ]);
-    const stranger = git(repository, ["commit-tree", `${git(repository, ["rev-parse", "main^{tree}"])}`, "-m", "x"]);
+    const orphan = git(repository, ["commit-tree", git(repository, ["rev-parse", "main^{tree}"]), "-m", "x\n\nSeq: 9"]);
+    const stranger = git(repository, ["commit-tree", git(repository, ["rev-parse", "main^{tree}"]), "-m", "x"]);
     expect(() => ask({ predicate: "exists /flap", good: orphan })).toThrow(/they have no commit in common$/);
     expect(() => ask({ predicate: "exists /flap", bad: stranger })).toThrow(QueryError);
     expect(() => ask({ predicate: "exists /flap", bad: stranger })).toThrow(
