@@ -41,6 +41,7 @@ const layers = [
   ],
   ["daemon/http", ["protocol", "daemon/store", "daemon/platform", "daemon/history/query"], ["fastify"]],
   ["clients/xenstore", ["protocol"], []],
+  // Of daemon/, only what reads a history, and the one file that serves a state of it to a command (`xs bisect --run`).
   [
     "clients/cli",
     ["protocol", "clients/xenstore", "daemon/history/query", "daemon/platform", "daemon/read-only-mount.ts"],

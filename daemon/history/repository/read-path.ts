@@ -66,7 +66,7 @@ export interface NodePlace {
  * @param path - absolute, or `/`
  * @throws ForeignDirectoryError, and what `ObjectReader.read` throws
  */
-export function findPath(reader: ObjectSource, tree: Oid, path: string): NodePlace | undefined {
+function findPath(reader: ObjectSource, tree: Oid, path: string): NodePlace | undefined {
   if (!path.startsWith("/")) throw new RangeError(`${JSON.stringify(path)} is no absolute path`);
   const names = path === "/" ? [] : path.slice(1).split("/");
   let directory: NodePlace = { oid: tree, parent: undefined };
