@@ -29,7 +29,6 @@ export function recordedState(reader: ObjectSource, tree: Oid): StateView {
   const known = new Map<string, RecordedNode | undefined>([[ROOT_PATH, top]]);
   return {
     node(path: Path) {
-      if (known.has(path)) return known.get(path);
       // Down from the nearest node above it that is known: its siblings have mostly been here.
       const names = splitPath(path);
       let depth = names.length;

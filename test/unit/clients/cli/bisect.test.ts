@@ -118,6 +118,13 @@ describe("xs bisect --run", () => {
     expect(existsSync(dirname(readFileSync(log, "utf8").trim()))).toBe(false);
   });
 
+  test("leaves no socket open behind it", async () => {
+    const pipes = (): number => process.getActiveResourcesInfo().filter((name) => name.includes("Pipe")).length;
+    const before = pipes();
+    const { code } = await bisect("--run", reads('test "$state" != 6'), "--good", "@{22}", "--bad", "@{23}");
+    expect([code, pipes()]).toEqual([0, before]);
+  });
+
   test("refuses what the command writes", async () => {
     const log = join(directory, "refusal");
     const { code } = await bisect(

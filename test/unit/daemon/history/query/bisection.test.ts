@@ -42,6 +42,15 @@ describe("bisect", () => {
     const { end, looked } = search({ good: 1, bad: 100_000 }, 90_000, (seq) => seq > 40_000 && seq < 60_000);
     expect(end).toEqual({ kind: "found", seq: 90_000 });
     expect(looked.length).toBeLessThan(60);
+    // Also where it reaches nearly to an end, above the middle or below.
+    for (const [first, from, to] of [
+      [20_000, 30_000, 99_990],
+      [90_000, 10, 80_000],
+    ] as const) {
+      const far = search({ good: 1, bad: 100_000 }, first, (seq) => seq > from && seq < to);
+      expect(far.end).toEqual({ kind: "found", seq: first });
+      expect(far.looked.length).toBeLessThan(80);
+    }
   });
 
   test("names the candidates where none of them can be judged", () => {
@@ -75,6 +84,14 @@ describe("Bisection", () => {
       bisection.take(4, "good");
     }).toThrow(RangeError);
     expect(bisection.next()).toBe(3);
+  });
+
+  test("takes the middle again once a commit could be judged", () => {
+    const bisection = new Bisection({ good: 0, bad: 100 });
+    bisection.take(50, "skip");
+    expect(bisection.next()).toBe(51);
+    bisection.take(51, "good");
+    expect(bisection.next()).toBe(75);
   });
 
   test("refuses ends with nothing between them", () => {
