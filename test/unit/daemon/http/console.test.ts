@@ -116,6 +116,12 @@ describe("the history's routes", () => {
   test.each([
     ["/v1/log?limit=x", /limit must be integer/],
     ["/v1/log?limit=1001", /limit must be <= 1000/],
+    ["/v1/bisect?domain=7", /must have required property 'predicate'/],
+    ["/v1/bisect?predicate=exists+%2Fa&flips=10001", /flips must be <= 10000/],
+    [
+      "/v1/bisect?predicate=exists+%2Flokal",
+      /it holds at neither\nthere is no \/lokal at either: did you mean \/local\?/,
+    ],
     ["/v1/log?colour=red", /must NOT have additional properties/],
     ["/v1/log?domain=70000", /domain must be <= 65535/],
     ["/v1/log?path=a", /no path of a node: write one such as/],
@@ -125,6 +131,19 @@ describe("the history's routes", () => {
     expect([status, type]).toEqual([400, "application/problem+json; charset=utf-8"]);
     expect(body).toMatchObject({ type: "about:blank", title: "Bad Request", status: 400 });
     expect((body as { detail: string }).detail).toMatch(detail);
+  });
+
+  test("answers a bisection, numbers of its query too", async () => {
+    const predicate = encodeURIComponent("not value /local/domain/$D/device/vbd/51712/state = 1");
+    const { status, body } = await request("GET", `/v1/bisect?predicate=${predicate}&domain=2&good=@%7B1%7D&flips=50`);
+    expect(status).toBe(200);
+    // Domain 2 is written to by the commits 2, 5, 8 and 11.
+    expect(body).toMatchObject({
+      first: { seq: 2 },
+      good: { seq: 1 },
+      bad: { seq: COMMITS },
+      flips: { count: 1, looked: 11 },
+    });
   });
 
   test("there is nothing elsewhere", async () => {
