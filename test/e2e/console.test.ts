@@ -45,7 +45,7 @@ async function xs(...words: readonly string[]): Promise<RunResult> {
   const harness = await programHarness();
   const files: Record<string, string> = existsSync(adminSocket()) ? { [adminSocket()]: "" } : {};
   for (const word of words) {
-    if (word.startsWith(directory) || word.startsWith(import.meta.dirname)) files[word] = readFileSync(word, "latin1");
+    if (statSync(word, { throwIfNoEntry: false })?.isFile() === true) files[word] = readFileSync(word, "latin1");
   }
   return harness.run(["--socket", daemon.socket, ...words], { files, transport: socketTransport });
 }

@@ -9,7 +9,7 @@ import { bisectByCommand, skippedText, type CommandAnswer } from "../bisect-run.
 import { bisectText, counted, flipsWarning, numberOf } from "../bisect-text.js";
 import { commitText, summaryLine } from "../commit-text.js";
 import type { CliContext } from "../context.js";
-import { examples } from "../help-text.js";
+import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import { ExitError, EXIT_FAILURE, EXIT_INTERRUPTED, usageError } from "../exit.js";
 import { jsonLine } from "../format.js";
 import { withHistory, withRepository } from "../history-source.js";
@@ -31,11 +31,11 @@ export function addBisect(program: Command, context: CliContext): void {
     .command("bisect")
     .summary("find the commit that broke something, by halving")
     .description(
-      "Finds the first bad commit between a good one and a bad one. PREDICATE tells the bad states: it is an expression, such\n" +
-        "as 'value /local/domain/$D/device/vbd/51712/state = 6', or the name of a fault of the simulator (`xs-sim faults`).\n" +
-        "It warns where the predicate flips more than once, for then there is more than one such commit. With --run a\n" +
-        "command tells, as for `git bisect run`: 0 is good, 1 to 124 bad, 125 cannot tell, 126 and more end the bisection.\n" +
-        "$XENSTORED_PATH is for it the socket of a XenStore that has the commit's state and refuses changes (EROFS), and its\n" +
+      "Finds the first bad commit between a good one and a bad one. PREDICATE tells the bad states: it is an expression, such " +
+        "as 'value /local/domain/$D/device/vbd/51712/state = 6', or the name of a fault of the simulator (`xs-sim faults`). " +
+        "It warns where the predicate flips more than once, for then there is more than one such commit. With --run a " +
+        "command tells, as for `git bisect run`: 0 is good, 1 to 124 bad, 125 cannot tell, 126 and more end the bisection. " +
+        "$XENSTORED_PATH is for it the socket of a XenStore that has the commit's state and refuses changes (EROFS), and its " +
         "output goes to standard error; flips are not looked for.",
     )
     .argument("[predicate]", "what is true of bad states")
@@ -51,6 +51,15 @@ export function addBisect(program: Command, context: CliContext): void {
     )
     .addOption(
       new Option("--run <command>", "a command that tells, instead of a predicate").conflicts(["domain", "flips"]),
+    )
+    .addHelpText(
+      "after",
+      exitCodes({
+        ...HISTORY_EXITS,
+        0: "the first bad commit was found",
+        1: "only commits that cannot be told are left, or no answer from the daemon",
+        130: "ended by Ctrl-C",
+      }),
     )
     .addHelpText(
       "after",
