@@ -3,7 +3,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { changesBetween } from "../../daemon/history/query/recorded-changes.js";
+import { changesBetween, touchedNodes } from "../../daemon/history/repository/recorded-changes.js";
 import type { Change } from "../../daemon/store/commit.js";
 import { applyChanges, diffRoots, sameRoot } from "../../daemon/store/diff.js";
 import { emptyRoot, type Root } from "../../daemon/store/root.js";
@@ -46,6 +46,23 @@ describe("changesBetween", () => {
         expect(asSet(undone)).toEqual(asSet(diffRoots(after, before)));
       }),
       propertyParameters(400),
+    );
+  });
+
+  it("names the nodes alone (touchedNodes)", () => {
+    fc.assert(
+      fc.property(edits, edits, (first, second) => {
+        const objects = new EncodedObjects();
+        const [before, after] = [objects.encode(rootOfEdits(first)), objects.encode(rootOfEdits(second))];
+        for (const from of [before, undefined]) {
+          const told = changesBetween(objects, from, after).flatMap((change) =>
+            change.kind === "node" ? [{ path: change.path, isRemoval: change.after === undefined }] : [],
+          );
+          const named = [...touchedNodes(objects, from, after)];
+          expect(named.sort((left, right) => (left.path < right.path ? -1 : 1))).toEqual(told);
+        }
+      }),
+      propertyParameters(100),
     );
   });
 

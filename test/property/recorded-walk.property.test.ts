@@ -3,9 +3,9 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { changesBetween } from "../../daemon/history/query/recorded-changes.js";
-import { nodeAt } from "../../daemon/history/query/recorded-directory.js";
-import { walkDifferences, type NodeChange, type WalkOptions } from "../../daemon/history/query/recorded-walk.js";
+import { changesBetween } from "../../daemon/history/repository/recorded-changes.js";
+import { nodeAt } from "../../daemon/history/repository/recorded-directory.js";
+import { walkDifferences, type NodeChange, type WalkOptions } from "../../daemon/history/repository/recorded-walk.js";
 import type { Root } from "../../daemon/store/root.js";
 import type { Path } from "../../protocol/identifiers.js";
 import { isAtOrBelow, splitPath } from "../../protocol/path.js";

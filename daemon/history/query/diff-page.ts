@@ -9,9 +9,9 @@ import { summarizeCommit } from "./commit-summary.js";
 import { parseNodeCursor, serializeNodeCursor, takePage } from "./node-page.js";
 import { queriedPath } from "./queried-path.js";
 import type { Question } from "./question.js";
-import { changesBesideNodes } from "./recorded-changes.js";
-import { nodeAt, readDirectory } from "./recorded-directory.js";
-import { walkDifferences } from "./recorded-walk.js";
+import { changesBesideNodes } from "../repository/recorded-changes.js";
+import { nodeAt, readDirectory } from "../repository/recorded-directory.js";
+import { walkDifferences } from "../repository/recorded-walk.js";
 import { resolveRevision } from "./resolve-revision.js";
 
 /** Answers `diff`. @throws QueryError, RevisionError, and what `walkDifferences` throws */

@@ -12,7 +12,7 @@ import type { FoundCommit } from "../repository/find-commit.js";
 import type { ObjectReader } from "../repository/object-reader.js";
 import { readPath, type RecordedNode } from "../repository/read-path.js";
 import type { HistoryView } from "./history.js";
-import { changesBetween } from "./recorded-changes.js";
+import { changesBetween } from "../repository/recorded-changes.js";
 
 /** Which commits are wanted: those that are all of what is given. */
 export interface LogFilter {

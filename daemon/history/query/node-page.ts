@@ -10,7 +10,7 @@ import { isAtOrBelow, parsePath } from "../../../protocol/path.js";
 import { hexFromOid, oidFromHex } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { PAGE_MILLISECONDS_MAX, type Question } from "./question.js";
-import type { NodeChange } from "./recorded-walk.js";
+import type { NodeChange } from "../repository/recorded-walk.js";
 
 /** Where a page begins. */
 export interface NodeCursor {

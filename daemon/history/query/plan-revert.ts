@@ -5,7 +5,7 @@ import { QueryError } from "../../../protocol/http-api/history-queries.js";
 import { mergeChanges, type Merge } from "../../store/merge/merge-roots.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import type { HistoryView } from "./history.js";
-import { changesBetween } from "./recorded-changes.js";
+import { changesBetween } from "../repository/recorded-changes.js";
 
 /**
  * Merges the undoing of a commit into the state of now: the base is what the commit made, theirs what was before it.

@@ -7,7 +7,7 @@ import type { Change } from "../../store/commit.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { readPath } from "../repository/read-path.js";
 import type { HistoryView } from "./history.js";
-import { changesBetween } from "./recorded-changes.js";
+import { changesBetween } from "../repository/recorded-changes.js";
 
 /** Where a rollback goes. */
 export interface RollbackGoal {

@@ -10,7 +10,7 @@ import { hexFromOid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { summarizeCommit, type CommitSummary } from "./commit-summary.js";
 import type { HistoryView } from "./history.js";
-import { changesBetween } from "./recorded-changes.js";
+import { changesBetween } from "../repository/recorded-changes.js";
 
 /** A commit in full. */
 export interface ShownCommit extends CommitSummary {

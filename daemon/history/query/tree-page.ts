@@ -11,8 +11,8 @@ import { summarizeCommit } from "./commit-summary.js";
 import { parseNodeCursor, serializeNodeCursor, takePage } from "./node-page.js";
 import { queriedPath } from "./queried-path.js";
 import type { Question } from "./question.js";
-import { nodeAt } from "./recorded-directory.js";
-import { walkDifferences } from "./recorded-walk.js";
+import { nodeAt } from "../repository/recorded-directory.js";
+import { walkDifferences } from "../repository/recorded-walk.js";
 import { resolveRevision } from "./resolve-revision.js";
 
 /** Answers `tree`. @throws QueryError, RevisionError, and what `walkDifferences` throws */

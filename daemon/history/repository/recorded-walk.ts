@@ -9,7 +9,7 @@ import type { Path } from "../../../protocol/identifiers.js";
 import { childPath, isAtOrBelow } from "../../../protocol/path.js";
 import { samePerms } from "../../../protocol/perms.js";
 import type { Change } from "../../store/commit.js";
-import type { ObjectReader } from "../repository/object-reader.js";
+import type { ObjectReader } from "./object-reader.js";
 import { childOf, namesOf, readState, type DirectoryNode, type UnreadNode } from "./recorded-directory.js";
 
 /** A node that came, went, or is another. */
@@ -30,6 +30,13 @@ export interface WalkOptions {
   readonly behind?: Path | undefined;
 }
 
+/** A node that differs, as its trees have it. */
+interface DifferingNode {
+  readonly path: Path;
+  readonly before: DirectoryNode | undefined;
+  readonly after: DirectoryNode | undefined;
+}
+
 /**
  * The differences at or below a node.
  *
@@ -38,8 +45,23 @@ export interface WalkOptions {
 export function* walkDifferences(
   reader: ObjectReader,
   top: NodePair,
-  { listsRemoved = false, behind }: WalkOptions = {},
+  options: WalkOptions = {},
 ): Generator<NodeChange> {
+  for (const { path, before, after } of differingNodes(reader, top, options)) {
+    yield { kind: "node", path, before: before && readState(reader, before), after: after && readState(reader, after) };
+  }
+}
+
+/**
+ * The same without the nodes' values, which it does not read.
+ *
+ * @throws as `walkDifferences`
+ */
+export function* differingNodes(
+  reader: ObjectReader,
+  top: NodePair,
+  { listsRemoved = false, behind }: WalkOptions = {},
+): Generator<DifferingNode> {
   if (isSame(top)) return;
   const pending: NodePair[] = [top];
   for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
@@ -48,12 +70,7 @@ export function* walkDifferences(
     const after = pair.after?.node();
     const isPassed = behind !== undefined && isAtOrBelow(behind, path);
     if (!isPassed && (before === undefined || after === undefined || !isSameState(before, after))) {
-      yield {
-        kind: "node",
-        path,
-        before: before && readState(reader, before),
-        after: after && readState(reader, after),
-      };
+      yield { path, before, after };
     }
     if (after === undefined && !listsRemoved) continue;
     const reached = isPassed ? nextOnTheWay(path, behind) : path;

@@ -1,10 +1,11 @@
 /**
  * What changed between two recorded roots, from their tree objects alone.
  *
- * Owns what a change of a root is there: of nodes (`recorded-walk.ts` finds them), and of what stands beside them. Neither root is decoded: directories with one oid are equal, so that the cost is that of what differs,
- * a tree object for each level of it on either side. What it finds is what `diffRoots` finds between the decoded roots.
+ * Owns what a change of a root is there: of nodes (`recorded-walk.ts` finds them), and of what stands beside them. Neither
+ * root is decoded: directories with one oid are equal, so that the cost is that of what differs, a tree object for each level
+ * of it on either side. What it finds is what `diffRoots` finds between the decoded roots.
  */
-import { parseDomid, type Domid } from "../../../protocol/identifiers.js";
+import { parseDomid, type Domid, type Path } from "../../../protocol/identifiers.js";
 import { ROOT_PATH, SPECIAL_PATHS, type SpecialPath } from "../../../protocol/path.js";
 import { samePerms, type Perms } from "../../../protocol/perms.js";
 import type { Change } from "../../store/commit.js";
@@ -19,8 +20,8 @@ import {
   SPECIAL_FILE,
 } from "../object/dot-file.js";
 import type { Oid } from "../object/oid.js";
-import type { ObjectReader } from "../repository/object-reader.js";
-import { ForeignDirectoryError, readBlob } from "../repository/read-path.js";
+import type { ObjectReader } from "./object-reader.js";
+import { ForeignDirectoryError, readBlob } from "./read-path.js";
 import {
   EMPTY_VALUE,
   nodeOfDirectory,
@@ -30,7 +31,7 @@ import {
   type Directory,
   type UnreadNode,
 } from "./recorded-directory.js";
-import { walkDifferences, type NodeChange } from "./recorded-walk.js";
+import { differingNodes, walkDifferences, type NodeChange, type NodePair } from "./recorded-walk.js";
 
 /** How changes are told. */
 export interface ChangesOptions {
@@ -58,9 +59,8 @@ export function changesBetween(
   if (before === after) return [];
   const from = before === undefined ? undefined : readDirectory(reader, before);
   const to = readDirectory(reader, after);
-  const top = { path: ROOT_PATH, before: from === undefined ? NOTHING_RECORDED : topOf(from), after: topOf(to) };
   return [
-    ...[...walkDifferences(reader, top, options)].sort((left, right) => (left.path < right.path ? -1 : 1)),
+    ...[...walkDifferences(reader, topsOf(from, to), options)].sort((left, right) => (left.path < right.path ? -1 : 1)),
     ...changesBesideNodes(reader, from, to),
   ];
 }
@@ -74,6 +74,30 @@ export function changesBetween(
  */
 export function changesBesideNodes(reader: ObjectReader, from: Directory | undefined, to: Directory): OtherChange[] {
   return [...specialChanges(reader, from, to), ...quotaChanges(reader, from, to), ...domainChanges(reader, from, to)];
+}
+
+/** A node whose own state differs between two roots. */
+export interface TouchedNode {
+  readonly path: Path;
+  /** Whether it went, with all below it, which is not told. */
+  readonly isRemoval: boolean;
+}
+
+/**
+ * The nodes that `changesBetween` tells, in the order of `xs ls`, without reading what they hold; lazily.
+ *
+ * @throws what `changesBetween` throws
+ */
+export function* touchedNodes(reader: ObjectReader, before: Oid | undefined, after: Oid): Generator<TouchedNode> {
+  if (before === after) return;
+  const from = before === undefined ? undefined : readDirectory(reader, before);
+  for (const { path, after: node } of differingNodes(reader, topsOf(from, readDirectory(reader, after)))) {
+    yield { path, isRemoval: node === undefined };
+  }
+}
+
+function topsOf(from: Directory | undefined, to: Directory): NodePair {
+  return { path: ROOT_PATH, before: from === undefined ? NOTHING_RECORDED : topOf(from), after: topOf(to) };
 }
 
 const NOTHING_RECORDED: UnreadNode = {

@@ -11,8 +11,8 @@ import type { NodeState } from "../../store/commit.js";
 import { parsePermsFile, PERMS_FILE, VALUE_FILE } from "../object/dot-file.js";
 import { hashObject, type Oid } from "../object/oid.js";
 import { isDirectoryKey, parseTree } from "../object/tree-object.js";
-import type { ObjectReader } from "../repository/object-reader.js";
-import { ForeignDirectoryError, readBlob, readPath } from "../repository/read-path.js";
+import type { ObjectReader } from "./object-reader.js";
+import { ForeignDirectoryError, readBlob, readPath } from "./read-path.js";
 
 /** The blob that no directory has for its value. */
 export const EMPTY_VALUE: Oid = hashObject("blob", "");
