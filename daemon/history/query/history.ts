@@ -10,6 +10,7 @@
  *     view.commitWithSeq(MAIN_REF, 17);
  *     history.close();
  */
+import type { Seq } from "../../../protocol/identifiers.js";
 import type { FileSystem } from "../../platform/file-system.js";
 import type { Oid } from "../object/oid.js";
 import { NotARepositoryError, UnsupportedRepositoryError } from "../repository/errors.js";
@@ -17,6 +18,7 @@ import { findCommit, type FoundCommit } from "../repository/find-commit.js";
 import { MAIN_REF, openRepository } from "../repository/layout.js";
 import { ObjectReader } from "../repository/object-reader.js";
 import { ifPresent } from "../repository/peel.js";
+import { PathIndex } from "../repository/path-index.js";
 import { PackRanges } from "../repository/pack-ranges.js";
 import { ForeignDirectoryError } from "../repository/read-path.js";
 import { RefStore, type Ref } from "../repository/ref-store.js";
@@ -27,9 +29,10 @@ import { NotACommitError, readCommit } from "../repository/walk.js";
 export type { FoundCommit } from "../repository/find-commit.js";
 
 /** What is kept of a branch from one question to the next. */
-interface BranchReaders {
+export interface BranchReaders {
   readonly index: SeqIndex;
   readonly packs: PackRanges;
+  readonly paths: PathIndex;
 }
 
 /**
@@ -80,12 +83,12 @@ export class History {
     return new HistoryView(this, { refs, head: head ?? MAIN_REF, detached, shallow });
   }
 
-  /** What finds commits of a branch by their seqs. */
+  /** What finds commits of a branch. */
   branch(ref: string): BranchReaders {
     let readers = this.#branches.get(ref);
     if (readers === undefined) {
       const place = { fileSystem: this.#fileSystem, repositoryDirectory: this.#directory, ref };
-      readers = { index: new SeqIndex(place), packs: new PackRanges() };
+      readers = { index: new SeqIndex(place), packs: new PackRanges(), paths: new PathIndex(place) };
       this.#branches.set(ref, readers);
     }
     return readers;
@@ -93,7 +96,10 @@ export class History {
 
   /** Closes all files; it may be used again. */
   close(): void {
-    for (const { index } of this.#branches.values()) index.close();
+    for (const { index, paths } of this.#branches.values()) {
+      index.close();
+      paths.close();
+    }
     this.#branches.clear();
     this.reader.close();
   }
@@ -174,6 +180,21 @@ export class HistoryView {
     const beginning = this.#boundary(ref)?.commit.trailers.seq ?? 1;
     if (seq < beginning || !Number.isSafeInteger(seq)) return undefined;
     return this.#find(ref, seq);
+  }
+
+  /** Whether what was before a commit has been given up: what that one changed is not known any more. */
+  isCut({ oid, commit }: FoundCommit): boolean {
+    return this.#viewed.shallow.has(oid) || (commit.parents.length === 0 && (commit.trailers.seq ?? 1) > 1);
+  }
+
+  /** The seq of the commit at which a branch was cut; undefined when it was not. @throws what `commit` throws */
+  cutSeq(ref: string): Seq | undefined {
+    return this.#boundary(ref)?.commit.trailers.seq;
+  }
+
+  /** What finds commits of a branch. Indexes may know more than this view, or have been cut meanwhile. */
+  readers(ref: string): BranchReaders {
+    return this.#history.branch(ref);
   }
 
   /** The first commit of a branch that is left; undefined when there is no such branch. @throws what `commit` throws */

@@ -2,7 +2,9 @@
  * The log: the commits of a branch that somebody asks for, newest first.
  *
  * Owns which commits those are. It follows first parents, one commit after the other, so its cost is that of the commits
- * that it passes over; whoever wants a few takes a few and leaves the rest, and whoever has other things to do pauses it.
+ * that it passes over; whoever wants a few takes a few and leaves the rest, and whoever has other things to do pauses it. Where
+ * the index of paths says that commits did not touch the path, it does not pass over them at all. It looks at each that is
+ * left itself, so that what the index says too much is no matter.
  */
 import type { Domid, Path, TxId } from "../../../protocol/identifiers.js";
 import { ROOT_PATH } from "../../../protocol/path.js";
@@ -12,7 +14,8 @@ import type { FoundCommit } from "../repository/find-commit.js";
 import type { ObjectReader } from "../repository/object-reader.js";
 import { readPath, type RecordedNode } from "../repository/read-path.js";
 import type { HistoryView } from "./history.js";
-import { changesBetween } from "../repository/recorded-changes.js";
+import { PathTouches } from "./indexed-past.js";
+import { touchedNodes } from "../repository/recorded-changes.js";
 
 /** Which commits are wanted: those that are all of what is given. */
 export interface LogFilter {
@@ -49,13 +52,14 @@ export function* walkLog(
   isPaused: () => boolean = () => false,
 ): Generator<FoundCommit, FoundCommit | undefined> {
   const oldest = from?.commit.trailers.seq ?? 0;
-  for (let at: FoundCommit | undefined = to; at !== undefined;) {
+  const touches = filter.path === undefined ? undefined : new PathTouches(view, filter.path);
+  for (let at: FoundCommit | undefined = touches?.newestAtMost(to) ?? to; at !== undefined;) {
     if ((at.commit.trailers.seq ?? oldest) < oldest) return undefined;
     const previous: FoundCommit | undefined = view.previous(at);
     if (isWanted(view.reader, at, previous, filter)) yield at;
     else if (previous !== undefined && at.oid !== from?.oid && isPaused()) return previous;
     if (at.oid === from?.oid) return undefined;
-    at = previous;
+    at = previous === undefined ? undefined : (touches?.newestAtMost(previous) ?? previous);
   }
   return undefined;
 }

@@ -30,6 +30,8 @@ import { PackBuilder, type FinishedPack } from "../object/pack.js";
 import { placePack, removeKeep, removeStaleKeeps, removeTemporaryFiles } from "../repository/pack-file.js";
 import { ObjectReader } from "../repository/object-reader.js";
 import { RefStore } from "../repository/ref-store.js";
+import type { PathIndexLimits } from "../repository/path-run-store.js";
+import { PathIndexWriter } from "../repository/path-index-writer.js";
 import { SeqIndexWriter } from "../repository/seq-index-writer.js";
 import { loadRecordedTree, recordedNothing } from "./load-mirror.js";
 import { readTipCommit, type TipCommit } from "./load-tip.js";
@@ -45,6 +47,9 @@ const PACK_BYTES_DUE = 16 * 1024 * 1024;
 /** The tip is read once, and a cache of that would only stay behind as freed memory; much less thrashes at 100,000 nodes. */
 const START_MEMORY = { windowBytesMax: 8 * 1024 * 1024, baseBytesMax: 1024 * 1024 };
 
+/** A step of the index of paths takes some hundred microseconds: as long as it takes to find so many commits. */
+const COMMITS_OF_A_STEP = 32;
+
 /** Where a recorder records. */
 export interface RecorderOptions {
   readonly fileSystem: FileSystem;
@@ -54,6 +59,8 @@ export interface RecorderOptions {
   readonly ref: string;
   /** Part of the addresses in commits. */
   readonly hostName: string;
+  /** The usual ones unless told. */
+  readonly pathIndexLimits?: PathIndexLimits;
 }
 
 /** What a recorder has done. */
@@ -87,6 +94,7 @@ export class HistoryRecorder {
   readonly #refs: RefStore;
   readonly #pack = new PackBuilder();
   readonly #seqIndex: SeqIndexWriter;
+  readonly #pathIndex: PathIndexWriter;
   #mirror = new Mirror(recordedNothing(emptyRoot()), this.#pack);
   #last: Last | undefined;
   #recordedSeq: Seq;
@@ -114,6 +122,7 @@ export class HistoryRecorder {
     this.#recordedSeq = tip?.seq ?? (0 as Seq);
     this.#sealed = { oid: tip?.oid, seq: this.#recordedSeq };
     this.#seqIndex = new SeqIndexWriter(options, tip);
+    this.#pathIndex = new PathIndexWriter(options, tip, options.pathIndexLimits);
   }
 
   /** Builds the mirror of the tip (invariant 5). */
@@ -152,19 +161,24 @@ export class HistoryRecorder {
     return this.#mirror.treeOid;
   }
 
-  /** Whether the index of seqs lacks commits that `repairIndex` would find. */
+  /** Whether there is something for `repairIndex` to do. */
   get isIndexIncomplete(): boolean {
-    return this.#seqIndex.isRepairing;
+    return this.#seqIndex.isRepairing || (this.#seqIndex.isComplete && this.#pathIndex.isWorkDue);
   }
 
-  /** Adds up to so many commits to the index of seqs; some microseconds each. */
+  /**
+   * Adds up to so many commits to the index of seqs, some microseconds each; when that is whole, brings the index of paths
+   * nearer to being so, for about as long.
+   */
   repairIndex(commitsMax: number): void {
-    this.#seqIndex.repairSome(commitsMax);
+    if (this.#seqIndex.isRepairing) this.#seqIndex.repairSome(commitsMax);
+    else if (this.#seqIndex.isComplete) this.#pathIndex.step(Math.ceil(commitsMax / COMMITS_OF_A_STEP));
   }
 
   /** Closes what it holds open; what was not sealed is lost to it. */
   close(): void {
     this.#seqIndex.close();
+    this.#pathIndex.close();
   }
 
   /** What it has done so far. */
@@ -191,6 +205,7 @@ export class HistoryRecorder {
         `commit ${String(commit.seq)} cannot be recorded after ${String(this.#recordedSeq)}: the journal and the history do not belong together`,
       );
     }
+    const treeBefore = this.#mirror.treeOid;
     const tree = this.#mirror.apply(commit.changes);
     const last = this.#last;
     const content = serializeCommit(commit, {
@@ -202,6 +217,7 @@ export class HistoryRecorder {
     const oid = hashObject("commit", content);
     this.#pack.addObject("commit", oid, content);
     this.#seqIndex.note(oid);
+    this.#pathIndex.note(commit.seq, tree === treeBefore ? [] : commit.changes);
     this.#last = { oid, seconds: committerSecondsOf(commit, last?.seconds ?? 0) };
     this.#recordedSeq = commit.seq;
   }
@@ -238,6 +254,7 @@ export class HistoryRecorder {
     const sealed = { oid: last.oid, seq: this.#recordedSeq };
     this.#sealed = sealed;
     this.#seqIndex.publish(sealed);
+    this.#pathIndex.publish(sealed.oid);
     this.#waiting = undefined;
     this.#packsSealed++;
     this.#bytesSealed += finished.pack.length;
@@ -249,5 +266,6 @@ export class HistoryRecorder {
   /** Says that the history begins with this commit now. */
   noteBeginning(oldest: Seq): void {
     this.#seqIndex.discardBefore(oldest);
+    this.#pathIndex.discardBefore(oldest);
   }
 }

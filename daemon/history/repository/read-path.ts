@@ -9,6 +9,8 @@
  */
 import { Buffer } from "node:buffer";
 import type { ByteString } from "../../../protocol/bytes.js";
+import type { Path } from "../../../protocol/identifiers.js";
+import { childPath } from "../../../protocol/path.js";
 import type { Perms } from "../../../protocol/perms.js";
 import { parsePermsFile, PERMS_FILE, VALUE_FILE } from "../object/dot-file.js";
 import { hexFromOid, OID_BYTES, oidFromBytes, type Oid } from "../object/oid.js";
@@ -145,6 +147,23 @@ export function readChildren(reader: ObjectSource, { oid, parent }: NodePlace): 
 /** The oid of a directory's perms file: while it stays, so do the perms of all its childless nodes. Empty where it is missing. */
 export function permsFileOf({ content }: OpenDirectory): string {
   return findEntry(content, { mode: FILE_MODE, name: PERMS_FILE }) ?? "";
+}
+
+/**
+ * The paths of the node at a path and of all below it, in any order; none where there is no node. Nothing but directories is read.
+ *
+ * @throws as `readPath`
+ */
+export function* pathsAtOrBelow(reader: ObjectSource, tree: Oid, path: Path): Generator<Path> {
+  const top = findPath(reader, tree, path);
+  if (top === undefined) return;
+  const pending = [{ path, place: top }];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    yield next.path;
+    for (const [name, place] of readChildren(reader, next.place)) {
+      pending.push({ path: childPath(next.path, name), place });
+    }
+  }
 }
 
 const FILE_MODE = "100644";

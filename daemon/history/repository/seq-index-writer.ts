@@ -97,6 +97,11 @@ export class SeqIndexWriter {
     return this.#repair !== undefined;
   }
 
+  /** Whether all of the history's commits that were published are in the index. */
+  get isComplete(): boolean {
+    return this.#live !== undefined && this.#repair === undefined && !this.#isRepairRefused;
+  }
+
   /** Takes down the oid of the next commit that was recorded; nothing is written before `publish`. */
   note(oid: Oid): void {
     if (this.#notedBytes + OID_BYTES > this.#noted.length) {

@@ -36,10 +36,15 @@ export const SEQ_HEADER_BYTES = 24;
 const NO_OID = "\0".repeat(OID_BYTES);
 const BRANCHES = "refs/heads/";
 
-/** Where the index of a branch is. A branch's `/` becomes `:`, which no ref name has, so that all of them are files of one directory. */
+/** Where the index of a branch is. */
 export function seqIndexPath({ repositoryDirectory, ref }: Pick<SeqIndexPlace, "repositoryDirectory" | "ref">): string {
+  return `${repositoryDirectory}/xenstore-tng/seq/${branchFileName(ref)}`;
+}
+
+/** What a branch's files are called. Its `/` becomes `:`, which no ref name has, so that those of all branches are in one directory. */
+export function branchFileName(ref: string): string {
   const name = ref.startsWith(BRANCHES) ? ref.slice(BRANCHES.length) : ref;
-  return `${repositoryDirectory}/xenstore-tng/seq/${name.replaceAll("/", ":")}`;
+  return name.replaceAll("/", ":");
 }
 
 /** The bytes before the first record. */
