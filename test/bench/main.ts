@@ -12,6 +12,7 @@ import { formatFigures, type Benchmark, type Figures } from "./figures.js";
 import { benchHistory } from "./history.js";
 import { benchJournal } from "./journal.js";
 import { benchMemory } from "./memory.js";
+import { benchPathIndex } from "./path-index.js";
 import { benchReader } from "./reader.js";
 import { benchRequests } from "./requests.js";
 import { benchRetention } from "./retention.js";
@@ -28,6 +29,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["trace", benchTrace],
   ["sustained", benchSustained],
   ["reader", benchReader],
+  ["path-index", benchPathIndex],
   ["startup", benchStartup],
   ["consolidation", benchConsolidation],
   ["retention", benchRetention],

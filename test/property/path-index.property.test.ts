@@ -27,7 +27,7 @@ import { arbitraryEdit, commitBetween, editRoot, type Edit } from "./history-gen
 
 const DIRECTORY = pathIndexDirectory({ repositoryDirectory: REPOSITORY, ref: MAIN_REF });
 /** So small that a tail is full after a few commits, and four runs come together soon. */
-const LIMITS = { postingsMax: 12, keysMax: 14, tailBytesMax: 600, runBytesMax: 100_000 };
+const LIMITS = { postingsMax: 12, pathsMax: 7, tailBytesMax: 600, runBytesMax: 100_000 };
 
 /** Few names, so that nodes are removed and made again; some sort around the slash. */
 const names = fc.array(fc.constantFrom("a", "a-", "a0"), { maxLength: 3 });

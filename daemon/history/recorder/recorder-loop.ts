@@ -39,7 +39,7 @@ import { messageOf } from "../../platform/error-message.js";
 
 /** Commits recorded before messages are looked at: a few milliseconds. */
 const BATCH_COMMITS_MAX = 128;
-/** Commits that are put into an incomplete index of seqs between two batches, and when there is nothing to record. */
+/** How much is done for incomplete indexes between two batches, and when there is nothing to record (`repairIndex`). */
 const INDEXED_BUSY_MAX = 16;
 const INDEXED_IDLE_MAX = 256;
 const RETRY_MILLISECONDS = 1000;
@@ -173,7 +173,9 @@ export class RecorderLoop {
       return;
     }
     const isLagging = recorder.recordedSeq < (this.#end?.seq ?? 0);
-    if (recorder.isIndexIncomplete) recorder.repairIndex(isLagging ? INDEXED_BUSY_MAX : INDEXED_IDLE_MAX);
+    if (recorder.isIndexIncomplete) {
+      recorder.repairIndex(isLagging ? INDEXED_BUSY_MAX : INDEXED_IDLE_MAX, isLagging);
+    }
     if (isLagging || recorder.isIndexIncomplete) this.#wake();
     this.#maintain(isLagging);
     if (recorder.isSealDue) this.#sealTimer ??= setTimeout(this.#sealOnTime, this.#options.sealMilliseconds);

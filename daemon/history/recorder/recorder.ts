@@ -168,11 +168,12 @@ export class HistoryRecorder {
 
   /**
    * Adds up to so many commits to the index of seqs, some microseconds each; when that is whole, brings the index of paths
-   * nearer to being so, for about as long.
+   * nearer to being so, for about as long, but while recording lags only when that cannot wait.
    */
-  repairIndex(commitsMax: number): void {
+  repairIndex(commitsMax: number, isLagging = false): void {
     if (this.#seqIndex.isRepairing) this.#seqIndex.repairSome(commitsMax);
-    else if (this.#seqIndex.isComplete) this.#pathIndex.step(Math.ceil(commitsMax / COMMITS_OF_A_STEP));
+    else if (this.#seqIndex.isComplete && (!isLagging || this.#pathIndex.isPressing))
+      this.#pathIndex.step(Math.ceil(commitsMax / COMMITS_OF_A_STEP));
   }
 
   /** Closes what it holds open; what was not sealed is lost to it. */

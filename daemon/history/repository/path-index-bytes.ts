@@ -34,8 +34,14 @@ export class ByteWriter {
 
   /** Appends a number that is not negative. */
   varint(value: number): void {
-    this.reserve(VARINT_BYTES_MAX);
+    if (this.length + VARINT_BYTES_MAX > this.bytes.length) this.reserve(VARINT_BYTES_MAX);
+    if (value < 0x80) {
+      this.bytes[this.length++] = value;
+      return;
+    }
     let rest = value;
+    // Shifts are faster, and wrong beyond 31 bits.
+    for (; rest >= 0x80 && rest < 0x40000000; rest >>>= 7) this.bytes[this.length++] = (rest & 0x7f) | 0x80;
     while (rest >= 0x80) {
       this.bytes[this.length++] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);
@@ -80,6 +86,11 @@ export class ByteReader {
   }
 
   varint(): number {
+    const first = this.at < this.end ? (this.bytes[this.at] as number) : 0x80;
+    if (first < 0x80) {
+      this.at++;
+      return first;
+    }
     let value = 0;
     for (let factor = 1; ; factor *= 0x80) {
       if (this.at >= this.end) throw new DamagedPathIndexError("it ends within a number");

@@ -64,6 +64,11 @@ export class PathIndexWriter {
     return this.#work !== undefined;
   }
 
+  /** Whether so much waits for `step` that looking for a path becomes slow. */
+  get isPressing(): boolean {
+    return this.#store.isPressing;
+  }
+
   /** Takes down what the next commit that was recorded has changed; nothing is written before `publish`. */
   note(seq: Seq, changes: readonly Change[]): void {
     this.#encoder ??= new TailEncoder(seq);
@@ -119,8 +124,8 @@ export class PathIndexWriter {
   }
 
   #isFull(encoder: TailEncoder, live: LiveTail): boolean {
-    const { postingsMax, keysMax, tailBytesMax } = this.#limits;
-    return encoder.postings >= postingsMax || encoder.keyCount >= keysMax || live.size >= tailBytesMax;
+    const { postingsMax, pathsMax, tailBytesMax } = this.#limits;
+    return encoder.postings >= postingsMax || encoder.pathCount >= pathsMax || live.size >= tailBytesMax;
   }
 
   #begin({ first }: TailEncoder): LiveTail {

@@ -12,6 +12,8 @@
 import type { Path } from "../../../protocol/identifiers.js";
 import { ROOT_PATH } from "../../../protocol/path.js";
 
+const SLASH = 0x2f;
+
 /** The key of changes of the node itself, and of its removal. */
 export function ownKey(path: Path): string {
   return path === ROOT_PATH ? "" : path;
@@ -26,6 +28,13 @@ export function belowKey(path: Path): string {
 export function enclosingKey(key: string): string | undefined {
   const end = key.lastIndexOf("/", key.length - 2);
   return end < 0 || key.length < 2 ? undefined : key.slice(0, end + 1);
+}
+
+/** Under how many keys a change of the node stands. */
+export function keyCountOf(path: Path): number {
+  let count = 1;
+  if (path !== ROOT_PATH) for (let at = 0; at < path.length; at++) if (path.charCodeAt(at) === SLASH) count++;
+  return count;
 }
 
 /** The own keys of the nodes above a node, but for the root, which cannot be removed. */

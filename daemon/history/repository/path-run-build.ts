@@ -33,30 +33,26 @@ export function* writeTouches(
   { touches, count, paths }: { readonly touches: TouchList; readonly count: number; readonly paths: readonly Path[] },
 ): Generator<void, void> {
   const { keys, enclosing } = yield* tableOf(paths);
-  // Where the postings of each key begin among all; first, how many there are.
-  const starts = new Uint32Array(keys.length + 1);
-  yield* eachPosting({ touches, count, enclosing }, (key) => {
-    (starts[key + 1] as number)++;
-  });
-  for (let key = 0; key < keys.length; key++) (starts[key + 1] as number) += starts[key] as number;
-  const postings = new Uint32Array(starts[keys.length] as number);
-  const ends = starts.slice();
-  yield* eachPosting({ touches, count, enclosing }, (key, touch) => {
-    postings[(ends[key] as number)++] = touch;
-  });
+  const postings = yield* postingsByKey({ touches, count, enclosing });
   let done = 0;
   for (const key of yield* sortedNumbers(keys)) {
-    const start = starts[key] as number;
-    const end = starts[key + 1] as number;
-    if (start === end) continue;
+    let at = postings.first[key] as number;
+    if (at < 0) continue;
     writer.startKey(keys[key] as string);
-    for (let at = start; at < end; at++) {
-      const touch = postings[at] as number;
+    for (; at >= 0; at = postings.next[at] as number) {
+      const touch = postings.touch[at] as number;
       writer.addPosting(touches.seq(touch), key < paths.length && touches.isRemoval(touch));
       if (++done % STEP_POSTINGS === 0) yield;
     }
   }
   writer.finish();
+}
+
+/** Lists of touches, the newest first: by key the number of the first posting, by posting its touch and the next one, or -1. */
+interface PostingLists {
+  readonly first: Int32Array;
+  readonly touch: Int32Array;
+  readonly next: Int32Array;
 }
 
 function* tableOf(paths: readonly Path[]): Generator<void, KeyTable> {
@@ -78,26 +74,49 @@ function* tableOf(paths: readonly Path[]): Generator<void, KeyTable> {
   return { keys, enclosing };
 }
 
-/** Calls for each key of each touch, the newest touch first; for an enclosing key once a commit. */
-function* eachPosting(
-  {
-    touches,
-    count,
-    enclosing,
-  }: { readonly touches: TouchList; readonly count: number; readonly enclosing: readonly number[] },
-  visit: (key: number, touch: number) => void,
-): Generator<void, void> {
+/** The touches of each key; a commit is once in the list of a key that encloses others. */
+function* postingsByKey({
+  touches,
+  count,
+  enclosing,
+}: {
+  readonly touches: TouchList;
+  readonly count: number;
+  readonly enclosing: readonly number[];
+}): Generator<void, PostingLists> {
+  const first = new Int32Array(enclosing.length).fill(-1);
+  const last = new Int32Array(enclosing.length);
   const lastSeqs = new Float64Array(enclosing.length);
+  let touchOf = new Int32Array(8 * count);
+  let next = new Int32Array(8 * count);
+  let length = 0;
   for (let touch = count - 1; touch >= 0; touch--) {
     if (touch % STEP_TOUCHES === 0) yield;
     const seq = touches.seq(touch);
     const own = touches.pathNumber(touch);
-    visit(own, touch);
-    for (let key = enclosing[own] as number; key >= 0 && lastSeqs[key] !== seq; key = enclosing[key] as number) {
-      lastSeqs[key] = seq;
-      visit(key, touch);
+    for (let key = own; key >= 0; key = enclosing[key] as number) {
+      if (key !== own) {
+        if (lastSeqs[key] === seq) break;
+        lastSeqs[key] = seq;
+      }
+      if (length === next.length) {
+        touchOf = enlarged(touchOf);
+        next = enlarged(next);
+      }
+      touchOf[length] = touch;
+      next[length] = -1;
+      if (first[key] === -1) first[key] = length;
+      else next[last[key] as number] = length;
+      last[key] = length++;
     }
   }
+  return { first, touch: touchOf, next };
+}
+
+function enlarged(array: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(2 * array.length);
+  larger.set(array);
+  return larger;
 }
 
 /** The numbers of the keys, in the order of the keys: to sort them all at once may take long. */

@@ -23,8 +23,8 @@ import { PathNumbers, TouchList } from "./touch-list.js";
 export interface PathIndexLimits {
   /** A tail, or what was read of the commits' trees, becomes a run when the run has so many postings. */
   readonly postingsMax: number;
-  /** The same for keys. */
-  readonly keysMax: number;
+  /** The same for the paths of it. */
+  readonly pathsMax: number;
   /** The same for the bytes of the tail's file. */
   readonly tailBytesMax: number;
   /** Runs are not merged into a larger one than this. */
@@ -34,13 +34,15 @@ export interface PathIndexLimits {
 /** The limits of a daemon. */
 export const USUAL_LIMITS: PathIndexLimits = {
   postingsMax: 512 * 1024,
-  keysMax: 32 * 1024,
+  pathsMax: 16 * 1024,
   tailBytesMax: 4 * 1024 * 1024,
   runBytesMax: 64 * 1024 * 1024,
 };
 
 /** So many runs are merged at a time: each commit is then rewritten once for each fourfold of the index. */
 const MERGED_AT_ONCE = 4;
+/** Full tails that may wait: each takes some milliseconds of who reads it first, and some of each look-up. */
+const TAILS_WAITING_MAX = 8;
 /** Between two pauses. */
 const STEP_BLOCKS = 16;
 const STEP_COMMITS = 2;
@@ -83,6 +85,11 @@ export class PathRunStore {
     this.#limits = limits;
     this.#seqs = new SeqIndex(place);
     this.#liveFirst = next;
+  }
+
+  /** Whether too many tails wait. */
+  get isPressing(): boolean {
+    return this.#tails.length > TAILS_WAITING_MAX;
   }
 
   /** Says that a new tail begins; the one before grows no more. */
@@ -274,7 +281,7 @@ export class PathRunStore {
   }
 
   *#fillFrom({ reader, givenUp }: Walked, newest: FoundCommit, lowest: number): Generator<void, void> {
-    const { postingsMax, keysMax } = this.#limits;
+    const { postingsMax, pathsMax } = this.#limits;
     const numbers = new PathNumbers();
     const touches = new TouchList();
     let postings = 0;
@@ -294,7 +301,7 @@ export class PathRunStore {
         if (touches.length % STEP_NODES === 0) yield;
       }
       first = seq;
-      if (postings >= postingsMax || numbers.keyCount >= keysMax) break;
+      if (postings >= postingsMax || numbers.paths.length >= pathsMax) break;
       seq = (seq - 1) as Seq;
       at = previous;
       if (seq % STEP_COMMITS === 0) yield;

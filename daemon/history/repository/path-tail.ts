@@ -64,9 +64,9 @@ export class TailEncoder {
     this.#out.length = RECORD_HEADER_BYTES;
   }
 
-  /** Keys of a run that is made of this. */
-  get keyCount(): number {
-    return this.#numbers.keyCount;
+  /** How many paths it has. */
+  get pathCount(): number {
+    return this.#numbers.paths.length;
   }
 
   /** Whether commits were noted since the last record. */

@@ -5,20 +5,13 @@
  * all below it.
  */
 import type { Path, Seq } from "../../../protocol/identifiers.js";
-import { enclosingKey, ownKey } from "./path-keys.js";
+import { keyCountOf } from "./path-keys.js";
 
 /** Numbers for paths, in the order in which they come. */
 export class PathNumbers {
   readonly paths: Path[] = [];
   readonly #numbers = new Map<string, number>();
-  /** Keys that enclose others, and how many enclose each, with itself. */
-  readonly #enclosing = new Map<string, number>();
   readonly #depths: number[] = [];
-
-  /** Keys of a run that has these paths (path-keys.ts). */
-  get keyCount(): number {
-    return this.paths.length + this.#enclosing.size;
-  }
 
   /** The number of a path that has one. */
   find(path: Path): number | undefined {
@@ -30,15 +23,7 @@ export class PathNumbers {
     const number = this.paths.length;
     this.#numbers.set(path, number);
     this.paths.push(path);
-    const newKeys: string[] = [];
-    let key = enclosingKey(ownKey(path));
-    while (key !== undefined && !this.#enclosing.has(key)) {
-      newKeys.push(key);
-      key = enclosingKey(key);
-    }
-    let depth = key === undefined ? 0 : (this.#enclosing.get(key) as number);
-    for (const each of newKeys.reverse()) this.#enclosing.set(each, ++depth);
-    this.#depths.push(depth + 1);
+    this.#depths.push(keyCountOf(path));
     return number;
   }
 
