@@ -2,9 +2,10 @@
  * With the index of paths, log and blame find what a walk finds, and what the roots say: after any seals, steps, crashes, damage,
  * cuts, and histories that were set back and went on in another way.
  */
+import { deflateSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Oid } from "../../daemon/history/object/oid.js";
+import { hashObject, hexFromOid, type Oid } from "../../daemon/history/object/oid.js";
 import { blame } from "../../daemon/history/query/blame.js";
 import { openHistory, type History } from "../../daemon/history/query/history.js";
 import { IndexedPast } from "../../daemon/history/query/indexed-past.js";
@@ -15,14 +16,15 @@ import { MAIN_REF } from "../../daemon/history/repository/layout.js";
 import { pathIndexDirectory } from "../../daemon/history/repository/path-index-files.js";
 import { RefStore } from "../../daemon/history/repository/ref-store.js";
 import { readShallow, updateShallow } from "../../daemon/history/repository/shallow.js";
-import type { FileSystem } from "../../daemon/platform/file-system.js";
+import type { FileSystem, OpenFile } from "../../daemon/platform/file-system.js";
 import { emptyRoot, getNode, type Root } from "../../daemon/store/root.js";
 import type { Path, Seq } from "../../protocol/identifiers.js";
 import { childPath, joinPath } from "../../protocol/path.js";
 import { parsePerms, samePerms, type Perms } from "../../protocol/perms.js";
+import { createFaultyFileSystem } from "../support/faulty-file-system.js";
 import type { MemoryFileSystem } from "../support/memory-file-system.js";
 import { diskWithRepository, REPOSITORY } from "../support/recorded-history.js";
-import { propertyParameters } from "../support/seed.js";
+import { isLongCampaign, propertyParameters } from "../support/seed.js";
 import { arbitraryEdit, commitBetween, editRoot, type Edit } from "./history-generator.js";
 
 const DIRECTORY = pathIndexDirectory({ repositoryDirectory: REPOSITORY, ref: MAIN_REF });
@@ -131,12 +133,25 @@ class World {
   commit(lists: readonly (readonly Edit[])[]): void {
     for (const edits of lists) {
       const seq = this.roots.length as Seq;
-      const before = this.roots.at(-1) as Root;
-      let after = before;
+      let after = this.roots.at(-1) as Root;
       for (const each of edits) after = editRoot(after, each, seq);
       this.roots.push(after);
-      this.recorder.record(commitBetween(before, after, seq));
     }
+    this.recordAll();
+    this.recorder.seal();
+  }
+
+  /** Records what the recorder does not have. */
+  recordAll(): void {
+    for (let seq = this.recorder.recordedSeq + 1; seq < this.roots.length; seq++) {
+      this.recorder.record(commitBetween(this.roots[seq - 1] as Root, this.roots[seq] as Root, seq));
+    }
+  }
+
+  /** The daemon starts again and records what it had not recorded. */
+  restart(): void {
+    this.recorder = this.open();
+    this.recordAll();
     this.recorder.seal();
   }
 
@@ -262,6 +277,38 @@ function uncovered(memory: MemoryFileSystem, lowest: number): number[] {
   return seqs;
 }
 
+/** A file system whose process dies before the nth change of the index's files; nothing works any more then. */
+function dyingFileSystem(
+  inner: FileSystem,
+  nth: number,
+): { readonly fileSystem: FileSystem; readonly isDead: () => boolean } {
+  let left = nth;
+  const changes = new Set(["write", "truncate", "rename", "remove", "makeDirectory", "create"]);
+  const guard = <T extends object>(target: T, path?: string): T =>
+    new Proxy(target, {
+      get: (object, name) => {
+        const method = Reflect.get(object, name) as (...args: unknown[]) => unknown;
+        return (...args: unknown[]): unknown => {
+          const at = path ?? String(args[0]);
+          const isChange = changes.has(name === "open" ? String(args[1]) : String(name));
+          if (isChange && at.startsWith(DIRECTORY)) left--;
+          if (left <= 0 && name !== "close") throw new Error("the process is dead");
+          const result = method.apply(object, args);
+          return name === "open" ? guard(result as OpenFile, at) : result;
+        };
+      },
+    });
+  return { fileSystem: guard(inner), isDead: () => left <= 0 };
+}
+
+/** Edits that give every kind of file something to do. */
+const LISTS: readonly (readonly Edit[])[] = Array.from({ length: 26 }, (_, index): Edit[] => {
+  const perms = parsePerms(["n0"]) as Perms;
+  if (index % 9 === 8) return [{ kind: "remove", names: ["a"] }];
+  const path = [["a", "a"], ["a-"], ["a", "a0", "a"]][index % 3] as string[];
+  return [{ kind: "set", names: path, value: String(index), perms }];
+});
+
 describe("the index of paths", () => {
   it("changes no answer of log and blame, and is whole after its repair (path-index-writer invariants 1 to 3)", () => {
     fc.assert(
@@ -285,5 +332,142 @@ describe("the index of paths", () => {
       }),
       propertyParameters(50),
     );
+  });
+
+  it.each([
+    ["nothing", "nothing"],
+    ["everything that was not synced", "everything"],
+    ["some of what was not synced", (what: string) => what.length % 2 === 0],
+  ] as const)("survives a crash before any change of its files in which the disk loses %s", (_, loss) => {
+    let points = 0;
+    // Every point, or in a short campaign every third where the losses make the most of it.
+    const stride = loss === "nothing" || isLongCampaign() ? 1 : 3;
+    for (let isDone = false; !isDone; points += stride) {
+      const world = new World();
+      const { fileSystem, isDead } = dyingFileSystem(world.memory, points + 1);
+      world.recorder = world.open(fileSystem);
+      for (const list of LISTS) {
+        try {
+          world.commit([list]);
+          for (let count = 0; count < 6 && world.recorder.isIndexIncomplete; count++) world.recorder.repairIndex(1);
+        } catch (error) {
+          if (!isDead()) throw error;
+        }
+        if (isDead()) break;
+      }
+      isDone = !isDead();
+      world.memory.crash(loss, "any");
+      world.restart();
+      world.repair();
+      world.commit(LISTS.slice(0, 2));
+      world.check();
+      world.repair();
+      // Where the index of seqs has lost a record too, a part that ends there cannot be believed.
+      if (typeof loss === "string") expect(uncovered(world.memory, 1)).toEqual([]);
+    }
+    expect(points).toBeGreaterThan(60);
+  });
+
+  it.each([
+    ["open", ".tail"],
+    ["write", ".tail"],
+    ["close", ".tail"],
+    ["read", ".tail"],
+    ["remove", ".tail"],
+    ["open", ".run.new"],
+    ["write", ".run.new"],
+    ["close", ".run.new"],
+    ["rename", ".run"],
+    ["open", ".run"],
+    ["read", ".run"],
+    ["remove", ".run"],
+    ["list", "/paths/main"],
+    ["makeDirectory", "/paths/main"],
+  ] as const)("fails nobody when the disk refuses one %s of …%s, and is whole later", (call, path) => {
+    for (const nth of [1, 2, 3, 5, 9]) {
+      const world = new World();
+      const faulty = createFaultyFileSystem(world.memory);
+      faulty.inject({ call, nth, path, error: "EIO" });
+      world.recorder = world.open(faulty);
+      for (const list of LISTS) {
+        world.commit([list]);
+        for (let count = 0; count < 6 && world.recorder.isIndexIncomplete; count++) world.recorder.repairIndex(1);
+      }
+      world.check();
+      faulty.heal();
+      world.commit(LISTS);
+      world.repair();
+      world.recorder.close();
+      world.recorder = world.open();
+      world.repair();
+      world.check();
+      expect(uncovered(world.memory, 1)).toEqual([]);
+    }
+  });
+
+  it("answers while the writer merges the runs away that a log has begun to read", () => {
+    const world = new World();
+    world.commit(LISTS);
+    world.repair();
+    const history = openHistory(world.memory, REPOSITORY);
+    const to = history.view().tip(MAIN_REF) as FoundCommit;
+    const expected = [...walkLog(history.view(), { to }, { path: "/a" as Path })];
+    expect(expected.length).toBeGreaterThan(8);
+    const found: FoundCommit[] = [];
+    for (const each of walkLog(history.view(), { to }, { path: "/a" as Path })) {
+      found.push(each);
+      world.commit(LISTS.slice(0, 8));
+      world.repair();
+      // Another question makes the index look which files there are.
+      walkLog(history.view(), { to }, { path: "/a-" as Path }).next();
+    }
+    expect(found.map(({ oid }) => oid)).toEqual(expected.map(({ oid }) => oid));
+    history.close();
+  });
+
+  it("is not believed for another history with the same seqs", () => {
+    const world = new World();
+    world.commit(LISTS);
+    world.repair();
+    const other = new World();
+    other.commit(LISTS.toReversed());
+    for (const name of world.memory.list(DIRECTORY)) {
+      if (other.memory.exists(`${DIRECTORY}/${name}`)) other.memory.remove(`${DIRECTORY}/${name}`);
+      const copy = other.memory.open(`${DIRECTORY}/${name}`, "create");
+      copy.write(world.memory.readFile(`${DIRECTORY}/${name}`), 0);
+      copy.close();
+    }
+    other.check();
+    other.restart();
+    other.repair();
+    other.check();
+  });
+
+  it("is of use below the commits of somebody else", () => {
+    const world = new World();
+    world.commit(LISTS);
+    world.repair();
+    const history = openHistory(world.memory, REPOSITORY);
+    const tip = history.view().tip(MAIN_REF) as FoundCommit;
+    const [tree, parent] = [hexFromOid(tip.commit.tree), hexFromOid(tip.oid)];
+    const author = "somebody <somebody@example.org> 1780000000 +0000";
+    const text = `tree ${tree}\nparent ${parent}\nauthor ${author}\ncommitter ${author}\n\nNothing\n`;
+    const oid = hashObject("commit", text);
+    const hex = hexFromOid(oid);
+    const folder = `${REPOSITORY}/objects/${hex.slice(0, 2)}`;
+    world.memory.makeDirectory(folder);
+    const file = world.memory.open(`${folder}/${hex.slice(2)}`, "create");
+    file.write(deflateSync(Buffer.from(`commit ${String(text.length)}\0${text}`)), 0);
+    file.close();
+    new RefStore(world.memory, REPOSITORY).update(MAIN_REF, { expected: tip.oid, to: oid });
+    const view = history.view();
+    const to = view.tip(MAIN_REF) as FoundCommit;
+    expect(to.commit.trailers.seq).toBeUndefined();
+    const path = "/a" as Path;
+    const below = [...walkLog(view, { to: tip }, { path })].map((each) => each.oid);
+    expect(below.length).toBeGreaterThan(8);
+    expect([...walkLog(view, { to }, { path })].map((each) => each.oid)).toEqual(below);
+    expect(blame(view, to, path)).toEqual(blame(view, tip, path));
+    history.close();
   });
 });

@@ -271,9 +271,12 @@ export class PathRunStore {
     const givenUp = readShallow(fileSystem, repositoryDirectory);
     const reader = new ObjectReader(fileSystem, repositoryDirectory, WALK_MEMORY);
     try {
-      const above = this.#seqs.oidOfSeq(gap.last + 1);
-      const newest = readCommitWithSeq(reader, this.#seqs.oidOfSeq(gap.last), gap.last);
-      if (newest === undefined || (above !== undefined && givenUp.has(above))) this.#beginning = gap.last + 1;
+      const above = readCommitWithSeq(reader, this.#seqs.oidOfSeq(gap.last + 1), gap.last + 1);
+      const newest =
+        above === undefined
+          ? readCommitWithSeq(reader, this.#seqs.oidOfSeq(gap.last), gap.last)
+          : readPreviousCommit(reader, above, givenUp);
+      if (newest === undefined) this.#beginning = gap.last + 1;
       else yield* this.#fillFrom({ reader, givenUp }, newest, gap.first);
     } finally {
       reader.close();
