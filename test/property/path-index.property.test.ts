@@ -430,7 +430,11 @@ describe("the index of paths", () => {
     world.commit(LISTS);
     world.repair();
     const other = new World();
-    other.commit(LISTS.toReversed());
+    // The older commits touch what the first history never did, the newer ones nothing.
+    const perms = parsePerms(["n0"]) as Perms;
+    other.commit(
+      LISTS.map((_, index) => (index < 9 ? [{ kind: "set", names: ["a0"], value: String(index), perms }] : [])),
+    );
     for (const name of world.memory.list(DIRECTORY)) {
       if (other.memory.exists(`${DIRECTORY}/${name}`)) other.memory.remove(`${DIRECTORY}/${name}`);
       const copy = other.memory.open(`${DIRECTORY}/${name}`, "create");
@@ -441,6 +445,9 @@ describe("the index of paths", () => {
     other.restart();
     other.repair();
     other.check();
+    other.commit([[]]);
+    other.repair();
+    expect(uncovered(other.memory, 1)).toEqual([]);
   });
 
   it("is of use below the commits of somebody else", () => {

@@ -317,9 +317,9 @@ export class PathRunStore {
     );
   }
 
-  /** Four runs in a row of which none is larger than the others together; the newest first. */
+  /** The oldest four runs in a row of which none is larger than the others together; the newest of them first. */
   #mergeSources(): KnownRun[] | undefined {
-    for (let end = this.#runs.length; end >= MERGED_AT_ONCE; end--) {
+    for (let end = MERGED_AT_ONCE; end <= this.#runs.length; end++) {
       const sources = this.#runs.slice(end - MERGED_AT_ONCE, end).reverse();
       const bytes = sources.reduce((sum, run) => sum + run.bytes, 0);
       const isRow = sources.every((run, index) => index === 0 || run.last + 1 === sources[index - 1]?.first);
