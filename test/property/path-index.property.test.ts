@@ -450,6 +450,19 @@ describe("the index of paths", () => {
     expect(uncovered(other.memory, 1)).toEqual([]);
   });
 
+  it("is not believed for another branch", () => {
+    const world = new World();
+    world.commit(LISTS);
+    world.repair();
+    // It comes before main in the list of refs, and its commits touch nothing.
+    const place = { fileSystem: world.memory, repositoryDirectory: REPOSITORY, ref: "refs/heads/another" };
+    const another = new HistoryRecorder({ ...place, hostName: "host", pathIndexLimits: LIMITS });
+    for (let seq = 1; seq < world.roots.length; seq++) another.record(commitBetween(emptyRoot(), emptyRoot(), seq));
+    another.seal();
+    another.close();
+    world.check();
+  });
+
   it("is of use below the commits of somebody else", () => {
     const world = new World();
     world.commit(LISTS);

@@ -157,7 +157,8 @@ export class PathTail {
     if (length > left - RECORD_HEADER_BYTES) return false;
     const record = readExactly(this.#file, this.#end, RECORD_HEADER_BYTES + length);
     const commits = record.readUInt32BE(8);
-    if (commits === 0 || crc32Of(record, 8, record.length) !== record.readInt32BE(4)) return false;
+    // That of zeros is not zero.
+    if (crc32Of(record, 8, record.length) !== record.readInt32BE(4)) return false;
     this.#readTouches(new ByteReader(record, RECORD_HEADER_BYTES));
     this.records.push({
       last: (this.last + commits) as Seq,

@@ -7,6 +7,7 @@ import { PathIndex } from "../../../../../daemon/history/repository/path-index.j
 import { USUAL_LIMITS, type PathIndexLimits } from "../../../../../daemon/history/repository/path-run-store.js";
 import { updateShallow } from "../../../../../daemon/history/repository/shallow.js";
 import type { Path, Seq } from "../../../../../protocol/identifiers.js";
+import { streamCommit } from "../../../../support/commit-stream.js";
 import { diskWithRepository, recordAndSeal, REPOSITORY, walkedOids } from "../../../../support/recorded-history.js";
 import type { MemoryFileSystem } from "../../../../support/memory-file-system.js";
 
@@ -44,6 +45,28 @@ describe("PathIndexWriter", () => {
     repair(recorder);
     expect(filesOf(memory)).toEqual(["1-40.run", "41-50.run", "51.tail"]);
     recorder.close();
+  });
+
+  it("removes at the start what a merge that was cut off has left, and what was being written", () => {
+    const memory = diskWithRepository();
+    let recorder = open(memory);
+    recordTens(recorder, 4);
+    repair(recorder);
+    const directory = pathIndexDirectory({ repositoryDirectory: REPOSITORY, ref: MAIN_REF });
+    const source = memory.readFile(`${directory}/11-20.run`);
+    recordTens(recorder, 2);
+    repair(recorder);
+    recorder.close();
+    expect(filesOf(memory)).toEqual(["1-40.run", "41-50.run", "51.tail"]);
+    for (const name of ["11-20.run", "7-8.run.new"]) {
+      const file = memory.open(`${directory}/${name}`, "create");
+      file.write(source, 0);
+      file.close();
+    }
+    recorder = open(memory);
+    repair(recorder);
+    recorder.close();
+    expect(filesOf(memory)).toEqual(["1-40.run", "41-50.run", "51-60.run"]);
   });
 
   it("merges no runs into a larger one than the limit", () => {
@@ -103,6 +126,34 @@ describe("PathIndexWriter", () => {
       expect(files).toContain("21-30.run");
       expect(files.some((name) => name.startsWith(cut === undefined ? "1-" : `${String(cut + 1)}-`))).toBe(true);
     }
+  });
+
+  it("takes the place of a tail that a life has left whose ref did not move", () => {
+    const memory = diskWithRepository();
+    const directory = pathIndexDirectory({ repositoryDirectory: REPOSITORY, ref: MAIN_REF });
+    memory.makeDirectory(directory);
+    memory.open(`${directory}/1.tail`, "create").close();
+    const recorder = open(memory);
+    recordTens(recorder, 1);
+    recorder.close();
+    expect(memory.readFile(`${directory}/1.tail`).length).toBeGreaterThan(100);
+  });
+
+  it("has no touch of a commit that left the tree as it was, whatever its changes say", () => {
+    const memory = diskWithRepository();
+    const recorder = open(memory, { limits: USUAL_LIMITS });
+    recordAndSeal(recorder, 5);
+    recorder.record({ ...streamCommit({ domains: 3 }, 5), seq: 6 as Seq });
+    recorder.seal();
+    const place = { fileSystem: memory, repositoryDirectory: REPOSITORY, ref: MAIN_REF };
+    const index = new PathIndex(place);
+    index.refresh();
+    const oids = walkedOids(memory);
+    const part = index.partAt(6, (seq) => oids[seq - 1]);
+    expect([part?.first, part?.last]).toEqual([1, 6]);
+    expect(part?.touches("/" as Path)(6)).toBe(5);
+    index.close();
+    recorder.close();
   });
 
   it("keeps an index for each branch", () => {
