@@ -88,7 +88,7 @@ function isTouched(
 ): boolean {
   if (before === after) return false;
   // The tree object of `/` has more than nodes: domains, quotas, and the perms of special paths.
-  if (path === ROOT_PATH) return changesBetween(reader, before, after).some(({ kind }) => kind === "node");
+  if (path === ROOT_PATH) return touchedNodes(reader, before, after).next().done !== true;
   const was = before === undefined ? undefined : readPath(reader, before, path);
   return !isSameNode(was, readPath(reader, after, path));
 }
