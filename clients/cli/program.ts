@@ -8,6 +8,7 @@ import { packageVersion } from "../../daemon/platform/package-version.js";
 import { bytesFromText, textFromBytes } from "../../protocol/bytes.js";
 import { isXenstoreError, messageOf } from "../xenstore/errors.js";
 import { addBisect } from "./commands/bisect.js";
+import { addBlame } from "./commands/blame.js";
 import { addChmod } from "./commands/chmod.js";
 import { addCompletion } from "./commands/completion.js";
 import { addControl } from "./commands/control.js";
@@ -58,6 +59,7 @@ const COMMANDS: readonly AddCommand[] = [
   addTags,
   addBranches,
   addDiff,
+  addBlame,
   addDump,
   addLoad,
   addBisect,

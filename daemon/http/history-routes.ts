@@ -43,6 +43,7 @@ const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>
     bad: TEXT,
     flips: { type: "integer", minimum: 0, maximum: BISECT_FLIPS_MAX },
   },
+  blame: { path: TEXT, at: TEXT },
   refs: {},
 };
 
@@ -50,6 +51,7 @@ const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>
 const REQUIRED: Partial<Readonly<Record<HistoryQuestion, readonly string[]>>> = {
   diff: ["from", "to"],
   node: ["path"],
+  blame: ["path"],
   bisect: ["predicate"],
 };
 

@@ -45,6 +45,24 @@ export interface CommitQuery {
   readonly revision?: string | undefined;
 }
 
+/** Where the nodes of a state come from. */
+export interface BlameQuery {
+  /** The nodes at and below this one. */
+  readonly path: string;
+  /** A revision. HEAD unless given. */
+  readonly at?: string | undefined;
+}
+
+/** Each node, in the order of `xs ls`, with the last commit that changed it, or made it. */
+export interface BlameAnswer {
+  /** Whose state it is. */
+  readonly commit: CommitSummaryJson;
+  /** The commits that are named by their place in this list. */
+  readonly commits: readonly CommitSummaryJson[];
+  /** A node without a commit is as it was when the history was cut. */
+  readonly nodes: readonly { readonly path: string; readonly commit?: number | undefined }[];
+}
+
 /** A branch or a tag. */
 export interface RefJson extends CommitSummaryJson {
   /** Without `refs/heads/` or `refs/tags/`. */
@@ -128,6 +146,7 @@ export interface NodeAnswer {
 export interface HistoryAnswers {
   log: { readonly query: LogQuery; readonly answer: LogPage };
   commit: { readonly query: CommitQuery; readonly answer: CommitJson };
+  blame: { readonly query: BlameQuery; readonly answer: BlameAnswer };
   refs: { readonly query: Readonly<Record<string, never>>; readonly answer: RefsJson };
   diff: { readonly query: DiffQuery; readonly answer: DiffPage };
   tree: { readonly query: TreeQuery; readonly answer: TreePage };
@@ -151,6 +170,7 @@ export interface HistoryQueries {
 export const HISTORY_ROUTES: Readonly<Record<HistoryQuestion, string>> = {
   log: "/v1/log",
   commit: "/v1/commit",
+  blame: "/v1/blame",
   refs: "/v1/refs",
   diff: "/v1/diff",
   tree: "/v1/tree",

@@ -7,6 +7,7 @@ import type { HistoryAnswers, HistoryQueries, HistoryQuestion } from "../../../p
 import type { Microseconds } from "../../../protocol/identifiers.js";
 import type { Clock } from "../../platform/clock.js";
 import { answerBisect } from "./bisect.js";
+import { blameAnswer } from "./blame-answer.js";
 import { commitJson } from "./commit-json.js";
 import { diffPage } from "./diff-page.js";
 import type { History } from "./history.js";
@@ -28,6 +29,7 @@ const ANSWERERS: { readonly [Name in HistoryQuestion]: Answerer<Name> } = {
   tree: treePage,
   node: nodeAnswer,
   commit: ({ view, now }, { revision = "HEAD" }) => commitJson(showCommit(view, resolveRevision(view, revision, now))),
+  blame: blameAnswer,
   refs: ({ view }) => listRefs(view),
   bisect: answerBisect,
 };

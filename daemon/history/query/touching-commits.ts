@@ -1,14 +1,16 @@
 /**
  * Which commits changed something at or below given paths.
  *
- * Owns the port, and the answer that needs no index: a walk from commit to commit that compares what stands at the paths.
+ * Owns the port, and the answer: a walk from commit to commit that compares what stands at the paths.
  */
 import type { Path } from "../../../protocol/identifiers.js";
 import { OID_BYTES, type Oid } from "../object/oid.js";
 import type { GitObject } from "../object/pack-decode.js";
 import { findChild, permsFileOf, type ObjectSource } from "../repository/read-path.js";
+import type { FoundCommit } from "../repository/find-commit.js";
 import type { CommitLine } from "./commit-line.js";
 import type { HistoryView } from "./history.js";
+import { PathTouches } from "./indexed-past.js";
 
 /** Commits of a line, by seqs. */
 export interface SeqRange {
@@ -25,10 +27,10 @@ export interface SeqRange {
 export type CommitsTouching = (paths: ReadonlySet<Path>, range: SeqRange) => Generator<number, number>;
 
 /**
- * Finds them by a walk.
+ * Finds them by a walk, which passes over the commits of which the index of paths knows that they did not touch the paths.
  *
  * @param source - where objects come from
- * @param mayGoOn - asked for each commit: a walk of a million takes a minute
+ * @param mayGoOn - asked for each commit that is looked at: without an index, a walk of a million takes a minute
  */
 export function walkingCommitsTouching(
   view: HistoryView,
@@ -37,10 +39,13 @@ export function walkingCommitsTouching(
 ): CommitsTouching {
   const identities = new PathIdentities(source);
   return function* (paths, { from, to }) {
+    const touches = [...paths].map((path) => new PathTouches(view, path));
     let at = line.find(to);
     if (at === undefined) return to + 1;
     let here = identities.of(at.commit.tree, paths);
-    for (let seq = to; seq >= from; seq--) {
+    for (at = newestTouching(touches, at); ;) {
+      const seq: number = at.commit.trailers.seq ?? 0;
+      if (seq < from) return from;
       // Before the first commit nothing is known of what was, so it may have changed anything.
       const previous = view.previous(at);
       if (previous === undefined) {
@@ -50,11 +55,22 @@ export function walkingCommitsTouching(
       if (!mayGoOn()) return seq + 1;
       const before = at.commit.tree === previous.commit.tree ? here : identities.of(previous.commit.tree, paths);
       if (before !== here) yield seq;
+      // The commits that are passed over from here leave that as it is.
       here = before;
-      at = previous;
+      at = newestTouching(touches, previous);
     }
-    return from;
   };
+}
+
+/** The newest commit, this one or one before it, that may have touched one of the paths; none between the two has. */
+function newestTouching(touches: readonly PathTouches[], at: FoundCommit): FoundCommit {
+  let newest: FoundCommit | undefined;
+  for (const each of touches) {
+    const candidate = each.newestAtMost(at);
+    if (candidate === at) return at;
+    if ((candidate.commit.trailers.seq ?? 0) > (newest?.commit.trailers.seq ?? -1)) newest = candidate;
+  }
+  return newest ?? at;
 }
 
 /** What stands at no node. */

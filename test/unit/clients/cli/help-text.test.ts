@@ -19,7 +19,7 @@ const NODES = ["name", "data", "device/vif/0/state"]
   .concat("/vm/abc/device/x");
 /** What the store of the test does not do: with their examples no daemon is found, which is looked for once they make sense. */
 const PARSED_ONLY = new Set(["control"]);
-const HISTORY_COMMANDS = new Set(["log", "show", "diff", "dump", "tags", "branches"]);
+const HISTORY_COMMANDS = new Set(["log", "show", "diff", "dump", "tags", "branches", "blame"]);
 /** What a running daemon alone does or tells; there is none here, and all that is said of the line is that. */
 const ADMIN_COMMANDS = new Set(["rollback", "revert", "tag", "why", "why-not", "load"]);
 

@@ -179,6 +179,29 @@ describe("xs log", () => {
   });
 });
 
+describe("xs blame", () => {
+  test("shows which commit made each node what it is", async () => {
+    const { code, out, err } = await run("blame", "/", "--at", "@{6}", "--repo", repository);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out.split("\n").map((line) => line.replace(/ {2}2026-11-23T07:10:0(.)\.000000Z/, " at $1"))).toEqual([
+      "@{1} at 1  dom0  /",
+      "@{1} at 1  dom0  /a",
+      "@{6} at 6  dom7  /a/b",
+      "@{3} at 3  dom0  /c",
+      "",
+    ]);
+  });
+
+  test("is JSON on request, and refuses what is not there", async () => {
+    const { out } = await run("blame", "/c", "--json", "--repo", repository);
+    expect(jsonOf(out)).toMatchObject([{ path: "/c", commit: { seq: 3, domain: 0, subject: "dom0: WRITE /c" } }]);
+    expect(await run("blame", "/a", "--repo", repository)).toMatchObject({
+      code: 2,
+      err: "xs: there is no node /a at HEAD: is the path right?\n",
+    });
+  });
+});
+
 describe("xs show", () => {
   const show = async (revision: string): Promise<string> => {
     const { code, out, err } = await run("show", "--repo", repository, revision);

@@ -1,4 +1,6 @@
+import { rmSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import type { HistoryView } from "../../../../../daemon/history/query/history.js";
 import { lineTo } from "../../../../../daemon/history/query/commit-line.js";
 import { rememberingSource, walkingCommitsTouching } from "../../../../../daemon/history/query/touching-commits.js";
 import { MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
@@ -18,14 +20,18 @@ const STEPS: readonly Step[] = [
   { "/a": undefined },
   { "/x": "3" },
 ];
-const { view } = questionAbout(recordSteps(STEPS)).question;
-const line = lineTo(view, view.tip(MAIN_REF) as FoundCommit);
+const { view: indexed } = questionAbout(recordSteps(STEPS)).question;
+const unindexed = recordSteps(STEPS);
+rmSync(`${unindexed}/xenstore-tng/paths`, { recursive: true });
+const { view: walked } = questionAbout(unindexed).question;
 
 function touching(
+  view: HistoryView,
   paths: readonly string[],
-  range = { from: 2, to: STEPS.length },
-  budget = Infinity,
+  { from = 2, to = STEPS.length, budget = Infinity } = {},
 ): { seqs: readonly number[]; lookedFrom: number } {
+  const line = lineTo(view, view.tip(MAIN_REF) as FoundCommit);
+  const range = { from, to };
   let left = budget;
   const find = walkingCommitsTouching(view, line, {
     source: rememberingSource(view.reader),
@@ -55,13 +61,15 @@ describe("walkingCommitsTouching", () => {
     ],
     [["/"], [10, 9, 8, 7, 5, 4, 3, 2]],
   ])("finds those that changed something at or below %j, newest first", (paths, seqs) => {
-    expect(touching(paths)).toEqual({ seqs, lookedFrom: 2 });
+    for (const view of [indexed, walked]) expect(touching(view, paths)).toEqual({ seqs, lookedFrom: 2 });
   });
 
   test("looks at the range alone, and takes the first commit of all for one that touches all", () => {
-    expect(touching(["/a/b/c"], { from: 4, to: 7 })).toEqual({ seqs: [7, 5], lookedFrom: 4 });
-    expect(touching(["/nowhere"], { from: -3, to: 4 })).toEqual({ seqs: [1], lookedFrom: 1 });
-    expect(touching(["/x"], { from: 20, to: 22 })).toEqual({ seqs: [], lookedFrom: 23 });
+    for (const view of [indexed, walked]) {
+      expect(touching(view, ["/a/b/c"], { from: 4, to: 7 })).toEqual({ seqs: [7, 5], lookedFrom: 4 });
+      expect(touching(view, ["/nowhere"], { from: -3, to: 4 })).toEqual({ seqs: [1], lookedFrom: 1 });
+      expect(touching(view, ["/x"], { from: 20, to: 22 })).toEqual({ seqs: [], lookedFrom: 23 });
+    }
   });
 
   test.each([
@@ -72,7 +80,13 @@ describe("walkingCommitsTouching", () => {
     [8, [10, 8], 3],
     [9, [10, 8, 2], 2],
   ])("gives up when it may not go on: after %i commits", (budget, seqs, lookedFrom) => {
-    expect(touching(["/x"], { from: 2, to: 10 }, budget)).toEqual({ seqs, lookedFrom });
+    expect(touching(walked, ["/x"], { budget })).toEqual({ seqs, lookedFrom });
+  });
+
+  test("does not look at commits of which the index of paths says that they touched none", () => {
+    expect(touching(indexed, ["/x"], { budget: 2 })).toEqual({ seqs: [10, 8], lookedFrom: 3 });
+    expect(touching(indexed, ["/x"], { budget: 3 })).toEqual({ seqs: [10, 8, 2], lookedFrom: 2 });
+    expect(touching(indexed, ["/x", "/a/b/c/below"], { budget: 5 })).toEqual({ seqs: [10, 9, 8, 7, 2], lookedFrom: 2 });
   });
 });
 
