@@ -6,6 +6,7 @@
  */
 import { CHANGES_LISTED_MAX } from "../protocol/http-api/changes.js";
 import { DOM0 } from "../protocol/identifiers.js";
+import type { ListingNode } from "../protocol/listing/parse-listing.js";
 import type { ChangeOutcome } from "./dispatch/apply-changes.js";
 import type { Connection } from "./connection/connection.js";
 import type { Core } from "./dispatch/core.js";
@@ -14,19 +15,21 @@ import { messageOf } from "./platform/error-message.js";
 import type { Server } from "./server/server.js";
 import type { Change } from "./store/commit.js";
 import { changesToListing } from "./store/listing-changes.js";
-import type { Root } from "./store/root.js";
+import { emptyRoot, type Root } from "./store/root.js";
 
 /** What the link works with. */
 export interface ConsoleLinkPorts {
   readonly server: Pick<Server, "perform">;
-  /** Settles when all that was committed before is sealed in the history. */
-  readonly flushHistory: () => Promise<unknown>;
+  /** Settles when all that was committed before is sealed in the history; `isPatient` where others come first. */
+  readonly flushHistory: (options: { readonly isPatient: boolean }) => Promise<unknown>;
   /** Changes out of the history as the store may take them: what was redacted there is empty. */
   readonly emptyRedacted: (changes: readonly Change[]) => readonly Change[];
 }
 
 /** Most states that are kept at a time; a console asks for one for each request that changes something. */
 const PINS_MAX = 64;
+
+const DOM0_ALONE = emptyRoot().node.perms;
 
 /** Makes the link. */
 export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
@@ -37,7 +40,7 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
 
   const flush = async (): Promise<{ readonly behind: string | undefined }> => {
     try {
-      await flushHistory();
+      await flushHistory({ isPatient: true });
       return { behind: undefined };
     } catch (error) {
       return { behind: messageOf(error) };
@@ -52,7 +55,7 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
       return core.seq;
     });
     try {
-      await flushHistory();
+      await flushHistory({ isPatient: false });
     } catch (error) {
       pins.delete(id);
       throw error;
@@ -60,9 +63,16 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
     return { id, seq };
   };
 
+  // What stands for a secret in a dump is no value: the node keeps the one that it has.
+  const unlessRedacted = (node: ListingNode): ListingNode => {
+    const { path, value, perms = DOM0_ALONE } = node;
+    const change: Change = { kind: "node", path, before: undefined, after: { value, perms } };
+    return emptyRedacted([change])[0] === change ? node : { ...node, value: "", isPartial: true };
+  };
+
   const load = async ({ nodes, top, isDryRun, act }: LoadOrder): Promise<LoadOutcome> =>
     await server.perform((core) => {
-      const changes = changesToListing(core.root, nodes, top);
+      const changes = changesToListing(core.root, nodes.map(unlessRedacted), top);
       const told = { changes: changes.slice(0, CHANGES_LISTED_MAX), changeCount: changes.length };
       if (isDryRun) return { made: undefined, ...told };
       admin ??= core.connect(DOM0, "admin");

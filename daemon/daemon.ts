@@ -13,7 +13,7 @@ import { createConsoleLink } from "./console-link.js";
 import { formatLag, HistoryBacklog, segmentBytesFor } from "./backlog.js";
 import { Core } from "./dispatch/core.js";
 import type { CorePorts } from "./dispatch/state.js";
-import { startRecorder, type Recorder } from "./history/recorder/handle.js";
+import { startRecorder, type FlushOptions, type Recorder } from "./history/recorder/handle.js";
 import { createRepository } from "./history/repository/layout.js";
 import { FailureFile } from "./failure-file.js";
 import { startConsole, type Console, type ConsoleHost } from "./http/handle.js";
@@ -218,7 +218,7 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
     return true;
   });
   await server.start();
-  const flushHistory = (): Promise<unknown> => recorder.flush();
+  const flushHistory = (options: FlushOptions): Promise<unknown> => recorder.flush(options);
   await console.serve(createConsoleLink({ server, flushHistory, emptyRedacted: recovered.emptyRedacted }));
   let stopping: Promise<Stopped> | undefined;
   const stop = async (): Promise<Stopped> => {

@@ -15,7 +15,8 @@ import type { Path, Seq } from "../../protocol/identifiers.js";
 import { INTRODUCE_DOMAIN, RELEASE_DOMAIN, ROOT_PATH } from "../../protocol/path.js";
 import type { Connection } from "../connection/connection.js";
 import type { Change, DaemonAct } from "../store/commit.js";
-import { applyChanges, diffRoots } from "../store/diff.js";
+import { applyManyChanges } from "../store/bulk-edit.js";
+import { diffRoots } from "../store/diff.js";
 import { Draft } from "../store/draft.js";
 import type { StoreEvent } from "../store/event.js";
 import { graft } from "../store/graft.js";
@@ -63,7 +64,7 @@ export function makeChanges(state: CoreState, connection: Connection, order: Cha
   if (changes.length === 0) return { outcome: "unchanged" };
   const draft = new Draft(before, seq);
   draft.become(target);
-  draft.events.push(...eventsOf(changes, before));
+  for (const event of eventsOf(changes, before)) draft.events.push(event);
   const released = changes.flatMap((change) => (isRelease(change) ? [change.domid] : []));
   for (const domid of released) state.closeConnectionsOf(domid);
   const { operation, subject, detail } = order.act;
@@ -80,19 +81,24 @@ export function makeChanges(state: CoreState, connection: Connection, order: Cha
     state.effects.push({ kind: "close-domain-socket", domid });
   }
   for (const change of changes) {
+    if (change.kind !== "domain") continue;
     if (isIntroduction(change)) state.effects.push({ kind: "open-domain-socket", domid: change.domid });
+    else if (isAnotherIntroduction(change)) {
+      // As with a repeated INTRODUCE, whoever is connected is not whom the state knows.
+      for (const guest of state.connectionsOf(change.domid)) state.resetConnection(guest);
+    }
   }
   return { outcome: "committed", seq, changes: changes.length };
 }
 
 function targetOf(order: ChangeOrder, now: Root, seq: Seq): Root | { readonly conflicts: readonly string[] } {
   const { from, changes, way, path = ROOT_PATH } = order;
-  const wanted = applyChanges(from, changes, seq);
+  const wanted = applyManyChanges(from, changes, seq);
   if (way === "restore") return path === ROOT_PATH ? wanted : graft(now, wanted, path, seq);
   if (now === from) return wanted;
   const merged = mergeRoots({ base: from, ours: now, theirs: wanted });
   if (merged.conflicts.length > 0) return { conflicts: merged.conflicts.map(describeConflict) };
-  return applyChanges(now, merged.changes, seq);
+  return applyManyChanges(now, merged.changes, seq);
 }
 
 /** What the changes tell the watches: of each node that is another, and of each domain that came, went or was shut down. */
@@ -112,16 +118,19 @@ function* eventsOf(changes: readonly Change[], before: Root): Generator<StoreEve
 
 type DomainChange = Change & { readonly kind: "domain" };
 
-function isIntroduction(change: Change): change is DomainChange {
-  return (
-    change.kind === "domain" && change.before?.introduction === undefined && change.after?.introduction !== undefined
-  );
+function isIntroduction({ before, after }: DomainChange): boolean {
+  return before?.introduction === undefined && after?.introduction !== undefined;
 }
 
 function isRelease(change: Change): change is DomainChange {
   return (
     change.kind === "domain" && change.before?.introduction !== undefined && change.after?.introduction === undefined
   );
+}
+
+function isAnotherIntroduction(change: DomainChange): boolean {
+  const [was, is] = [change.before?.introduction, change.after?.introduction];
+  return was !== undefined && is !== undefined && (was.gfn !== is.gfn || was.port !== is.port);
 }
 
 function isShutdown({ before, after }: DomainChange): boolean {

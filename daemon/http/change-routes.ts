@@ -27,10 +27,11 @@ import { refusing } from "../history/query/question.js";
 import { MAIN_REF } from "../history/query/refs.js";
 import { resolveRevision } from "../history/query/resolve-revision.js";
 import { makeTag } from "../history/query/tag.js";
+import { messageOf } from "../platform/error-message.js";
 import { describeConflict } from "../store/merge/merge-roots.js";
 import type { Change } from "../store/commit.js";
 import type { ConsolePorts } from "./console-ports.js";
-import type { ChangeRequest } from "./messages.js";
+import type { ChangeRequest, Pin } from "./messages.js";
 
 /** How often a change is worked out before its writer is told that the store does not stand still. */
 const ATTEMPTS_MAX = 5;
@@ -129,7 +130,7 @@ class ChangeMaker {
     // `ago` means before the first attempt, whatever the commits of later ones.
     const time = clock.nowMicroseconds() as Microseconds;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const pin = await core.ask("pin", undefined);
+      const pin = await this.#pin();
       try {
         const planned = refusing(() => {
           const view = history.view();
@@ -160,6 +161,15 @@ class ChangeMaker {
     }
     const often = String(ATTEMPTS_MAX);
     throw new ConflictError(`the store changes faster than this is worked out; it was tried ${often} times`, conflicts);
+  }
+
+  /** @throws ConflictError where too many ask at a time, or the history cannot be brought so far */
+  async #pin(): Promise<Pin> {
+    try {
+      return await this.#ports.core.ask("pin", undefined);
+    } catch (error) {
+      throw new ConflictError(`this cannot be worked out now: ${messageOf(error)}`, [], { cause: error });
+    }
   }
 
   async #summary(seq: number): Promise<ChangesAnswer["commit"]> {

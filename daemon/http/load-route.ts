@@ -15,8 +15,9 @@ import { queriedPath } from "../history/query/queried-path.js";
 import { MAIN_REF } from "../history/query/refs.js";
 import type { ConsolePorts } from "./console-ports.js";
 
-/** A listing of some hundred thousand nodes. */
-const LISTING_BYTES_MAX: number = 64 * 1024 * 1024;
+const LISTING_BYTES_MAX: number = 16 * 1024 * 1024;
+/** The core works out what so many change in some hundred milliseconds, in which nobody else is served. */
+const LISTING_NODES_MAX = 100_000;
 /** Of bad lines, so many are told. */
 const NOTES_TOLD = 10;
 
@@ -78,6 +79,10 @@ function refuseBadListing({ nodes, errors }: ParsedListing, skipsBadLines: boole
     const told = errors.slice(0, NOTES_TOLD).map((note) => `\n  ${noteText(note)}`);
     const more = errors.length > NOTES_TOLD ? `\n  ... ${String(errors.length - NOTES_TOLD)} more` : "";
     throw new QueryError(`the listing has lines that make no sense: mend them, or skip them${told.join("")}${more}`);
+  }
+  if (nodes.length > LISTING_NODES_MAX) {
+    const most = `at most ${String(LISTING_NODES_MAX)} are loaded at a time, those below a node with --path`;
+    throw new QueryError(`the listing has ${String(nodes.length)} nodes: ${most}`);
   }
   // It would remove everything.
   if (nodes.length === 0) {

@@ -9,6 +9,7 @@ import { openHistory } from "../history/query/history.js";
 import { messageOf } from "../platform/error-message.js";
 import { createNodeClock } from "../platform/node-clock.js";
 import { nodeFileSystem } from "../platform/node-file-system.js";
+import { setThreadPriority } from "../platform/thread-priority.js";
 import { createConsole } from "./console.js";
 import type { ConsoleOrder, ConsoleReport, ConsoleWorkerData, CoreLink } from "./messages.js";
 
@@ -16,10 +17,15 @@ if (parentPort === null) throw new Error("this module is a worker thread: see ha
 const port = parentPort;
 const { socketPath, repositoryDirectory } = workerData as ConsoleWorkerData;
 
+const NICE = 10;
+
 interface Waiting {
   readonly resolve: (answer: never) => void;
   readonly reject: (error: Error) => void;
 }
+
+/** Who waits for a reply on the wire comes before who looks for a fault. */
+setThreadPriority(NICE);
 
 const waiting = new Map<number, Waiting>();
 let lastId = 0;

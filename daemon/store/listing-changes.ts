@@ -12,6 +12,7 @@ import type { Path, Seq } from "../../protocol/identifiers.js";
 import type { ListingNode } from "../../protocol/listing/parse-listing.js";
 import { parentPath, ROOT_PATH } from "../../protocol/path.js";
 import { internPerms, type Perms } from "../../protocol/perms.js";
+import { applyManyChanges } from "./bulk-edit.js";
 import type { Change, NodeState } from "./commit.js";
 import { diffRoots } from "./diff.js";
 import { removeNode, setNode } from "./edit.js";
@@ -28,20 +29,18 @@ const NO_SEQ = 0 as Seq;
  * @param top - what is below this node and not listed goes, all else stays; the whole store unless given
  */
 export function changesToListing(before: Root, nodes: readonly ListingNode[], top: Path = ROOT_PATH): Change[] {
-  let node = withoutChildren(before, top);
-  for (const listed of nodes) {
-    const { path } = listed;
-    const old = getNode(before, path);
-    const set = setNode(
-      node,
-      path,
-      stateOf(listed, old, () => permsOfParent(node, before, path)),
-      NO_SEQ,
-    );
-    if (set === undefined) throw new RangeError(`the parent of ${path} is not among the nodes before it`);
-    node = set;
-  }
-  return diffRoots(before, { ...before, node });
+  const alone = { ...before, node: withoutChildren(before, top) };
+  const permsOf = new Map<Path, Perms>();
+  const listed = nodes.map((node): Change => {
+    const { path } = node;
+    const parent = parentPath(path) ?? ROOT_PATH;
+    const permsAbove = permsOf.get(parent) ?? getNode(alone, parent)?.perms;
+    if (permsAbove === undefined) throw new RangeError(`the parent of ${path} is not among the nodes before it`);
+    const after = stateOf(node, getNode(before, path), permsAbove);
+    permsOf.set(path, after.perms);
+    return { kind: "node", path, before: undefined, after };
+  });
+  return diffRoots(before, applyManyChanges(alone, listed, NO_SEQ));
 }
 
 /** Without all that is below a node; the node itself stays. */
@@ -54,17 +53,12 @@ function withoutChildren(root: Root, top: Path): Node {
   return setNode(without, top, alone, NO_SEQ) ?? without;
 }
 
-function stateOf(listed: ListingNode, old: Node | undefined, permsAbove: () => Perms): NodeState {
+function stateOf(listed: ListingNode, old: Node | undefined, permsAbove: Perms): NodeState {
   const { value, isImplied, isPartial } = listed;
   const isOldValue = old !== undefined && (isImplied || (isPartial && old.value.startsWith(value)));
   const perms = isImplied && old !== undefined ? old.perms : listed.perms;
   return {
     value: isOldValue ? old.value : flattenBytes(value),
-    perms: internPerms(perms ?? old?.perms ?? permsAbove()),
+    perms: internPerms(perms ?? old?.perms ?? permsAbove),
   };
-}
-
-function permsOfParent(node: Node, before: Root, path: Path): Perms {
-  const parent = getNode({ ...before, node }, parentPath(path) ?? ROOT_PATH);
-  return (parent ?? before.node).perms;
 }

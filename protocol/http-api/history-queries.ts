@@ -189,8 +189,8 @@ export class ConflictError extends Error {
   /** Each in words, with the path that it is about. */
   readonly conflicts: readonly string[];
 
-  constructor(message: string, conflicts: readonly string[]) {
-    super(message);
+  constructor(message: string, conflicts: readonly string[], options?: ErrorOptions) {
+    super(message, options);
     this.conflicts = conflicts;
   }
 }

@@ -7,6 +7,7 @@
  */
 import type { ByteString } from "../bytes.js";
 import type { Domid, Path } from "../identifiers.js";
+import { XENSTORE_PAYLOAD_MAX } from "../limits.js";
 import { joinPath, parentPath, parsePath, ROOT_PATH, splitPath } from "../path.js";
 import { parsePerms, samePerms, type Perms } from "../perms.js";
 import { bareLine, joinLines, parseListingLine, type NodeLine } from "./listing-line.js";
@@ -148,6 +149,10 @@ function takeNode(parsing: Parsing, line: NodeLine, number: number): void {
   const perms = line.perms === undefined ? undefined : parsedPerms(line.perms);
   if (line.perms !== undefined && perms === undefined) {
     note(parsing.errors, number, `has permissions that make no sense, which are left out: (${shown(line.perms)})`);
+  }
+  if (value.length > XENSTORE_PAYLOAD_MAX || (line.perms?.length ?? 0) > XENSTORE_PAYLOAD_MAX) {
+    note(parsing.errors, number, `has a value or permissions that no client could be sent: those of ${path}`);
+    return;
   }
   addParents(parsing, path, number);
   const node = { path, value, perms, isImplied: false, isPartial: isCut || line.value === undefined };

@@ -13,6 +13,7 @@ import { benchHistory } from "./history.js";
 import { benchJournal } from "./journal.js";
 import { benchMemory } from "./memory.js";
 import { benchPathIndex } from "./path-index.js";
+import { benchQueries } from "./queries.js";
 import { benchReader } from "./reader.js";
 import { benchRequests } from "./requests.js";
 import { benchRetention } from "./retention.js";
@@ -28,6 +29,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["journal", benchJournal],
   ["trace", benchTrace],
   ["sustained", benchSustained],
+  ["queries", benchQueries],
   ["reader", benchReader],
   ["path-index", benchPathIndex],
   ["startup", benchStartup],

@@ -11,7 +11,7 @@ import { MAIN_REF } from "../../daemon/history/query/refs.js";
 import { applyChanges, diffRoots, sameRoot } from "../../daemon/store/diff.js";
 import { graft } from "../../daemon/store/graft.js";
 import { mergeRoots } from "../../daemon/store/merge/merge-roots.js";
-import { emptyRoot, type Root } from "../../daemon/store/root.js";
+import { emptyRoot, getNode, type Root } from "../../daemon/store/root.js";
 import type { Path, Seq } from "../../protocol/identifiers.js";
 import { joinPath } from "../../protocol/path.js";
 import { diskWithRepository, openRecorder, REPOSITORY } from "../support/recorded-history.js";
@@ -69,6 +69,10 @@ describe("planRollback", () => {
         const whole = applyChanges(now, planRollback(view, { ...goal, path: "/" as Path }), 99 as Seq);
         expect(sameRoot(whole, wanted)).toBe(true);
         if (list.length === 0) return;
+        if (getNode(now, path) === undefined && getNode(wanted, path) === undefined) {
+          expect(() => planRollback(view, { ...goal, path })).toThrow(/there is no node/);
+          return;
+        }
         const changes = planRollback(view, { ...goal, path });
         const expected = graft(now, wanted, path, 99 as Seq);
         expect(diffRoots(applyChanges(now, changes, 99 as Seq), expected)).toEqual([]);

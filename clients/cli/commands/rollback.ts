@@ -31,6 +31,7 @@ export function addRollback(program: Command, context: CliContext): void {
         "own, so the history keeps what it undoes, and a rollback can be rolled back. Watches fire for exactly what differs. " +
         "Open transactions end in EAGAIN if they read what differs now. Without PATH, perms of special paths, quotas and " +
         "domains become as they were too: the sockets of domains that are not introduced any more close. " +
+        "Permissions come back as they were, also those of a domain whose number another one has by now. " +
         "Values that --redact kept out of the history come back empty. `xs help log` tells how commits are named.",
     )
     .argument("<revision>", "the commit to go back to")

@@ -7,13 +7,14 @@
 import { bytesFromText } from "../../../protocol/bytes.js";
 import type { Domid, TxId } from "../../../protocol/identifiers.js";
 import { LOG_PAGE_MAX, QueryError, type LogPage, type LogQuery } from "../../../protocol/http-api/history-queries.js";
+import { compileExpression } from "../../../protocol/predicate/regular-expression.js";
 import { hexFromOid, oidFromHex } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { summaryJson } from "./commit-json.js";
 import { summarizeCommit } from "./commit-summary.js";
 import { walkLog, type LogFilter, type LogRange } from "./log.js";
 import { queriedPath } from "./queried-path.js";
-import { beginningOf, PAGE_MILLISECONDS_MAX, type Question } from "./question.js";
+import { beginningOf, commitOfCursor, PAGE_MILLISECONDS_MAX, type Question } from "./question.js";
 import { resolveRevision } from "./resolve-revision.js";
 
 const CURSOR = /^([0-9a-f]{40})\.\.([0-9a-f]{40})?$/;
@@ -56,11 +57,9 @@ function filterOf({ path, domain, tx, grep }: LogQuery): LogFilter {
 }
 
 function expressionOf(grep: string): RegExp {
-  try {
-    return new RegExp(bytesFromText(grep), "m");
-  } catch {
-    throw new QueryError(`${JSON.stringify(grep)} is no regular expression: write one such as 'WRITE .*/state'`);
-  }
+  const compiled = compileExpression(bytesFromText(grep));
+  if (compiled.ok) return new RegExp(compiled.expression.source, "m");
+  throw new QueryError(`--grep ${JSON.stringify(grep)}: ${compiled.problem} One is 'WRITE .*/state'.`);
 }
 
 function rangeOf(question: Question, { to = "HEAD", from, cursor }: LogQuery): LogRange {
@@ -74,8 +73,8 @@ function rangeOf(question: Question, { to = "HEAD", from, cursor }: LogQuery): L
   const [, at, oldest] = CURSOR.exec(cursor) ?? [];
   if (at === undefined) throw new QueryError(`${JSON.stringify(cursor)} is no cursor: give the "next" of a page`);
   return {
-    to: view.commit(oidFromHex(at)),
-    from: oldest === undefined ? undefined : view.commit(oidFromHex(oldest)),
+    to: commitOfCursor(question, oidFromHex(at)),
+    from: oldest === undefined ? undefined : commitOfCursor(question, oidFromHex(oldest)),
   };
 }
 

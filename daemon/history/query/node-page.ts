@@ -9,7 +9,7 @@ import type { Domid, Path } from "../../../protocol/identifiers.js";
 import { isAtOrBelow, parsePath } from "../../../protocol/path.js";
 import { hexFromOid, oidFromHex } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
-import { PAGE_MILLISECONDS_MAX, type Question } from "./question.js";
+import { commitOfCursor, PAGE_MILLISECONDS_MAX, type Question } from "./question.js";
 import type { NodeChange } from "../repository/recorded-walk.js";
 
 /** Where a page begins. */
@@ -34,7 +34,7 @@ export function serializeNodeCursor({ commits, behind }: NodeCursor): string {
  * @throws QueryError; what `HistoryView.commit` throws
  */
 export function parseNodeCursor(
-  { view }: Question,
+  question: Question,
   text: string,
   { count, top }: { readonly count: number; readonly top: Path },
 ): NodeCursor {
@@ -44,7 +44,7 @@ export function parseNodeCursor(
   if (behind === undefined || commits.length !== count || !isAtOrBelow(behind, top)) {
     throw new QueryError(`${JSON.stringify(text)} is no cursor of ${top}: give the "next" of a page`);
   }
-  return { commits: commits.map((oid) => view.commit(oidFromHex(oid))), behind };
+  return { commits: commits.map((oid) => commitOfCursor(question, oidFromHex(oid))), behind };
 }
 
 /** What one page has of a walk, and whether that was the end of it. At least one where there is one. */

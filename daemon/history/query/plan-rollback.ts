@@ -1,6 +1,7 @@
 /**
  * What a rollback would change.
  */
+import { QueryError } from "../../../protocol/http-api/history-queries.js";
 import type { Path } from "../../../protocol/identifiers.js";
 import { isAtOrBelow, ROOT_PATH } from "../../../protocol/path.js";
 import type { Change } from "../../store/commit.js";
@@ -25,12 +26,15 @@ export interface RollbackGoal {
  *
  * Worked example. Now is `/c=3`, it was `/a=1 /a/b=2 /c=4`: the rollback of `/a/b` makes `/a=1` and `/a/b=2`.
  *
- * @throws what `changesBetween` throws
+ * @throws QueryError where neither state has the path; what `changesBetween` throws
  */
 export function planRollback({ reader }: HistoryView, { from, to, path }: RollbackGoal): readonly Change[] {
   const changes = changesBetween(reader, from.commit.tree, to.commit.tree);
   if (path === ROOT_PATH) return changes;
   const isWanted = readPath(reader, to.commit.tree, path) !== undefined;
+  if (!isWanted && readPath(reader, from.commit.tree, path) === undefined) {
+    throw new QueryError(`there is no node ${path}, neither now nor in the state to go back to: is the path right?`);
+  }
   return changes.flatMap((change): Change[] => {
     if (change.kind !== "node") return [];
     if (isAtOrBelow(change.path, path)) return [change];

@@ -4,7 +4,9 @@
 import { QueryError } from "../../../protocol/http-api/history-queries.js";
 import type { Microseconds } from "../../../protocol/identifiers.js";
 import type { Clock } from "../../platform/clock.js";
+import { hexFromOid, type Oid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
+import { ifPresent } from "../repository/peel.js";
 import { isForeignHistory, type HistoryView } from "./history.js";
 import { resolveRevision } from "./resolve-revision.js";
 import { BeforeHistoryError, RevisionError } from "./revision.js";
@@ -38,4 +40,11 @@ export function beginningOf({ view, now }: Question, revision: string): FoundCom
     if (error instanceof BeforeHistoryError) return undefined;
     throw error;
   }
+}
+
+/** The commit that a cursor names. @throws QueryError when it has gone, or never was */
+export function commitOfCursor({ view }: Question, oid: Oid): FoundCommit {
+  const found = ifPresent(() => view.commit(oid));
+  if (found !== undefined) return found;
+  throw new QueryError(`the cursor's commit ${hexFromOid(oid)} is not in this history any more: begin anew`);
 }

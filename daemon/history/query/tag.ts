@@ -23,8 +23,15 @@ export interface NewTag {
 
 /** Makes a tag; when it returns, it is on the disk. @throws QueryError when it cannot be made */
 export function makeTag({ fileSystem, repositoryDirectory, name, commit }: NewTag): void {
+  const refs = new RefStore(fileSystem, repositoryDirectory);
+  if (name.startsWith("-") || name === "HEAD") {
+    throw new QueryError(`${JSON.stringify(name)} can be no tag's name: write one such as before-the-upgrade`);
+  }
   try {
-    new RefStore(fileSystem, repositoryDirectory).update(TAG_PREFIX + name, { expected: undefined, to: commit });
+    if (refs.read(`refs/heads/${name}`) !== undefined) {
+      throw new QueryError(`there is a branch ${name}, and a tag of that name would hide it: choose another name`);
+    }
+    refs.update(TAG_PREFIX + name, { expected: undefined, to: commit });
   } catch (error) {
     if (error instanceof InvalidRefNameError) {
       throw new QueryError(`${JSON.stringify(name)} can be no tag's name: write one such as before-the-upgrade`);

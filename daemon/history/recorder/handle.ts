@@ -55,6 +55,12 @@ export class RecorderError extends Error {
   override readonly name = "RecorderError";
 }
 
+/** How a flush is done. */
+export interface FlushOptions {
+  /** Whether it comes after those who wait for a reply: then the recorder stays as modest as it is. */
+  readonly isPatient?: boolean;
+}
+
 /** A running recorder. */
 export interface Recorder {
   /** Tells that the journal may be read up to here. */
@@ -64,7 +70,7 @@ export interface Recorder {
    *
    * @throws RecorderError when that cannot be done now; the journal keeps it
    */
-  flush(): Promise<RecorderStatus>;
+  flush(options?: FlushOptions): Promise<RecorderStatus>;
   /**
    * Drops the history before a commit, which may be one that was just published; resolves when it begins there and the
    * space is free, or will be in some minutes.
@@ -196,7 +202,7 @@ export class WorkerRecorder implements Recorder {
     if (!this.#isAwaited) this.#tellPosition(position);
   }
 
-  flush(): Promise<RecorderStatus> {
+  flush({ isPatient = false }: FlushOptions = {}): Promise<RecorderStatus> {
     return new Promise((resolve, reject) => {
       if (this.#hasExited) {
         reject(new RecorderError("the recorder's thread has ended"));
@@ -204,7 +210,7 @@ export class WorkerRecorder implements Recorder {
       }
       const id = this.#nextId++;
       this.#flushes.set(id, { resolve, reject });
-      this.#send({ kind: "flush", id, position: this.#published });
+      this.#send({ kind: "flush", id, position: this.#published, isPatient });
     });
   }
 

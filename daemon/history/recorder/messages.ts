@@ -30,7 +30,13 @@ export interface WorkerProgress extends RecorderProgress, MaintenanceProgress {}
 export type RecorderRequest =
   | { readonly kind: "publish"; readonly position: JournalPosition }
   /** Seal everything up to `position` (nothing was published when it is undefined), then answer with this id. */
-  | { readonly kind: "flush"; readonly id: number; readonly position: JournalPosition | undefined }
+  | {
+      readonly kind: "flush";
+      readonly id: number;
+      readonly position: JournalPosition | undefined;
+      /** Whether whoever waits for it comes after those who wait for a reply. */
+      readonly isPatient?: boolean;
+    }
   /** Drop the history before `revision`, then answer with this id. */
   | { readonly kind: "compact"; readonly id: number; readonly revision: string }
   | { readonly kind: "close" };

@@ -66,6 +66,8 @@ interface Flush {
   readonly id: number;
   /** The commit that must be sealed. */
   readonly seq: number;
+  /** Whether it makes nobody urgent. */
+  readonly isPatient: boolean;
 }
 
 /** Runs one recorder. */
@@ -106,7 +108,11 @@ export class RecorderLoop {
         break;
       case "flush":
         if (request.position !== undefined) this.#publish(request.position);
-        this.#flushes.push({ id: request.id, seq: request.position?.seq ?? 0 });
+        this.#flushes.push({
+          id: request.id,
+          seq: request.position?.seq ?? 0,
+          isPatient: request.isPatient === true,
+        });
         clearTimeout(this.#retryTimer);
         this.#retryTimer = undefined;
         this.#wake();
@@ -274,7 +280,7 @@ export class RecorderLoop {
   }
 
   #tellUrgency(): void {
-    const isUrgent = this.#flushes.length > 0 || this.#compactionsAsked > 0;
+    const isUrgent = this.#flushes.some(({ isPatient }) => !isPatient) || this.#compactionsAsked > 0;
     if (isUrgent === this.#isUrgent) return;
     this.#isUrgent = isUrgent;
     this.#options.setUrgent?.(isUrgent);

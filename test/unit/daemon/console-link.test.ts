@@ -4,6 +4,7 @@ import { createConsoleLink } from "../../../daemon/console-link.js";
 import type { ChangeRequest, CoreLink } from "../../../daemon/http/messages.js";
 import { diffRoots } from "../../../daemon/store/diff.js";
 import type { Change } from "../../../daemon/store/commit.js";
+import type { ListingNode } from "../../../protocol/listing/parse-listing.js";
 import { CoreHarness } from "../../support/core-harness.js";
 
 let harness: CoreHarness;
@@ -67,6 +68,26 @@ describe("createConsoleLink", () => {
     const change: Change = { kind: "node", path, before: undefined, after: { value: "secret", perms } };
     await link.ask("change", restore(pin.id, [change]));
     expect(harness.ask(toolstack, "READ", { path: "/a" })).toBe("");
+  });
+
+  test("loads thousands of nodes into one directory, and takes no marker of a secret for a value", async () => {
+    write("/w", "kept");
+    const perms = harness.core.root.node.perms;
+    const listed = (path: string, value: string): ListingNode => ({
+      path: path as ListingNode["path"],
+      value,
+      perms,
+      isImplied: false,
+      isPartial: false,
+    });
+    const many = Array.from({ length: 200_000 }, (_, index) => listed(`/w/${String(index)}`, ""));
+    const nodes = [listed("/w", "secret"), ...many];
+    const loadAct = { operation: "LOAD", subject: "/", detail: "" } as const;
+    const top = "/" as ListingNode["path"];
+    const answer = await link.ask("load", { nodes, top, isDryRun: false, act: loadAct });
+    expect(answer).toMatchObject({ made: { outcome: "committed", changes: 200_000 }, changeCount: 200_000 });
+    expect(harness.ask(toolstack, "READ", { path: "/w" })).toBe("kept");
+    expect(harness.ask(toolstack, "READ", { path: "/w/199999" })).toBe("");
   });
 
   test("knows a pin until it is released, and only so many at a time", async () => {

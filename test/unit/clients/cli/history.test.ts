@@ -159,7 +159,7 @@ describe("xs log", () => {
     [["log", "/nowhere"], /there never was a node \/nowhere/],
     [["log", "a/b"], /"a\/b" is no path of a node: write one such as/],
     [["log", "--to", "nowhere"], /there is no "nowhere" in this history: name a branch/],
-    [["log", "--grep", "("], /"\(" is no regular expression: write one such as/],
+    [["log", "--grep", "("], /--grep "\(": This is no regular expression: .* One is 'WRITE/],
     [["log", "--domain", "x"], /It is a domain's number/],
     [["show", "@{9}"], /the commits of main are @\{1\} of 2026-11-23T07:10:01.000000Z to @\{8\} of/],
     [["show", "@{0}"], /there is no commit @\{0\}/],

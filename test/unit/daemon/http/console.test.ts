@@ -30,7 +30,9 @@ let failures: string[];
 let remembered: RememberedFailure[];
 let watchFacts: WatchFacts;
 
-const core: CoreLink = {
+let core: CoreLink;
+
+const fakeCore: CoreLink = {
   ask: (name, what) => {
     asked.push(name);
     const answer = (): unknown => {
@@ -61,6 +63,7 @@ beforeEach(() => {
   asked = [];
   orders = [];
   answers = [];
+  core = { ...fakeCore };
   loads = [];
   failures = [];
   remembered = [];
@@ -122,6 +125,8 @@ describe("the history's routes", () => {
       "/v1/bisect?predicate=exists+%2Flokal",
       /it holds at neither\nthere is no \/lokal at either: did you mean \/local\?/,
     ],
+    ["/v1/log?grep=(a%2B)%2B", /cannot repeat a group often/],
+    [`/v1/log?cursor=${"0".repeat(40)}..`, /is not in this history any more/],
     ["/v1/log?colour=red", /must NOT have additional properties/],
     ["/v1/log?domain=70000", /domain must be <= 65535/],
     ["/v1/log?path=a", /no path of a node: write one such as/],
@@ -192,6 +197,12 @@ describe("POST /v1/rollback", () => {
     expect(asked.filter((name) => name === "pin").length).toBe(asked.filter((name) => name === "release").length);
   });
 
+  test("tells why it cannot be worked out now", async () => {
+    core.ask = () => Promise.reject(new Error("too many changes are being worked out at a time"));
+    const { status, body } = await request("POST", "/v1/rollback", { revision: "@{9}" });
+    expect([status, (body as { detail: string }).detail]).toEqual([409, expect.stringContaining("too many changes")]);
+  });
+
   test("tells why the daemon accepts no changes", async () => {
     answers = [{ outcome: "refused", error: "ENOSPC" }];
     const { status, body } = await request("POST", "/v1/rollback", { revision: "@{9}" });
@@ -202,6 +213,7 @@ describe("POST /v1/rollback", () => {
     [{}, /revision/],
     [{ revision: "@{99}" }, /there is no commit/],
     [{ revision: "@{9}", path: "x" }, /no path of a node/],
+    [{ revision: "@{9}", path: "/nowhere" }, /there is no node \/nowhere/],
     [{ revision: "@{9}", force: true }, /additional properties/],
   ])("refuses %j", async (body, detail) => {
     const refused = await request("POST", "/v1/rollback", body);
@@ -253,6 +265,9 @@ describe("PUT /v1/tags/NAME", () => {
 
   test.each([
     ["a..b", /can be no tag's name/],
+    ["-x", /can be no tag's name/],
+    ["HEAD", /can be no tag's name/],
+    ["main", /there is a branch main/],
     ["taken", /there is a tag taken already/],
     ["taken/below", /cannot be written/],
   ])("refuses %s", async (name, detail) => {
@@ -376,9 +391,15 @@ describe("POST /v1/load", () => {
 
   test.each([
     [{ listing: { value: "" } }, 400, /has no node/],
+    [{ listing: { value: `/v = "${"x".repeat(4097)}"\n` } }, 400, /no client could be sent/],
+    [
+      { listing: { value: Array.from({ length: 100_001 }, (_, index) => `/n${String(index)} = ""\n`).join("") } },
+      400,
+      /has 100001 nodes: at most 100000/,
+    ],
     [{ listing: {} }, 400, /must NOT have fewer than 1/],
     [{ listing, path: "a" }, 400, /no path of a node/],
-  ])("refuses %j", async (body, status, detail) => {
+  ])("refuses what cannot be loaded (%#)", async (body, status, detail) => {
     const refused = await request("POST", "/v1/load", body);
     expect([refused.status, (refused.body as { detail: string }).detail]).toEqual([
       status,

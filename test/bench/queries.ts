@@ -1,0 +1,159 @@
+/**
+ * `npm run bench -- queries [--seconds N] [--rounds N] [--commits N]`: what reading the history costs those who write.
+ *
+ * Owns the comparison: 500 commits a second are asked for, and each kind of question is asked meanwhile, one after the other
+ * without a pause, in turns with nobody asking. They are to be slowed by no more than 5 %: the ratio of the commits that were
+ * acknowledged. Their latency is told beside it, and how long a question took. Everything shares this machine's processors,
+ * this process too.
+ */
+import { request } from "node:http";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { connectXenstore, type XenstoreClient } from "../../clients/xenstore/client.js";
+import { socketTransport } from "../../clients/xenstore/socket-transport.js";
+import { startBenchDaemon } from "./daemon.js";
+import { median, type Benchmark, type Figures } from "./figures.js";
+
+const COMMITS_PER_SECOND = 500;
+const TICK_MILLISECONDS = 10;
+const DOMAINS = 50;
+/** The commits that are there when it begins. */
+const COMMITS = 20_000;
+
+const QUESTIONS: Readonly<Record<string, string>> = {
+  log: "/v1/log?limit=20",
+  "log of a path": "/v1/log?limit=20&path=/local/domain/7",
+  show: "/v1/commit?revision=HEAD",
+  diff: "/v1/diff?from=HEAD~100&to=HEAD",
+  blame: "/v1/blame?path=/local/domain/7",
+  tree: "/v1/tree?path=/local/domain/7",
+  bisect: `/v1/bisect?predicate=${encodeURIComponent('value /local/domain/7/bench/count ~ "..."')}&good=@{2}`,
+  refs: "/v1/refs",
+};
+
+/** What came of some seconds of writing. */
+interface Written {
+  readonly perSecond: number;
+  /** In milliseconds, ascending. */
+  readonly latencies: readonly number[];
+}
+
+let lastCount = 99;
+
+async function writeFor(client: XenstoreClient, seconds: number): Promise<Written> {
+  const latencies: number[] = [];
+  const begin = performance.now();
+  const perTick = (COMMITS_PER_SECOND * TICK_MILLISECONDS) / 1000;
+  let asked = 0;
+  while (performance.now() - begin < seconds * 1000) {
+    const due = Math.ceil(((performance.now() - begin) / TICK_MILLISECONDS) * perTick);
+    // Who is late has not asked for it: nothing is made up for.
+    const batch = Math.min(perTick, due - asked);
+    asked = due;
+    await Promise.all(
+      Array.from({ length: batch }, async () => {
+        const start = performance.now();
+        lastCount++;
+        await client.write(`/local/domain/${String(lastCount % DOMAINS)}/bench/count`, String(lastCount));
+        latencies.push(performance.now() - start);
+      }),
+    );
+    await delay(TICK_MILLISECONDS);
+  }
+  const elapsed = (performance.now() - begin) / 1000;
+  return { perSecond: latencies.length / elapsed, latencies: latencies.sort((left, right) => left - right) };
+}
+
+function get(socketPath: string, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath, path, agent: false }, (response) => {
+      const { statusCode = 0 } = response;
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk) => (text += String(chunk)));
+      response.on("end", () => {
+        if (statusCode === 200) resolve();
+        else reject(new Error(`${path} was answered ${String(statusCode)}: ${text.slice(0, 300)}`));
+      });
+    });
+    sent.on("error", reject);
+    sent.end();
+  });
+}
+
+async function askUntil(isOver: () => boolean, ask: () => Promise<void>): Promise<number[]> {
+  const times: number[] = [];
+  while (!isOver()) {
+    const start = performance.now();
+    await ask();
+    times.push(performance.now() - start);
+  }
+  return times;
+}
+
+/** `--seconds` of writing for each question and round (2), `--rounds` (3), `--commits` before (20,000). */
+export const benchQueries: Benchmark = async ({ seconds = 2, rounds = 3, commits = COMMITS }) => {
+  const daemon = await startBenchDaemon();
+  const figures: Record<string, Figures | string | number> = {
+    program: daemon.program,
+    commitsPerSecondAsked: COMMITS_PER_SECOND,
+  };
+  try {
+    const client = await connectXenstore(socketTransport(daemon.socket), { reconnect: false });
+    const admin = join(dirname(daemon.socket), "admin.sock");
+    for (let done = 0; done < commits; done += 100) {
+      const writes = Array.from({ length: 100 }, (_, index) =>
+        client.write(`/local/domain/${String(index % DOMAINS)}/device/${String(done % 7)}/state`, String(done + index)),
+      );
+      await Promise.all(writes);
+    }
+    await client.write("/local/domain/7/bench/count", "1");
+    await writeFor(client, 1);
+    for (const [name, path] of Object.entries(QUESTIONS)) {
+      figures[name] = await compare(client, { seconds, rounds, ask: () => get(admin, path) });
+    }
+    client.close();
+    return figures;
+  } finally {
+    await daemon.stop();
+  }
+};
+
+interface Comparison {
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly ask: () => Promise<void>;
+}
+
+async function compare(client: XenstoreClient, { seconds, rounds, ask }: Comparison): Promise<Figures> {
+  const ratios: number[] = [];
+  const p50: number[] = [];
+  const p99: number[] = [];
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const alone = await writeFor(client, seconds);
+    let isOver = false;
+    const asking = askUntil(() => isOver, ask);
+    const beside = await writeFor(client, seconds);
+    isOver = true;
+    times.push(...(await asking));
+    ratios.push(beside.perSecond / alone.perSecond);
+    p50.push(quantile(beside.latencies, 0.5) / quantile(alone.latencies, 0.5));
+    p99.push(quantile(beside.latencies, 0.99) / quantile(alone.latencies, 0.99));
+  }
+  return {
+    commitsToAlone: rounded(median(ratios)),
+    latencyP50ToAlone: rounded(median(p50)),
+    latencyP99ToAlone: rounded(median(p99)),
+    questionMilliseconds: rounded(median(times)),
+    questions: times.length,
+  };
+}
+
+function quantile(sorted: readonly number[], part: number): number {
+  return sorted[Math.floor((sorted.length - 1) * part)] ?? NaN;
+}
+
+function rounded(value: number): number {
+  return Number(value.toFixed(2));
+}
