@@ -37,14 +37,29 @@ async function expectSound(daemon: DaemonProcess): Promise<void> {
   expect(git(daemon, "fsck", "--full", "--strict")).toBe("");
 }
 
+const READINGS_MAX = 20;
+
 /** Everything under the state directory: each file's bytes, and each object's. */
 function everythingIn(daemon: DaemonProcess): readonly (readonly [what: string, bytes: string])[] {
   const state = join(daemon.directory, "state");
-  const files = readdirSync(state, { recursive: true, encoding: "utf8" }).filter((name) =>
-    statSync(join(state, name)).isFile(),
-  );
-  const contents = files.map((name) => [name, readFileSync(join(state, name), "latin1")] as const);
-  return [...contents, ["the objects of the repository", git(daemon, "cat-file", "--batch-all-objects", "--batch")]];
+  for (let reading = 1; ; reading++) {
+    try {
+      return [
+        ...filesBelow(state),
+        ["the objects of the repository", git(daemon, "cat-file", "--batch-all-objects", "--batch")],
+      ];
+    } catch (error) {
+      // The daemon replaces and removes files meanwhile: then all are read again.
+      const hasGone = error instanceof Error && "code" in error && error.code === "ENOENT";
+      if (!hasGone || reading === READINGS_MAX) throw error;
+    }
+  }
+}
+
+function filesBelow(directory: string): (readonly [name: string, bytes: string])[] {
+  const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
+  const files = names.filter((name) => statSync(join(directory, name)).isFile());
+  return files.map((name) => [name, readFileSync(join(directory, name), "latin1")]);
 }
 
 /** No part of a secret that is long enough to be told from chance is anywhere. */
