@@ -98,8 +98,8 @@ export interface Daemon {
   readonly socket: string;
   /** The Git repository. */
   readonly repository: string;
-  /** The socket of the HTTP API; undefined where it is not served. */
-  readonly adminSocket: string | undefined;
+  /** The socket of the HTTP API, as soon as it is served; undefined where it is not. Clients of the wire do not wait for it. */
+  readonly adminSocket: Promise<string | undefined>;
   /** Goes on in a new trace file, after somebody renamed the one at hand. */
   reopenTrace(): void;
   /** Ends it: resolves when the sockets are closed and the history is sealed, or the time for that is over. */
@@ -219,7 +219,7 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
   });
   await server.start();
   const flushHistory = (options: FlushOptions): Promise<unknown> => recorder.flush(options);
-  await console.serve(createConsoleLink({ server, flushHistory, emptyRedacted: recovered.emptyRedacted }));
+  console.serve(createConsoleLink({ server, flushHistory, emptyRedacted: recovered.emptyRedacted }));
   let stopping: Promise<Stopped> | undefined;
   const stop = async (): Promise<Stopped> => {
     server.stop();
@@ -241,7 +241,7 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
   return {
     socket: places.socket,
     repository,
-    adminSocket: places.adminSocket,
+    adminSocket: console.socket,
     reopenTrace: () => trace?.reopen(),
     stop: () => (stopping ??= stop()),
   };
@@ -294,6 +294,8 @@ function historyPorts(
 class ConsoleStart {
   #serve: (core: CoreLink) => void = () => undefined;
   readonly #console: Promise<Console | undefined>;
+  /** Its socket when it is served; undefined where it is not wanted, or could not start, which is logged. */
+  readonly socket: Promise<string | undefined>;
 
   /** @param socketPath - undefined where no admin socket is wanted */
   constructor(socketPath: string | undefined, repositoryDirectory: string, log: RateLimitedLog) {
@@ -308,14 +310,18 @@ class ConsoleStart {
     };
     this.#console =
       socketPath === undefined ? Promise.resolve(undefined) : startConsole({ socketPath, repositoryDirectory }, host);
-    // Told by `serve`; a start that ends before has another reason to tell.
-    this.#console.catch(() => undefined);
+    this.socket = this.#console.then(
+      () => socketPath,
+      (error: unknown) => {
+        log.log("error", "console", messageOf(error));
+        return undefined;
+      },
+    );
   }
 
-  /** Has its questions answered from now on. Throws an error for people when it could not start. */
-  async serve(core: CoreLink): Promise<void> {
+  /** Has its questions answered from now on. */
+  serve(core: CoreLink): void {
     this.#serve(core);
-    await this.#console;
   }
 
   /** Resolves to whether its thread has ended. */

@@ -54,8 +54,9 @@ async function main(): Promise<void> {
   });
   // Last, so that whoever has read them may send a signal; and nobody needs to read them.
   process.stdout.on("error", () => undefined);
-  const admin = daemon.adminSocket === undefined ? "" : `admin socket: ${daemon.adminSocket}\n`;
-  process.stdout.write(`wire socket: ${daemon.socket}\nGit repository: ${daemon.repository}\n${admin}`);
+  process.stdout.write(`wire socket: ${daemon.socket}\nGit repository: ${daemon.repository}\n`);
+  const admin = await daemon.adminSocket;
+  if (admin !== undefined) process.stdout.write(`admin socket: ${admin}\n`);
 }
 
 /** Longest that a signal takes that this process sends itself. */

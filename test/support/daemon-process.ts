@@ -203,7 +203,8 @@ export async function startDaemon(start: DaemonStart = {}): Promise<DaemonProces
     spawned.child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
       const repository = /^Git repository: (.+)$/m.exec(text)?.[1];
-      if (repository !== undefined && /^wire socket: .+$/m.test(text)) resolveReady(repository);
+      if (repository === undefined || !/^wire socket: .+$/m.test(text)) return;
+      if (start.hasConsole !== true || /^admin socket: .+$/m.test(text)) resolveReady(repository);
     });
   });
   const repository = await withinStartTime("the daemon", spawned, ready);
