@@ -76,8 +76,20 @@ function* meanwhileLines({ meanwhile }: CommitJson): Generator<string> {
   if (commits.length < count) yield `    ... ${String(count - commits.length)} more\n`;
 }
 
+/** Changes that were not made: the first of them, and how many there are. */
+export function plannedText(changes: readonly ChangeJson[], count: number): ByteString {
+  const more = count - changes.length;
+  const rest = more > 0 ? `... ${String(more)} more\n` : "";
+  return `${changes.map(changeText).join("")}${rest}${countText(count)}, none made\n`;
+}
+
+/** So many changes, in words. */
+export function countText(count: number): string {
+  return count === 1 ? "1 change" : `${String(count)} changes`;
+}
+
 /** A change, with its line feed: `+` came, `-` went, `~` is another. */
-export function changeText(change: ChangeJson): string {
+function changeText(change: ChangeJson): string {
   switch (change.kind) {
     case "node":
       return nodeText(change);

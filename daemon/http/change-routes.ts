@@ -32,11 +32,10 @@ import { describeConflict } from "../store/merge/merge-roots.js";
 import type { Change } from "../store/commit.js";
 import type { ConsolePorts } from "./console-ports.js";
 import type { ChangeRequest, Pin } from "./messages.js";
+import { TEXT } from "./schemas.js";
 
 /** How often a change is worked out before its writer is told that the store does not stand still. */
 const ATTEMPTS_MAX = 5;
-
-const TEXT = { type: "string", minLength: 1, maxLength: 4096 } as const;
 
 /** Changes, worked out. */
 interface Plan {

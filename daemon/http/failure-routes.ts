@@ -29,6 +29,7 @@ import { refusing } from "../history/query/question.js";
 import { MAIN_REF } from "../history/query/refs.js";
 import type { ConsolePorts } from "./console-ports.js";
 import type { RememberedFailure } from "./messages.js";
+import { DOMID, TEXT, TX_ID } from "./schemas.js";
 
 /** Failures told when nobody says how many. */
 const FAILURES_LISTED = 1000;
@@ -36,9 +37,6 @@ const PATHS_LISTED = 20;
 const COMMITS_LISTED = 10;
 /** Longest that commits are looked for. */
 const WALK_MILLISECONDS_MAX = 100;
-
-const TEXT = { type: "string", minLength: 1, maxLength: 4096 } as const;
-const DOMID = { type: "integer", minimum: 0, maximum: 65_535 } as const;
 
 /** The routes. */
 export function failureRoutes(ports: ConsolePorts): FastifyPluginCallback {
@@ -74,10 +72,9 @@ function addFailures(app: FastifyInstance, { core }: ConsolePorts): void {
 }
 
 function addWhy(app: FastifyInstance, ports: ConsolePorts): void {
-  const tx = { type: "integer", minimum: 1, maximum: 0xffff_ffff };
   const querystring = {
     type: "object",
-    properties: { tx, domain: DOMID, connection: TEXT },
+    properties: { tx: TX_ID, domain: DOMID, connection: TEXT },
     required: ["tx"],
     additionalProperties: false,
   };

@@ -14,9 +14,7 @@ import {
   type HistoryQuestion,
 } from "../../protocol/http-api/history-queries.js";
 import type { CoreLink } from "./messages.js";
-
-const TEXT = { type: "string", minLength: 1, maxLength: 4096 } as const;
-const DOMID = { type: "integer", minimum: 0, maximum: 65_535 } as const;
+import { DOMID, TEXT, TX_ID } from "./schemas.js";
 
 const NODES = { type: "integer", minimum: 1, maximum: NODES_PAGE_MAX } as const;
 
@@ -27,7 +25,7 @@ const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>
     from: TEXT,
     path: TEXT,
     domain: DOMID,
-    tx: { type: "integer", minimum: 1, maximum: 0xffff_ffff },
+    tx: TX_ID,
     grep: TEXT,
     limit: { type: "integer", minimum: 0, maximum: LOG_PAGE_MAX },
     cursor: TEXT,

@@ -14,6 +14,7 @@ import { summarizeCommit } from "../history/query/commit-summary.js";
 import { queriedPath } from "../history/query/queried-path.js";
 import { MAIN_REF } from "../history/query/refs.js";
 import type { ConsolePorts } from "./console-ports.js";
+import { TEXT } from "./schemas.js";
 
 const LISTING_BYTES_MAX: number = 16 * 1024 * 1024;
 /** The core works out what so many change in some hundred milliseconds, in which nobody else is served. */
@@ -38,8 +39,7 @@ function addLoad(app: FastifyInstance, { core, history }: ConsolePorts): void {
     minProperties: 1,
     maxProperties: 1,
   };
-  const path = { type: "string", minLength: 1, maxLength: 4096 };
-  const properties = { listing, path, skipBadLines: { type: "boolean" }, dryRun: { type: "boolean" } };
+  const properties = { listing, path: TEXT, skipBadLines: { type: "boolean" }, dryRun: { type: "boolean" } };
   const body = { type: "object", properties, required: ["listing"], additionalProperties: false };
   const options = { schema: { body }, bodyLimit: LISTING_BYTES_MAX };
   app.post<{ Body: LoadRequest }>(CHANGE_ROUTES.load, options, async (request): Promise<LoadAnswer> => {

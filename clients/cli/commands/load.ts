@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../../protocol/http-api/changes.js";
 import { valueJson } from "../../../protocol/http-api/value.js";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
-import { changeText } from "../commit-text.js";
+import { countText, plannedText } from "../commit-text.js";
 import type { CliContext } from "../context.js";
 import { usageError } from "../exit.js";
 import { jsonLine } from "../format.js";
@@ -56,17 +56,14 @@ async function readListing(file: string, { io }: CliContext): Promise<ByteString
 }
 
 function answerText({ outcome, commit, changes, changeCount, nodeCount }: LoadAnswer): ByteString {
-  const count = changeCount === 1 ? "1 change" : `${String(changeCount)} changes`;
+  const count = countText(changeCount);
   const nodes = `${String(nodeCount)} nodes`;
   switch (outcome) {
     case "unchanged":
       return bytesFromText(`the store has the ${nodes} of the listing, and no others: nothing was done\n`);
     case "committed":
       return bytesFromText(`loaded ${nodes}: ${count}, in @{${String(commit?.seq ?? "?")}}\n`);
-    case "planned": {
-      const more = changeCount - changes.length;
-      const rest = more > 0 ? `... ${String(more)} more\n` : "";
-      return `${changes.map(changeText).join("")}${rest}${count}, none made\n`;
-    }
+    case "planned":
+      return plannedText(changes, changeCount);
   }
 }

@@ -9,7 +9,7 @@ import {
   type RollbackRequest,
 } from "../../../protocol/http-api/changes.js";
 import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
-import { changeText } from "../commit-text.js";
+import { countText, plannedText } from "../commit-text.js";
 import type { CliContext } from "../context.js";
 import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
 import { jsonLine } from "../format.js";
@@ -85,19 +85,14 @@ async function change(
 }
 
 function answerText({ outcome, commit, changes, changeCount }: ChangesAnswer, done: string): string {
-  const count = changeCount === 1 ? "1 change" : `${String(changeCount)} changes`;
+  const count = countText(changeCount);
   switch (outcome) {
     case "unchanged":
       return "nothing differs: nothing was done\n";
     case "committed":
       return `${done}: ${count}${commit === undefined ? "" : `, in ${nameOf(commit)}`}\n`;
-    case "planned": {
-      const more = changeCount - changes.length;
-      const rest = more > 0 ? `... ${String(more)} more\n` : "";
-      return changeCount === 0
-        ? "nothing differs\n"
-        : `${changes.map(changeText).join("")}${rest}${count}, none made\n`;
-    }
+    case "planned":
+      return changeCount === 0 ? "nothing differs\n" : plannedText(changes, changeCount);
   }
 }
 
