@@ -31,6 +31,7 @@ import { messageOf } from "../platform/error-message.js";
 import { describeConflict } from "../store/merge/merge-roots.js";
 import type { Change } from "../store/commit.js";
 import type { ConsolePorts } from "./console-ports.js";
+import { madeCommit, refusedChange } from "./made-change.js";
 import type { ChangeRequest, Pin } from "./messages.js";
 import { TEXT } from "./schemas.js";
 
@@ -145,12 +146,12 @@ class ChangeMaker {
             return {
               ...answerOf(planned, "committed"),
               changeCount: made.changes,
-              commit: await this.#summary(made.seq),
+              commit: await madeCommit(this.#ports, made.seq),
             };
           case "unchanged":
             return answerOf(planned, "unchanged");
           case "refused":
-            throw new ConflictError(`the daemon accepts no changes now (${made.error}); its log says why`, []);
+            throw refusedChange(made.error);
           case "conflict":
             ({ conflicts } = made);
         }
@@ -169,13 +170,6 @@ class ChangeMaker {
     } catch (error) {
       throw new ConflictError(`this cannot be worked out now: ${messageOf(error)}`, [], { cause: error });
     }
-  }
-
-  async #summary(seq: number): Promise<ChangesAnswer["commit"]> {
-    const { core, history } = this.#ports;
-    await core.ask("flush", undefined);
-    const commit = history.view().commitWithSeq(MAIN_REF, seq);
-    return commit === undefined ? undefined : summaryJson(summarizeCommit(commit));
   }
 }
 

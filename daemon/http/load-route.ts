@@ -9,11 +9,10 @@ import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../protocol
 import { ConflictError, QueryError } from "../../protocol/http-api/history-queries.js";
 import { valueFromJson } from "../../protocol/http-api/value.js";
 import { parseListing, type LineNote, type ParsedListing } from "../../protocol/listing/parse-listing.js";
-import { changeJson, summaryJson } from "../history/query/commit-json.js";
-import { summarizeCommit } from "../history/query/commit-summary.js";
+import { changeJson } from "../history/query/commit-json.js";
 import { queriedPath } from "../history/query/queried-path.js";
-import { MAIN_REF } from "../history/query/refs.js";
 import type { ConsolePorts } from "./console-ports.js";
+import { madeCommit, refusedChange } from "./made-change.js";
 import { TEXT } from "./schemas.js";
 
 const LISTING_BYTES_MAX: number = 16 * 1024 * 1024;
@@ -30,7 +29,7 @@ export function loadRoute(ports: ConsolePorts): FastifyPluginCallback {
   };
 }
 
-function addLoad(app: FastifyInstance, { core, history }: ConsolePorts): void {
+function addLoad(app: FastifyInstance, ports: ConsolePorts): void {
   const text = { type: "string" };
   const listing = {
     type: "object",
@@ -49,7 +48,7 @@ function addLoad(app: FastifyInstance, { core, history }: ConsolePorts): void {
     refuseBadListing(parsed, skipBadLines);
     const { nodes } = parsed;
     const act = { operation: "LOAD", subject: top, detail: `${String(nodes.length)} nodes` } as const;
-    const { made, changes, changeCount } = await core.ask("load", { nodes, top, isDryRun, act });
+    const { made, changes, changeCount } = await ports.core.ask("load", { nodes, top, isDryRun, act });
     const answer = {
       changes: changes.map(changeJson),
       changeCount,
@@ -61,15 +60,12 @@ function addLoad(app: FastifyInstance, { core, history }: ConsolePorts): void {
         return { outcome: "planned", ...answer };
       case "unchanged":
         return { outcome: "unchanged", ...answer };
-      case "committed": {
-        await core.ask("flush", undefined);
-        const commit = history.view().commitWithSeq(MAIN_REF, made.seq);
-        return { outcome: "committed", commit: commit && summaryJson(summarizeCommit(commit)), ...answer };
-      }
+      case "committed":
+        return { outcome: "committed", commit: await madeCommit(ports, made.seq), ...answer };
       case "conflict":
         throw new ConflictError("the store has changed meanwhile", made.conflicts);
       case "refused":
-        throw new ConflictError(`the daemon accepts no changes now (${made.error}); its log says why`, []);
+        throw refusedChange(made.error);
     }
   });
 }

@@ -9,12 +9,13 @@ import type { FoundCommit } from "../../daemon/history/repository/find-commit.js
 import { MAIN_REF } from "../../daemon/history/repository/layout.js";
 import { sameNode } from "../../daemon/store/diff.js";
 import { emptyRoot, getNode, type Root } from "../../daemon/store/root.js";
-import type { Domid, Path, Seq, TxId } from "../../protocol/identifiers.js";
+import type { Domid, Path, TxId } from "../../protocol/identifiers.js";
 import { joinPath } from "../../protocol/path.js";
 import { parsePerms, type Perms } from "../../protocol/perms.js";
 import { diskWithRepository, openRecorder, REPOSITORY } from "../support/recorded-history.js";
 import { propertyParameters } from "../support/seed.js";
-import { arbitraryEdit, commitBetween, editRoot, rootOfEdits, type Edit } from "./history-generator.js";
+import { arbitraryEdit, commitBetween, rootOfEdits, type Edit } from "./history-generator.js";
+import { recordEdits } from "./recorded-edits.js";
 
 const commits = fc.array(fc.array(arbitraryEdit, { maxLength: 4 }), { minLength: 1, maxLength: 25 });
 
@@ -38,19 +39,7 @@ describe("walkLog", () => {
   it("finds by path, domain and transaction what the roots and the commits say", () => {
     fc.assert(
       fc.property(commits, (lists) => {
-        const memory = diskWithRepository();
-        const recorder = openRecorder(memory);
-        const roots = [emptyRoot()];
-        for (const [index, edits] of lists.entries()) {
-          const seq = (index + 1) as Seq;
-          const before = roots[index] as Root;
-          let after = before;
-          for (const edit of edits) after = editRoot(after, edit, seq);
-          recorder.record(commitBetween(before, after, seq));
-          roots.push(after);
-        }
-        recorder.seal();
-        recorder.close();
+        const { memory, roots } = recordEdits(lists);
         const history = openHistory(memory, REPOSITORY);
         const view = history.view();
         const to = view.tip(MAIN_REF) as FoundCommit;

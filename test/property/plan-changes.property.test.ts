@@ -11,12 +11,13 @@ import { MAIN_REF } from "../../daemon/history/query/refs.js";
 import { applyChanges, diffRoots, sameRoot } from "../../daemon/store/diff.js";
 import { graft } from "../../daemon/store/graft.js";
 import { mergeRoots } from "../../daemon/store/merge/merge-roots.js";
-import { emptyRoot, getNode, type Root } from "../../daemon/store/root.js";
+import { getNode, type Root } from "../../daemon/store/root.js";
 import type { Path, Seq } from "../../protocol/identifiers.js";
 import { joinPath } from "../../protocol/path.js";
-import { diskWithRepository, openRecorder, REPOSITORY } from "../support/recorded-history.js";
+import { REPOSITORY } from "../support/recorded-history.js";
 import { propertyParameters } from "../support/seed.js";
-import { arbitraryEdit, commitBetween, editRoot, type Edit } from "./history-generator.js";
+import { arbitraryEdit, type Edit } from "./history-generator.js";
+import { recordEdits } from "./recorded-edits.js";
 
 interface Recorded {
   readonly view: HistoryView;
@@ -31,19 +32,7 @@ afterEach(() => {
 });
 
 function record(lists: readonly (readonly Edit[])[]): Recorded {
-  const memory = diskWithRepository();
-  const recorder = openRecorder(memory);
-  const roots = [emptyRoot()];
-  for (const [index, edits] of lists.entries()) {
-    const seq = (index + 1) as Seq;
-    const before = roots[index] as Root;
-    let after = before;
-    for (const edit of edits) after = editRoot(after, edit, seq);
-    recorder.record(commitBetween(before, after, seq));
-    roots.push(after);
-  }
-  recorder.seal();
-  recorder.close();
+  const { memory, roots } = recordEdits(lists);
   history?.close();
   history = openHistory(memory, REPOSITORY);
   return { view: history.view(), roots };
