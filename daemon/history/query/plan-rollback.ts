@@ -3,12 +3,14 @@
  */
 import { QueryError } from "../../../protocol/http-api/history-queries.js";
 import type { Path } from "../../../protocol/identifiers.js";
-import { isAtOrBelow, ROOT_PATH } from "../../../protocol/path.js";
+import { parentPath, ROOT_PATH } from "../../../protocol/path.js";
 import type { Change } from "../../store/commit.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { readPath } from "../repository/read-path.js";
 import type { HistoryView } from "./history.js";
 import { changesBetween } from "../repository/recorded-changes.js";
+import { nodeAt } from "../repository/recorded-directory.js";
+import { walkDifferences } from "../repository/recorded-walk.js";
 
 /** Where a rollback goes. */
 export interface RollbackGoal {
@@ -29,24 +31,20 @@ export interface RollbackGoal {
  * @throws QueryError where neither state has the path; what `changesBetween` throws
  */
 export function planRollback({ reader }: HistoryView, { from, to, path }: RollbackGoal): readonly Change[] {
-  const changes = changesBetween(reader, from.commit.tree, to.commit.tree);
-  if (path === ROOT_PATH) return changes;
-  const isWanted = readPath(reader, to.commit.tree, path) !== undefined;
-  if (!isWanted && readPath(reader, from.commit.tree, path) === undefined) {
+  const [now, then] = [from.commit.tree, to.commit.tree];
+  if (path === ROOT_PATH) return changesBetween(reader, now, then);
+  const top = { path, before: nodeAt(reader, now, path), after: nodeAt(reader, then, path) };
+  if (top.before === undefined && top.after === undefined) {
     throw new QueryError(`there is no node ${path}, neither now nor in the state to go back to: is the path right?`);
   }
-  return changes.flatMap((change): Change[] => {
-    if (change.kind !== "node") return [];
-    if (isAtOrBelow(change.path, path)) return [change];
-    if (!isAtOrBelow(path, change.path)) return [];
-    // It is above the path: it comes with what is wanted, or has gone with what is not.
-    if (isWanted) return change.before === undefined ? [change] : [];
-    return change.after === undefined ? removalOf(reader, from, path) : [];
-  });
-}
-
-function removalOf(reader: HistoryView["reader"], from: FoundCommit, path: Path): Change[] {
-  const node = readPath(reader, from.commit.tree, path);
-  if (node === undefined) return [];
-  return [{ kind: "node", path, before: { value: node.value, perms: node.perms }, after: undefined }];
+  const changes: Change[] = [...walkDifferences(reader, top)];
+  if (top.after === undefined || top.before !== undefined) return changes;
+  // What is above the path comes with it, the highest first.
+  for (let above = parentPath(path); above !== undefined; above = parentPath(above)) {
+    const node = readPath(reader, now, above) === undefined ? readPath(reader, then, above) : undefined;
+    if (node === undefined) break;
+    const { value, perms } = node;
+    changes.unshift({ kind: "node", path: above, before: undefined, after: { value, perms } });
+  }
+  return changes;
 }
