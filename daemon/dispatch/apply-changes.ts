@@ -34,6 +34,8 @@ export interface ChangeOrder {
   readonly way: "restore" | "merge";
   /** With `restore`: only what is at or below this is restored; all there is unless given. */
   readonly path?: Path | undefined;
+  /** The commit object of the branch that they come from: then it is a merge, which is a commit also where nothing changes. */
+  readonly merged?: string | undefined;
   /** What the history tells of it. */
   readonly act: { readonly operation: DaemonAct; readonly subject: string; readonly detail: string };
 }
@@ -61,7 +63,7 @@ export function makeChanges(state: CoreState, connection: Connection, order: Cha
   const target = targetOf(order, before, seq);
   if ("conflicts" in target) return { outcome: "conflict", conflicts: target.conflicts };
   const changes = diffRoots(before, target);
-  if (changes.length === 0) return { outcome: "unchanged" };
+  if (changes.length === 0 && order.merged === undefined) return { outcome: "unchanged" };
   const draft = new Draft(before, seq);
   draft.become(target);
   for (const event of eventsOf(changes, before)) draft.events.push(event);
@@ -74,6 +76,7 @@ export function makeChanges(state: CoreState, connection: Connection, order: Cha
     base: store.seq,
     requests: [requestRecord(operation, subject, detail)],
     requestsOmitted: 0,
+    merged: order.merged,
   });
   if (refused !== undefined) return { outcome: "refused", error: refused };
   for (const domid of released) {

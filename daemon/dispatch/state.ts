@@ -87,6 +87,8 @@ export interface CommitRequest {
   readonly base: Seq;
   readonly requests: readonly RequestRecord[];
   readonly requestsOmitted: number;
+  /** As in `Commit`. */
+  readonly merged?: string | undefined;
 }
 
 /** Most conflicts that are remembered. */
@@ -167,17 +169,18 @@ export class CoreState {
   }
 
   /**
-   * Commits a draft and prepares the events. An empty draft is no commit.
+   * Commits a draft and prepares the events. An empty draft is no commit, but for a merge.
    *
    * @returns the error to answer when commits are refused, else undefined
    */
   commit(draft: Draft, request: CommitRequest): ErrorName | undefined {
-    if (draft.isEmpty) return undefined;
+    const { connection, transaction, base, requests, requestsOmitted, merged } = request;
+    if (draft.isEmpty && merged === undefined) return undefined;
     if (this.refusal !== undefined) return this.refusal;
-    const { connection, transaction, base, requests, requestsOmitted } = request;
     const before = this.store.root;
     const origin = { domid: connection.domid, connection: connection.name, transaction };
-    const commit = this.store.commit(draft, { time: this.now, origin, base, requests, requestsOmitted });
+    const details = { time: this.now, origin, base, requests, requestsOmitted };
+    const commit = this.store.commit(draft, merged === undefined ? details : { ...details, merged });
     this.commits.push(commit);
     const transition = { before, after: this.store.root };
     const deliveries = deliveriesOf(

@@ -17,6 +17,7 @@
  * | `synced` | highest seq known to be on the disk when the line was written; first line of a batch only | 0 |
  * | `requests` | `[operation, subject, detail]`, and the whole detail's bytes where it was cut | none |
  * | `omitted` | requests beyond those | 0 |
+ * | `merged` | of a merge: the commit object that was merged, 40 hexadecimal digits | none |
  * | `changes` | `["set", path, value, perms]`, `["remove", path]`, `["special", path, perms]`, `["quota", name, value or null]`, `["domain", domid, record or null]` | none |
  *
  * Strings are byte strings: one character is one byte. Bytes above 0x7e are written `\u00XX`, control characters as JSON
@@ -44,6 +45,7 @@ const CHECKSUM_LENGTH = 9;
 
 const DOMID_MAX = 0xffff;
 const TX_ID_MAX = 0xffffffff;
+const COMMIT_NAME = /^[0-9a-f]{40}$/;
 
 /** What a number may be: not negative and a safe integer, unless told. */
 interface IntegerRange {
@@ -115,6 +117,8 @@ export function encodeRecord(commit: Commit, synced = 0 as Seq): string {
 const UNSEEN_LENGTH_MAX = 64;
 /** Checksum, blank, newline, braces, and the keys that each record may have with the longest numbers, but not the lists. */
 const FRAME_BYTES_MAX = 220;
+/** The key `merged` with its value. */
+const MERGED_BYTES = 54;
 /** A request or a change without its strings and perms. */
 const REQUEST_FRAME_BYTES_MAX = 32;
 const CHANGE_FRAME_BYTES_MAX = 32;
@@ -130,8 +134,8 @@ const QUOTA_FRAME_BYTES_MAX = 20;
  *
  * @param replacementBytes - bytes of what may be written in the place of any value; 0, the default, when nothing is
  */
-export function recordBytesMax({ origin, requests, changes }: Commit, replacementBytes = 0): number {
-  let bytes = FRAME_BYTES_MAX + quotedBytesMax(origin.connection);
+export function recordBytesMax({ origin, requests, changes, merged }: Commit, replacementBytes = 0): number {
+  let bytes = FRAME_BYTES_MAX + quotedBytesMax(origin.connection) + (merged === undefined ? 0 : MERGED_BYTES);
   for (const { operation, subject, detail } of requests) {
     bytes += REQUEST_FRAME_BYTES_MAX + operation.length + quotedBytesMax(subject);
     bytes += Math.max(quotedBytesMax(detail), replacementBytes);
@@ -166,7 +170,7 @@ function quotedBytesMax(bytes: ByteString): number {
 }
 
 function writeCommit(lines: LineBuffer, commit: Commit, synced: Seq): void {
-  const { seq, base, origin, requests, requestsOmitted, changes } = commit;
+  const { seq, base, origin, requests, requestsOmitted, changes, merged } = commit;
   writeInteger(lines, '{"seq":', seq, { least: 1 });
   writeInteger(lines, ',"time":', commit.time);
   writeInteger(lines, ',"domain":', origin.domid, DOMID_RANGE);
@@ -181,6 +185,12 @@ function writeCommit(lines: LineBuffer, commit: Commit, synced: Seq): void {
   }
   if (requests.length > 0) lines.ascii("]");
   if (requestsOmitted > 0) writeInteger(lines, ',"omitted":', requestsOmitted);
+  if (merged !== undefined) {
+    if (!COMMIT_NAME.test(merged)) throw new RangeError(`${JSON.stringify(merged)} names no commit object`);
+    lines.ascii(',"merged":"');
+    lines.ascii(merged);
+    lines.ascii('"');
+  }
   for (let index = 0; index < changes.length; index++) {
     lines.ascii(index === 0 ? ',"changes":[' : ",");
     writeChange(lines, changes[index] as Change);
@@ -354,6 +364,7 @@ const COMMIT_KEYS: ReadonlySet<string> = new Set([
   "synced",
   "requests",
   "omitted",
+  "merged",
   "changes",
 ]);
 const DOMAIN_KEYS: ReadonlySet<string> = new Set(["gfn", "port", "target", "features", "shutdown", "quotas"]);
@@ -366,7 +377,7 @@ const OPERATION_NAMES: ReadonlySet<unknown> = new Set([
 function decodeCommit(fields: Readonly<Record<string, unknown>>): Commit | string {
   const stranger = unknownKey(fields, COMMIT_KEYS);
   if (stranger !== undefined) return `it has the unknown key \`${stranger}\``;
-  const { seq, time, domain, connection, transaction, base, requests, omitted, changes } = fields;
+  const { seq, time, domain, connection, transaction, base, requests, omitted, merged, changes } = fields;
   if (!isIntegerIn(seq, 1, Number.MAX_SAFE_INTEGER)) return "`seq` is not a sequence number";
   if (!isIntegerIn(time, 0, Number.MAX_SAFE_INTEGER)) return "`time` is not in microseconds";
   if (!isIntegerIn(domain, 0, DOMID_MAX)) return "`domain` is not a domain id";
@@ -375,6 +386,8 @@ function decodeCommit(fields: Readonly<Record<string, unknown>>): Commit | strin
     return "`transaction` is not a transaction id";
   if (base !== undefined && !isIntegerIn(base, 0, seq - 1)) return "`base` is not an earlier sequence number";
   if (omitted !== undefined && !isIntegerIn(omitted, 1, Number.MAX_SAFE_INTEGER)) return "`omitted` is not a count";
+  if (merged !== undefined && (typeof merged !== "string" || !COMMIT_NAME.test(merged)))
+    return "`merged` is not the name of a commit object";
   const requestRecords = decodeList(requests, decodeRequest);
   if (typeof requestRecords === "number") return `\`requests\` is bad at index ${String(requestRecords)}`;
   const changeList = decodeList(changes, decodeChange);
@@ -387,6 +400,7 @@ function decodeCommit(fields: Readonly<Record<string, unknown>>): Commit | strin
     requests: requestRecords,
     requestsOmitted: omitted ?? 0,
     changes: changeList,
+    ...(merged === undefined ? {} : { merged }),
   };
 }
 

@@ -91,4 +91,6 @@ export interface Commit {
   readonly requestsOmitted: number;
   /** Empty for a commit that only fired watches (a write of an equal value, an event without a path). */
   readonly changes: readonly Change[];
+  /** Of a merge: the commit object of the branch that was merged, 40 hexadecimal digits. It is in the repository already. */
+  readonly merged?: string | undefined;
 }

@@ -21,6 +21,8 @@ export interface CommitDetails {
   readonly base: Seq;
   readonly requests: readonly RequestRecord[];
   readonly requestsOmitted: number;
+  /** As in `Commit`. */
+  readonly merged?: string | undefined;
 }
 
 /** What the store was at some moment; see `Store.mark`. */

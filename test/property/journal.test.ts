@@ -80,24 +80,27 @@ const request: fc.Arbitrary<RequestRecord> = fc
   .map(({ more, ...rest }) => ({ ...rest, detailBytes: rest.detail.length + more }));
 
 function commitArbitrary(seq: fc.Arbitrary<number>): fc.Arbitrary<Commit> {
-  return seq.chain((at) =>
-    fc.record({
-      seq: fc.constant(at as Seq),
-      time: count.map((value) => value as Microseconds),
-      origin: fc.record({
-        domid,
-        connection: byteString,
-        transaction: fc.option(
-          fc.integer({ min: 1, max: 0xffffffff }).map((value) => value as TxId),
-          { nil: undefined },
-        ),
+  return seq
+    .chain((at) =>
+      fc.record({
+        seq: fc.constant(at as Seq),
+        time: count.map((value) => value as Microseconds),
+        origin: fc.record({
+          domid,
+          connection: byteString,
+          transaction: fc.option(
+            fc.integer({ min: 1, max: 0xffffffff }).map((value) => value as TxId),
+            { nil: undefined },
+          ),
+        }),
+        base: fc.oneof(fc.constant(at - 1), fc.integer({ min: 0, max: at - 1 })).map((value) => value as Seq),
+        requests: fc.array(request, { maxLength: 4 }),
+        requestsOmitted: fc.oneof(fc.constant(0), count),
+        changes: fc.array(change, { maxLength: 6 }),
+        merged: fc.option(fc.stringMatching(/^[0-9a-f]{40}$/), { nil: undefined }),
       }),
-      base: fc.oneof(fc.constant(at - 1), fc.integer({ min: 0, max: at - 1 })).map((value) => value as Seq),
-      requests: fc.array(request, { maxLength: 4 }),
-      requestsOmitted: fc.oneof(fc.constant(0), count),
-      changes: fc.array(change, { maxLength: 6 }),
-    }),
-  );
+    )
+    .map(({ merged, ...rest }) => (merged === undefined ? rest : { ...rest, merged }));
 }
 
 describe("encodeRecord, decodeRecord", () => {

@@ -25,7 +25,7 @@ import type { FileSystem } from "../../platform/file-system.js";
 import type { Commit } from "../../store/commit.js";
 import { emptyRoot } from "../../store/root.js";
 import { committerSecondsOf, serializeCommit } from "../object/commit-object.js";
-import { hashObject, hexFromOid, type Oid } from "../object/oid.js";
+import { hashObject, hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
 import { PackBuilder, type FinishedPack } from "../object/pack.js";
 import { placePack, removeKeep, removeStaleKeeps, removeTemporaryFiles } from "../repository/pack-file.js";
 import { ObjectReader } from "../repository/object-reader.js";
@@ -211,7 +211,10 @@ export class HistoryRecorder {
     const last = this.#last;
     const content = serializeCommit(commit, {
       tree,
-      parents: last === undefined ? [] : [last.oid],
+      parents: [
+        ...(last === undefined ? [] : [last.oid]),
+        ...(commit.merged === undefined ? [] : [oidFromHex(commit.merged)]),
+      ],
       parentSeconds: last?.seconds ?? 0,
       hostName: this.#options.hostName,
     });

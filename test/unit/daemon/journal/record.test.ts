@@ -25,7 +25,7 @@ describe("encodeRecord", () => {
   it("writes every key in order where none has its default", () => {
     const json = openLine(line(fullCommit(9), 8)) ?? "";
     expect(Object.keys(JSON.parse(json) as object)).toEqual([
-      ..."seq time domain connection transaction base synced requests omitted changes".split(" "),
+      ..."seq time domain connection transaction base synced requests omitted merged changes".split(" "),
     ]);
     expect(json).toContain(
       '["domain",6,null],["domain",7,{"gfn":1099511627776,"port":3,"target":0,"features":0,"shutdown":true,"quotas":{"nodes":0,"transaction-nodes":5}}]',

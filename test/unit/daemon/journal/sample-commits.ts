@@ -45,6 +45,7 @@ export function fullCommit(seq: number): Commit {
       { operation: "RM", subject: "/b", detail: "", detailBytes: 0 },
     ],
     requestsOmitted: 17,
+    merged: "0123456789abcdef0123456789abcdef01234567",
     changes: [
       setChange("/a/__proto__", 'quote " and \\ and \0\n\x7f\x80\xff', "n5"),
       { kind: "node", path: "/b" as Path, before: undefined, after: undefined },
