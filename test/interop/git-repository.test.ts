@@ -299,6 +299,43 @@ describe("RefStore and git", () => {
     git(directory, ["clone", "--quiet", "--bare", directory, `${temporaryDirectory()}/clone.git`]);
   });
 
+  test("agree on a deletion, whether the ref is loose, packed, or packed and moved on since", () => {
+    const { directory, refs, commits } = repositoryWithCommits();
+    const [one, two, three] = commits;
+    const listed = (): string => git(directory, ["for-each-ref", "--format=%(objectname) %(refname) %(*objectname)"]);
+    refs.update(MAIN_REF, { expected: undefined, to: three });
+    git(directory, ["tag", "-a", "-m", "t", "v1", "main"]);
+    git(directory, ["pack-refs", "--all", "--prune"]);
+    const before = listed();
+    refs.update("refs/heads/loose", { expected: undefined, to: two });
+    expect(refs.delete("refs/heads/loose", { expected: two })).toBe(true);
+    for (const name of ["refs/heads/packed", "refs/heads/moved", "refs/heads/z"]) {
+      refs.update(name, { expected: undefined, to: one });
+    }
+    git(directory, ["tag", "-a", "-m", "t", "v0", "main"]);
+    git(directory, ["tag", "-a", "-m", "t", "v2", "main"]);
+    git(directory, ["pack-refs", "--all", "--prune"]);
+    git(directory, ["update-ref", "--create-reflog", "refs/heads/moved", hexFromOid(two)]);
+    expect(existsSync(`${directory}/logs/refs/heads/moved`)).toBe(true);
+    expect(() => refs.delete("refs/heads/moved", { expected: one })).toThrow(RefMovedError);
+    refs.delete("refs/heads/moved", { expected: two });
+    expect(existsSync(`${directory}/logs/refs/heads/moved`)).toBe(false);
+    refs.delete("refs/heads/packed", { expected: one });
+    refs.delete("refs/heads/z", { expected: one });
+    for (const tag of ["v0", "v2"]) {
+      const name = `refs/tags/${tag}`;
+      refs.delete(name, { expected: refs.read(name) as Oid });
+    }
+    expect(listed()).toBe(before);
+    expect(fsckComplaints(directory)).toBe("");
+    git(directory, ["branch", "packed", hexFromOid(three)]);
+    git(directory, ["pack-refs", "--all", "--prune"]);
+    git(directory, ["branch", "-D", "packed"]);
+    git(directory, ["gc", "-q"]);
+    expect(listed()).toBe(before);
+    expect(refs.list().map(({ name }) => name)).toEqual([MAIN_REF, "refs/tags/v1"]);
+  });
+
   test("respect each other's lock", () => {
     const { directory, refs, commits } = repositoryWithCommits();
     writeFileSync(`${directory}/${MAIN_REF}.lock`, "");

@@ -1,9 +1,10 @@
 /**
  * Refs: the names of commits, as files of the repository.
  *
- * Owns reading refs (loose, packed, symbolic) and the one way in which this project writes them. It never deletes a ref,
- * never writes `packed-refs` or a reflog, and never asks whether the object that a ref names exists: the caller has put
- * the pack in place first (pack-file.ts). Source: gitrepository-layout(5), git-check-ref-format(1), Git's lockfile.h.
+ * Owns reading refs (loose, packed, symbolic) and the one way in which this project writes and deletes them. It never
+ * writes a reflog, writes `packed-refs` only to delete a ref, and never asks whether the object that a ref names exists: the
+ * caller has put the pack in place first (pack-file.ts). Source: gitrepository-layout(5), git-check-ref-format(1), Git's
+ * lockfile.h and refs/files-backend.c.
  *
  * Calling sequence of a writer:
  *
@@ -20,17 +21,39 @@
  *           4 rename the lock to NAME        from here on everybody sees the new value
  *           5 fsync the directory            the new value outlives a power cut
  *
+ * `delete`: 1 create NAME.lock exclusively, write "delete" to it, fsync   → RefLockedError when somebody holds it
+ *           2 create packed-refs.lock exclusively                         → RefLockedError; NAME.lock is taken back
+ *           3 read NAME                                                   → RefMovedError; both locks are taken back
+ *           4 where packed-refs lists NAME: write packed-refs.new without it, fsync, rename it to packed-refs
+ *           5 fsync the repository                                        no old value can come back
+ *           6 remove NAME, fsync its directory                            from here on everybody sees it gone
+ *           7 remove its reflog
+ *           8 remove packed-refs.lock, fsync the repository; remove NAME.lock
+ *
  * Invariants
  *  1. A ref's file is replaced by rename alone, so that a reader sees the old value or the new one.
  *  2. Between 1 and 4 nobody else writes the ref: Git takes the same lock, also when `git pack-refs` (in `git gc`) moves
  *     a loose ref to `packed-refs` and removes its file. A loose ref therefore outranks a packed one.
  *  3. When `update` throws before 4, the ref is unchanged and the lock is gone. An error of 5 (the disk is failing)
  *     leaves the ref moved: read it again, and `sync` it.
+ *  4. Whatever cuts a deletion short, the ref has its last value or none: a packed value, which may be an older one, goes
+ *     before the loose one that hides it, and durably. `git pack-refs` cannot put the ref back in between, because
+ *     packed-refs.lock is held to the end, also where packed-refs is left as it is. Git does the same.
+ *  5. A deletion can be repeated until it returns: each of its steps is right when it has been done before.
+ *  6. Where a dead daemon left packed-refs.lock there is, on the disk too, a NAME.lock with the word "delete". That tells it
+ *     from the lock of a living `git pack-refs`.
  */
 import { Buffer } from "node:buffer";
 import type { FileSystem, OpenFile } from "../../platform/file-system.js";
 import { hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
-import { isErrno, listIfPresent, readIfPresent, removeIfPresent, writeParts } from "./durable-file.js";
+import {
+  isErrno,
+  listIfPresent,
+  readIfPresent,
+  removeIfPresent,
+  writeDurableFile,
+  writeParts,
+} from "./durable-file.js";
 import { DamagedRefError, InvalidRefNameError, RefConflictError, RefLockedError, RefMovedError } from "./errors.js";
 
 /** A ref and the object that it names. */
@@ -47,10 +70,21 @@ export interface RefUpdate {
   readonly to: Oid;
 }
 
+/** What a deletion demands of the ref. */
+export interface RefDeletion {
+  /** The value that the ref must have now, if it exists. */
+  readonly expected: Oid;
+}
+
 /** Git itself follows at most this many symbolic refs (SYMREF_MAXDEPTH). */
 const SYMBOLIC_DEPTH_MAX = 5;
 const LOCK_SUFFIX = ".lock";
 const LOCK_ATTEMPTS_MAX = 3;
+/** What stands in the lock of a ref that is being deleted (invariant 6). */
+const DELETION = "delete\n";
+const PACKED_REFS = "packed-refs";
+/** Git's name for it too: who holds packed-refs.lock may remove one that is left over. */
+const NEW_PACKED_REFS = "packed-refs.new";
 const OID_LINE = /^([0-9a-f]{40})\s*$/;
 const SYMBOLIC_LINE = /^ref:\s*(\S+)\s*$/;
 const PACKED_LINE = /^([0-9a-f]{40}) (\S+)$/;
@@ -138,7 +172,7 @@ export class RefStore {
    * @throws InvalidRefNameError, RefLockedError, RefMovedError, RefConflictError, DamagedRefError
    */
   update(name: string, update: RefUpdate): void {
-    if (!isValidRefName(name)) throw new InvalidRefNameError(name, "it must be a full name such as refs/heads/main");
+    assertWritable(name);
     const file = `${this.#directory}/${name}`;
     const lockFile = file + LOCK_SUFFIX;
     const { lock, newDirectories } = this.#lock(name, lockFile);
@@ -155,6 +189,99 @@ export class RefStore {
       removeIfPresent(this.#fileSystem, lockFile);
       throw error;
     }
+    this.#syncEntry(file, newDirectories);
+  }
+
+  /**
+   * Deletes a ref with its reflog, if it has the expected value; see the sequence at the top. Says whether there was one.
+   * That there is none is no error: so a caller can repeat what a crash cut short, after `removeStaleLocks`. When it
+   * returns, that the ref is gone is durable.
+   *
+   * The directories that a name with several parts was in stay, empty: the file system port cannot remove them.
+   *
+   * @param name - a full name below `refs/`; a symbolic ref is refused rather than followed
+   * @throws InvalidRefNameError, RefLockedError (`packed-refs` may be locked too: `git gc` holds it for a moment),
+   *   RefMovedError, RefConflictError, DamagedRefError: the ref is unchanged. What the disk throws: calling again is right
+   */
+  delete(name: string, { expected }: RefDeletion): boolean {
+    assertWritable(name);
+    const lockFile = `${this.#directory}/${name}${LOCK_SUFFIX}`;
+    const { lock, newDirectories } = this.#lock(name, lockFile);
+    let wasThere: boolean;
+    try {
+      try {
+        writeParts(lock, lockFile, [Buffer.from(DELETION, "latin1")]);
+        lock.sync();
+      } finally {
+        lock.close();
+      }
+      this.#syncEntry(lockFile, newDirectories);
+      wasThere = this.#deleteLocked(name, expected);
+    } finally {
+      removeIfPresent(this.#fileSystem, lockFile);
+    }
+    this.#syncEntry(lockFile);
+    return wasThere;
+  }
+
+  #deleteLocked(name: string, expected: Oid): boolean {
+    const packedLock = `${this.#directory}/${PACKED_REFS}${LOCK_SUFFIX}`;
+    this.#createLock(name, packedLock).close();
+    try {
+      const actual = this.#readDirect(name);
+      if (actual !== undefined && actual !== expected) throw movedError(name, { expected, actual });
+      this.#removePacked(name);
+      this.#removeLoose(name);
+      this.#removeReflog(name);
+      return actual !== undefined;
+    } finally {
+      this.#unlockPacked();
+    }
+  }
+
+  /** The line of a ref and, after a tag, the one that repeats what the tag points to; all others stay byte for byte. */
+  #removePacked(name: string): void {
+    const file = `${this.#directory}/${PACKED_REFS}`;
+    if (this.#readPacked().has(name)) {
+      const lines = Buffer.from(this.#fileSystem.readFile(file)).toString("latin1").split("\n");
+      const nameBytes = Buffer.from(name, "utf8").toString("latin1");
+      const at = lines.findIndex((line) => PACKED_LINE.exec(line)?.[2] === nameBytes);
+      lines.splice(at, lines[at + 1]?.startsWith("^") === true ? 2 : 1);
+      const newFile = `${this.#directory}/${NEW_PACKED_REFS}`;
+      removeIfPresent(this.#fileSystem, newFile);
+      try {
+        writeDurableFile(this.#fileSystem, newFile, [Buffer.from(lines.join("\n"), "latin1")]);
+        this.#fileSystem.rename(newFile, file);
+      } catch (error) {
+        removeIfPresent(this.#fileSystem, newFile);
+        throw error;
+      }
+    }
+    // Also where nothing was written: a deletion before this one may have ended here.
+    this.#fileSystem.syncDirectory(this.#directory);
+  }
+
+  /** A directory of this name holds other refs. */
+  #removeLoose(name: string): void {
+    const file = `${this.#directory}/${name}`;
+    if (this.#fileSystem.isRegularFile(file)) this.#fileSystem.remove(file);
+    this.#syncEntry(file);
+  }
+
+  #removeReflog(name: string): void {
+    const reflog = `${this.#directory}/logs/${name}`;
+    if (!this.#fileSystem.isRegularFile(reflog)) return;
+    this.#fileSystem.remove(reflog);
+    this.#syncEntry(reflog);
+  }
+
+  /** Before NAME.lock goes, and durably (invariant 6). */
+  #unlockPacked(): void {
+    removeIfPresent(this.#fileSystem, `${this.#directory}/${PACKED_REFS}${LOCK_SUFFIX}`);
+    this.#fileSystem.syncDirectory(this.#directory);
+  }
+
+  #syncEntry(file: string, newDirectories: readonly string[] = []): void {
     this.#fileSystem.syncDirectory(parentOf(file));
     for (const directory of newDirectories) this.#fileSystem.syncDirectory(parentOf(directory));
   }
@@ -169,15 +296,21 @@ export class RefStore {
   }
 
   /**
-   * Removes the locks of refs that a dead daemon left behind; returns the names whose lock was removed.
+   * Removes the locks of refs that a dead daemon left behind, and that of `packed-refs` where it died while it deleted one
+   * of them; returns the names whose lock was removed. A deletion that was cut short is to be repeated after it.
    *
    * Only for refs that no other program writes, and only at start, before the first `update`: a lock does not tell who
    * holds it. (`git gc` holds one for the moment in which it packs a loose ref; a start within that moment is the risk.)
    */
   removeStaleLocks(names: readonly string[]): string[] {
     return names.filter((name) => {
-      if (!isValidRefName(name)) throw new InvalidRefNameError(name, "it must be a full name such as refs/heads/main");
-      return removeIfPresent(this.#fileSystem, `${this.#directory}/${name}${LOCK_SUFFIX}`);
+      assertWritable(name);
+      const lockFile = `${this.#directory}/${name}${LOCK_SUFFIX}`;
+      if (Buffer.from(readIfPresent(this.#fileSystem, lockFile) ?? []).toString("latin1") === DELETION) {
+        removeIfPresent(this.#fileSystem, `${this.#directory}/${NEW_PACKED_REFS}`);
+        this.#unlockPacked();
+      }
+      return removeIfPresent(this.#fileSystem, lockFile);
     });
   }
 
@@ -196,7 +329,7 @@ export class RefStore {
   /** Lines `OID NAME`; a line `^OID` after a tag repeats what the tag points to, and `#` is a header. */
   #readPacked(): Map<string, Oid> {
     const found = new Map<string, Oid>();
-    const file = `${this.#directory}/packed-refs`;
+    const file = `${this.#directory}/${PACKED_REFS}`;
     const content = readIfPresent(this.#fileSystem, file);
     if (content === undefined) return found;
     for (const [index, line] of Buffer.from(content).toString("utf8").split("\n").entries()) {
@@ -274,22 +407,22 @@ export class RefStore {
   }
 
   #checkBeforeUpdate(name: string, expected: Oid | undefined): void {
-    const loose = this.#readLoose(name);
-    if (loose?.kind === "symbolic")
-      throw new RefConflictError(name, `it is a symbolic ref to ${loose.target}; update that one`);
-    const actual = loose?.oid ?? this.#readPacked().get(name);
-    if (actual !== expected) {
-      throw new RefMovedError(name, {
-        expected: expected === undefined ? undefined : hexFromOid(expected),
-        actual: actual === undefined ? undefined : hexFromOid(actual),
-      });
-    }
+    const actual = this.#readDirect(name);
+    if (actual !== expected) throw movedError(name, { expected, actual });
     if (actual !== undefined) return;
     for (const other of this.list()) {
       if (other.name.startsWith(`${name}/`) || name.startsWith(`${other.name}/`)) {
         throw new RefConflictError(name, `${other.name} exists, and one cannot be a directory of the other`);
       }
     }
+  }
+
+  /** What a ref itself holds. */
+  #readDirect(name: string): Oid | undefined {
+    const loose = this.#readLoose(name);
+    if (loose?.kind === "symbolic")
+      throw new RefConflictError(name, `it is a symbolic ref to ${loose.target}; name that one instead`);
+    return loose?.oid ?? this.#readPacked().get(name);
   }
 
   #renameLock(name: string, lockFile: string): void {
@@ -310,6 +443,20 @@ function assertReadable(name: string): void {
   if (name !== "HEAD" && !isValidRefName(name)) {
     throw new InvalidRefNameError(name, "it must be HEAD or a full name such as refs/heads/main");
   }
+}
+
+function assertWritable(name: string): void {
+  if (!isValidRefName(name)) throw new InvalidRefNameError(name, "it must be a full name such as refs/heads/main");
+}
+
+function movedError(
+  name: string,
+  { expected, actual }: { readonly expected: Oid | undefined; readonly actual: Oid | undefined },
+): RefMovedError {
+  return new RefMovedError(name, {
+    expected: expected === undefined ? undefined : hexFromOid(expected),
+    actual: actual === undefined ? undefined : hexFromOid(actual),
+  });
 }
 
 function parentOf(path: string): string {
