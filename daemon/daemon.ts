@@ -1,62 +1,54 @@
 /**
- * The daemon, assembled: the one place where the core, the server, the journal and the recorder are wired together.
+ * The daemon, assembled: the one place where the branches, the recorder, the console and the request trace are wired together.
  *
- * Start: lock → repository → root at the tip, journal replayed behind it (`recover-state.ts`) → sockets, the admin socket last;
- * the recorder loads the tip meanwhile.
+ * Start: lock → repository → root at the tip, journal replayed behind it (`recover-state.ts`) → sockets, the admin socket and the
+ * forks last; the recorder loads the tip meanwhile.
  * A reply is released when its commit is in the journal; the recorder follows the journal into Git, and where it falls too
  * far behind, the clients that commit are slowed (`backlog.ts`). Stop: sockets close, the recorder seals what the journal
  * holds, within a time limit; what it does not reach it records at the next start. The request trace, of which nobody was
  * promised anything, is waited for meanwhile, and for less long.
  */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { createConsoleLink } from "./console-link.js";
-import { formatLag, HistoryBacklog, segmentBytesFor } from "./backlog.js";
-import { Core } from "./dispatch/core.js";
-import type { CorePorts } from "./dispatch/state.js";
-import { startRecorder, type FlushOptions, type Recorder } from "./history/recorder/handle.js";
-import { createRepository } from "./history/repository/layout.js";
-import { FailureFile } from "./failure-file.js";
+import {
+  flushNowAndThen,
+  recoverBranch,
+  serveBranch,
+  type BranchConfig,
+  type BranchPorts,
+  type Closing,
+} from "./branch.js";
+import { endsInTime } from "./ends-in-time.js";
+import { branchesDirectory, Forks } from "./forks.js";
+import { startRecorder, type MainRecorder } from "./history/recorder/handle.js";
+import { createRepository, MAIN_BRANCH } from "./history/repository/layout.js";
 import { startConsole, type Console, type ConsoleHost } from "./http/handle.js";
-import type { CoreLink } from "./http/messages.js";
-import type { Durability, Journal } from "./journal/journal.js";
+import type { CoreLink, DaemonLink } from "./http/messages.js";
+import type { Durability } from "./journal/journal.js";
 import type { PathGlob } from "./journal/path-glob.js";
 import { lockDirectory, type DirectoryLock } from "./platform/directory-lock.js";
 import { messageOf } from "./platform/error-message.js";
 import type { Clock } from "./platform/clock.js";
-import type { FileSystem } from "./platform/file-system.js";
-import type { Listener } from "./platform/listener.js";
-import { limitRate, type Logger, type RateLimitedLog } from "./platform/log.js";
-import { describeMemory } from "./platform/memory.js";
+import { limitRate, type RateLimitedLog } from "./platform/log.js";
 import { packageVersion } from "./platform/package-version.js";
 import { makePrivateDirectory } from "./platform/private-directory.js";
-import type { Timers } from "./platform/timers.js";
-import { recoverState, type RecoveredState } from "./recover-state.js";
+import type { RecoveredState } from "./recover-state.js";
 import type { Path, Seq } from "../protocol/identifiers.js";
-import { getOperation } from "../protocol/operation.js";
-import { Server, type ServerPorts } from "./server/server.js";
 import { startTraceThread, type TraceThread } from "./trace/handle.js";
 import { RequestTrace } from "./trace/request-trace.js";
 import { checkSocketPath, isServed } from "./server/socket-path.js";
 
-/** Longest that a stop waits for the history. */
+/** Longest that a start which fails waits for the recorder. */
 const STOP_MILLISECONDS_MAX = 5000;
+/** Longest that a stop waits for the forks, which wait for their history as long as main does. */
+const FORKS_STOP_MILLISECONDS_MAX = 6000;
 /** Longest that a stop waits for the request trace. */
 const TRACE_STOP_MILLISECONDS_MAX = 2000;
 /** Longest that a stop waits for the console; what it is asked by then is not answered. */
 const CONSOLE_STOP_MILLISECONDS_MAX = 2000;
-/** How often failed requests are written down. */
-const FAILURES_MILLISECONDS = 1000;
-/** How often the log says what its rate limit left out. */
-const LOG_FLUSH_MILLISECONDS = 1000;
 
 /** What the daemon needs from outside. */
-export interface DaemonPorts {
-  readonly fileSystem: FileSystem;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly listener: Listener;
-  readonly logger: Logger;
-}
+export type DaemonPorts = BranchPorts;
 
 /** What the daemon is told. Paths are absolute. */
 export interface DaemonConfig {
@@ -121,7 +113,9 @@ export async function assemble(ports: DaemonPorts, config: DaemonConfig): Promis
   checkSocketPath(socket);
   if (adminSocket !== undefined) checkSocketPath(adminSocket);
   checkSocketPath(join(domains, "65535"));
-  for (const directory of [config.stateDirectory, config.runDirectory, domains]) makePrivateDirectory(directory);
+  const branches = branchesDirectory(config.runDirectory);
+  for (const directory of [config.stateDirectory, config.runDirectory, domains, branches])
+    makePrivateDirectory(directory);
   const locks = [...new Set([config.stateDirectory, config.runDirectory])].map((directory) => lockDirectory(directory));
   const lock: DirectoryLock = {
     release: () => {
@@ -136,6 +130,7 @@ export async function assemble(ports: DaemonPorts, config: DaemonConfig): Promis
     }
     // Left by a daemon that was killed: domains that are still introduced get new ones.
     for (const name of fileSystem.list(domains)) fileSystem.remove(join(domains, name));
+    for (const name of fileSystem.list(branches)) rmSync(join(branches, name), { recursive: true, force: true });
     return await serve(ports, config, { lock, socket, domains, adminSocket });
   } catch (error) {
     // What still runs may write: the lock falls with the process.
@@ -156,9 +151,6 @@ interface Places {
   readonly adminSocket: string | undefined;
 }
 
-/** Closes what was opened; says whether it has ended. */
-type Closing = () => boolean | Promise<boolean>;
-
 async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): Promise<Daemon> {
   const opened: Closing[] = [];
   try {
@@ -178,7 +170,7 @@ async function serve(ports: DaemonPorts, config: DaemonConfig, places: Places): 
 
 /** @param opened - takes what is to be closed when it throws */
 async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, opened: Closing[]): Promise<Daemon> {
-  const { logger, clock, listener } = ports;
+  const { logger, clock } = ports;
   const log = limitRate(logger, clock);
   // First, because a path that cannot be opened is a mistake on the command line.
   const traceThread = await openTrace(config, log);
@@ -188,55 +180,41 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
   opened.push(closeTrace);
   const endLog = flushNowAndThen(log);
   opened.push(endLog);
-  const repository = join(config.stateDirectory, "store.git");
+  const branchConfig = configOfMain(config, places);
+  const { repositoryDirectory: repository } = branchConfig;
   createRepository(ports.fileSystem, repository);
   const console = new ConsoleStart(places.adminSocket, repository, log);
   opened.push(() => console.close());
-  const { recovered, recorder } = await openHistory(ports, config, repository, opened);
-  const { journal, root, seq } = recovered;
-  watchRecorder(recorder, journal, log);
-  recorder.publish(journal.position());
-  const backlog = new HistoryBacklog({ recorder, journal, clock, journalBytesMax: config.journalBytesMax });
-  let isAccessLogged = false;
-  if (traceThread !== undefined) trace = startTrace(traceThread, { config, clock, log, seq });
-  const core = new Core(root, seq, {
-    ...corePorts(log, backlog, (enabled) => (isAccessLogged = enabled)),
-    observer: trace,
-  });
-  const accessLog = (): ReturnType<ServerPorts["accessLog"]> => (isAccessLogged ? accessLine(logger) : undefined);
-  const server = new Server(
-    { core, journal, listener, clock, timers: ports.timers, log, ...historyPorts(recorder, backlog), accessLog },
-    places,
-  );
-  const endFailures = keepFailures(core, ports.fileSystem, join(config.stateDirectory, "failures.log"), log);
-  opened.push(endFailures);
-  backlog.roomMade = () => {
-    server.askGateAgain();
-  };
-  opened.push(() => {
-    server.stop();
-    return true;
-  });
-  await server.start();
-  const flushHistory = (options: FlushOptions): Promise<unknown> => recorder.flush(options);
-  console.serve(createConsoleLink({ server, flushHistory, emptyRedacted: recovered.emptyRedacted }));
+  const { recovered, recorder } = await openHistory(ports, config, branchConfig, opened);
+  if (traceThread !== undefined) trace = startTrace(traceThread, { config, clock, log, seq: recovered.seq });
+  const main = await serveBranch(ports, branchConfig, { recovered, recorder, log, observer: trace }, opened);
+  const { runDirectory } = config;
+  const forks = new Forks({ fileSystem: ports.fileSystem, logger, runDirectory, config: branchConfig, recorder });
+  // Main does not wait for them; what goes wrong is logged.
+  void forks.start();
+  console.serve(daemonLink(main.link, forks));
   let stopping: Promise<Stopped> | undefined;
   const stop = async (): Promise<Stopped> => {
-    server.stop();
-    const [hasConsoleEnded, hasTraceEnded, hasRecorderEnded] = await Promise.all([
+    main.stop();
+    const closeHistory = async (): Promise<readonly boolean[]> => {
+      // The forks first: their recorders are in the same thread.
+      const haveForksEnded = await closeForks(forks, log);
+      return [haveForksEnded, await main.closeRecorder()];
+    };
+    const [hasConsoleEnded, hasTraceEnded, historyEnds] = await Promise.all([
       console.close(),
       closeTrace(),
-      closeRecorder(recorder, backlog, log),
+      closeHistory(),
     ]);
+    const hasHistoryEnded = historyEnds.every(Boolean);
     if (!hasTraceEnded) {
       log.log("warn", "trace stop", "the request trace was not written in time: its last lines are missing");
     }
-    endFailures();
     endLog();
-    journal.close();
+    main.close();
     // A recorder that is late may still write: then the lock falls with the process.
-    if (hasRecorderEnded) places.lock.release();
-    return { isComplete: hasConsoleEnded && hasTraceEnded && hasRecorderEnded };
+    if (hasHistoryEnded) places.lock.release();
+    return { isComplete: hasConsoleEnded && hasTraceEnded && hasHistoryEnded };
   };
   return {
     socket: places.socket,
@@ -247,63 +225,65 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
   };
 }
 
-/** Has failed requests remembered from one life of the daemon to the next; the result writes what is left, and ends that. */
-function keepFailures({ failures }: Core, fileSystem: FileSystem, path: string, log: RateLimitedLog): () => true {
-  const file = new FailureFile(fileSystem, path);
-  const warn = (what: string, error: unknown): void => {
-    log.log("warn", "failures", `failed requests cannot be ${what}: ${path}: ${messageOf(error)}`);
-  };
-  try {
-    failures.restore(file.read());
-  } catch (error) {
-    warn("read", error);
-  }
-  const write = (): void => {
-    try {
-      file.append(failures.takeFresh(), () => failures.list());
-    } catch (error) {
-      warn("written down", error);
-    }
-  };
-  const timer = setInterval(write, FAILURES_MILLISECONDS).unref();
-  return () => {
-    clearInterval(timer);
-    write();
-    return true;
+function configOfMain(config: DaemonConfig, { socket, domains }: Places): BranchConfig {
+  const { stateDirectory, durability, journalBytesMax, redact, bootId } = config;
+  return {
+    stateDirectory,
+    repositoryDirectory: join(stateDirectory, "store.git"),
+    branch: MAIN_BRANCH,
+    durability,
+    journalBytesMax,
+    redact,
+    bootId,
+    failuresFile: join(stateDirectory, "failures.log"),
+    sockets: { socket, domains },
   };
 }
 
-/** What the server asks of the history. */
-function historyPorts(
-  recorder: Recorder,
-  backlog: HistoryBacklog,
-): Pick<ServerPorts, "writeGate" | "journalWritten" | "flushHistory" | "compactHistory"> {
-  return {
-    writeGate: backlog.gate,
-    journalWritten: (position) => {
-      backlog.written(position);
-    },
-    flushHistory: async () => {
-      await recorder.flush();
-    },
-    compactHistory: (revision) => recorder.compact(revision),
+/** Who answers the console. What is asked of the history is asked of all branches: a revision may be on any. */
+function daemonLink(main: CoreLink, forks: Forks): DaemonLink {
+  const flush = async (): Promise<{ readonly behind: string | undefined }> => {
+    const [{ behind }, others] = await Promise.all([main.ask("flush", undefined), forks.flush()]);
+    const told = [...(behind === undefined ? [] : [behind]), ...others];
+    return { behind: told.length === 0 ? undefined : told.join("; ") };
   };
+  const core: CoreLink = { ask: (name, asked) => (name === "flush" ? flush() : main.ask(name, asked)) };
+  return {
+    core,
+    forks: forks.questions(),
+    branch: (name) => (name === MAIN_BRANCH ? core : forks.link(name)),
+  };
+}
+
+async function closeForks(forks: Forks, log: RateLimitedLog): Promise<boolean> {
+  let isComplete = true;
+  const closing = forks.close().then((areComplete) => {
+    isComplete = areComplete;
+  });
+  const isInTime = await endsInTime(closing, FORKS_STOP_MILLISECONDS_MAX);
+  if (!isInTime)
+    log.log("warn", "forks stop", "the forks did not end in time; their journals keep what the history lacks");
+  return isInTime && isComplete;
 }
 
 /** The console while the daemon starts: its thread loads beside the state, and is answered when that is served. */
 class ConsoleStart {
-  #serve: (core: CoreLink) => void = () => undefined;
+  #serve: (daemon: DaemonLink) => void = () => undefined;
   readonly #console: Promise<Console | undefined>;
   /** Its socket when it is served; undefined where it is not wanted, or could not start, which is logged. */
   readonly socket: Promise<string | undefined>;
 
   /** @param socketPath - undefined where no admin socket is wanted */
   constructor(socketPath: string | undefined, repositoryDirectory: string, log: RateLimitedLog) {
-    const link = new Promise<CoreLink>((resolve) => {
+    const link = new Promise<DaemonLink>((resolve) => {
       this.#serve = resolve;
     });
     const host: ConsoleHost = {
-      core: { ask: async (name, asked) => (await link).ask(name, asked) },
+      daemon: {
+        core: { ask: async (name, asked) => (await link).core.ask(name, asked) },
+        forks: { ask: async (name, asked) => (await link).forks.ask(name, asked) },
+        branch: (branch) => ({ ask: async (name, asked) => (await link).branch(branch).ask(name, asked) }),
+      },
       log: (level, text) => {
         log.log(level, "console", text);
       },
@@ -320,8 +300,8 @@ class ConsoleStart {
   }
 
   /** Has its questions answered from now on. */
-  serve(core: CoreLink): void {
-    this.#serve(core);
+  serve(daemon: DaemonLink): void {
+    this.#serve(daemon);
   }
 
   /** Resolves to whether its thread has ended. */
@@ -334,29 +314,16 @@ class ConsoleStart {
   }
 }
 
-/** Has the log say what its rate limit left out; the result ends that. */
-function flushNowAndThen(log: RateLimitedLog): () => true {
-  const flush = (): void => {
-    log.flush();
-  };
-  const timer = setInterval(flush, LOG_FLUSH_MILLISECONDS).unref();
-  return () => {
-    flush();
-    clearInterval(timer);
-    return true;
-  };
-}
-
 /** Loads the state, and has the recorder load the tip meanwhile: it touches no journal before the first publish, and no ref. */
 async function openHistory(
   ports: DaemonPorts,
   config: DaemonConfig,
-  repository: string,
+  branchConfig: BranchConfig,
   opened: Closing[],
-): Promise<{ readonly recovered: RecoveredState; readonly recorder: Recorder }> {
+): Promise<{ readonly recovered: RecoveredState; readonly recorder: MainRecorder }> {
   const starting = startRecorder({
     stateDirectory: config.stateDirectory,
-    branch: "main",
+    branch: MAIN_BRANCH,
     hostName: config.hostName,
     sealMilliseconds: config.sealMilliseconds,
     retention: { keepCommits: config.keepCommits, keepSeconds: config.keepSeconds },
@@ -369,7 +336,7 @@ async function openHistory(
   });
   const closeUnused = async (): Promise<void> => (await starting).close();
   opened.push(() => endsInTime(closeUnused(), STOP_MILLISECONDS_MAX));
-  recovered = recover(ports, config, repository);
+  recovered = recoverBranch(ports, branchConfig);
   return { recovered, recorder: await starting };
 }
 
@@ -391,122 +358,4 @@ function startTrace(thread: TraceThread, { config, clock, log, seq }: TraceStart
   const isSecret = redact.length === 0 ? undefined : (path: Path) => redact.some((glob) => glob.matches(path));
   thread.start(seq);
   return new RequestTrace({ sink: thread, clock, log, isSecret });
-}
-
-/** Recovers the state, and tells what was found. */
-function recover({ fileSystem, logger }: DaemonPorts, config: DaemonConfig, repository: string): RecoveredState {
-  const recovered = recoverState({
-    fileSystem,
-    stateDirectory: config.stateDirectory,
-    repositoryDirectory: repository,
-    durability: config.durability,
-    bootId: config.bootId,
-    redact: config.redact,
-    segmentBytesMax: segmentBytesFor(config.journalBytesMax),
-  });
-  const { seq, recorded, opened } = recovered;
-  reportRecovery(logger, opened);
-  logger.info("state loaded", { seq, recorded, replayed: seq - recorded });
-  return recovered;
-}
-
-/** Says what the journal's recovery removed or passed over. */
-function reportRecovery(logger: Logger, { cut, passedOver }: RecoveredState["opened"]): void {
-  if (cut !== undefined) {
-    const { file, offset, bytes, reason, goodLines } = cut;
-    if (goodLines === 0) {
-      // After the death of the daemon this is a batch that was never answered.
-      logger.warn("the journal did not end in a whole line: the rest was removed", { file, offset, bytes, reason });
-    } else {
-      const message =
-        "the journal has a bad line that had perhaps not been synced before the machine stopped: it was removed, and the commits behind it too";
-      logger.error(message, { file, offset, bytes, reason, commits: goodLines });
-    }
-  }
-  for (const bad of passedOver) {
-    logger.warn("the journal is damaged where the history has all its commits: passed over", { ...bad });
-  }
-}
-
-function watchRecorder(recorder: Recorder, journal: Journal, log: RateLimitedLog): void {
-  recorder.onSealed((status) => {
-    try {
-      journal.discardThrough(status.sealedSeq);
-    } catch (error) {
-      log.log("warn", "discard", `old journal segments could not be removed: ${String(error)}`);
-    }
-  });
-  recorder.onPassedOver(({ file, offset, reason }) => {
-    const message = "the journal is damaged where the history has all its commits: passed over";
-    log.log("warn", "passed over", message, { file, offset, reason });
-  });
-  recorder.onDropped((text) => {
-    log.log("info", "retention", text);
-  });
-  recorder.onFailure((error) => {
-    log.log("error", "recorder", `${error.message} (the journal keeps what the history lacks)`);
-  });
-}
-
-/** Closes the recorder; resolves to whether its thread has ended. */
-async function closeRecorder(recorder: Recorder, backlog: HistoryBacklog, log: RateLimitedLog): Promise<boolean> {
-  const keeps = (): string => `the journal keeps the rest for the next start (lag: ${formatLag(backlog.lag())})`;
-  try {
-    const isInTime = await endsInTime(recorder.close(), STOP_MILLISECONDS_MAX);
-    if (!isInTime) log.log("warn", "stop", `the history was not complete in time; ${keeps()}`);
-    return isInTime;
-  } catch (error) {
-    log.log("warn", "stop", `the history could not be completed; ${keeps()}: ${String(error)}`);
-    return true;
-  }
-}
-
-/** Resolves to whether something ended in time; rejects when it fails before. */
-async function endsInTime(end: Promise<void> | undefined, millisecondsMax: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => {
-      resolve(false);
-    }, millisecondsMax);
-  });
-  try {
-    return await Promise.race([Promise.resolve(end).then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function corePorts(log: RateLimitedLog, backlog: HistoryBacklog, setAccessLog: (on: boolean) => void): CorePorts {
-  return {
-    log: (level, key, message) => {
-      log.log(level, key, message);
-    },
-    describeHistory: () => backlog.describe(),
-    describeMemory,
-    setAccessLog,
-  };
-}
-
-/**
- * Shows a request as the access log does: operation and the first string of its payload. Of a payload in which no string
- * ends nothing is shown, since it may be all value.
- */
-function accessLine(logger: Logger): (connection: { readonly name: string }, message: AccessedMessage) => void {
-  return (connection, { type, txId, payload }) => {
-    const operation = getOperation(type)?.name ?? `type ${String(type)}`;
-    const end = payload.indexOf("\0");
-    const path = end === -1 ? undefined : payload.slice(0, end);
-    logger.info("request", {
-      connection: connection.name,
-      operation,
-      transaction: txId === 0 ? undefined : txId,
-      path,
-    });
-  };
-}
-
-interface AccessedMessage {
-  readonly type: number;
-  readonly txId: number;
-  readonly payload: string;
 }

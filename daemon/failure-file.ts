@@ -1,5 +1,5 @@
 /**
- * The failed requests that the daemon remembers, on the disk: `STATE/failures.log`.
+ * The failed requests that the daemon remembers, on the disk: `STATE/failures.log`, of a fork `STATE/forks/NAME.failures.log`.
  *
  * Owns the file: a line of JSON for each failure (`dispatch/failure-log.ts`), appended now and then, and written anew when it
  * has become much longer than what is remembered. Nobody was promised anything: what the disk does not take is lost, a line
@@ -18,19 +18,19 @@ const GROWTH_MAX = 2;
 /** The file of failures. */
 export class FailureFile {
   readonly #fileSystem: FileSystem;
-  readonly #path: string;
+  /** Absolute. */
+  readonly path: string;
   #bytes = 0;
   #bytesMax = FILE_BYTES_MAX;
 
-  /** @param path - absolute */
   constructor(fileSystem: FileSystem, path: string) {
     this.#fileSystem = fileSystem;
-    this.#path = path;
+    this.path = path;
   }
 
   /** What an earlier life of the daemon remembered, oldest first; nothing where there is no file. */
   read(): FailedRequest[] {
-    const content = readIfPresent(this.#fileSystem, this.#path);
+    const content = readIfPresent(this.#fileSystem, this.path);
     const failures = new Map<string, FailedRequest>();
     for (const line of content === undefined ? [] : Buffer.from(content).toString("latin1").split("\n")) {
       const failure = parseLine(line);
@@ -62,7 +62,7 @@ export class FailureFile {
     this.#bytes = Infinity;
     const file = this.#open();
     try {
-      writeParts(file, this.#path, [lines], start);
+      writeParts(file, this.path, [lines], start);
     } finally {
       file.close();
     }
@@ -71,15 +71,15 @@ export class FailureFile {
 
   #open(): ReturnType<FileSystem["open"]> {
     try {
-      return this.#fileSystem.open(this.#path, "write");
+      return this.#fileSystem.open(this.path, "write");
     } catch (error) {
-      if (isErrno(error, "ENOENT")) return this.#fileSystem.open(this.#path, "create");
+      if (isErrno(error, "ENOENT")) return this.#fileSystem.open(this.path, "create");
       throw error;
     }
   }
 
   #replace(lines: Buffer): void {
-    const temporary = `${this.#path}.new`;
+    const temporary = `${this.path}.new`;
     if (this.#fileSystem.exists(temporary)) this.#fileSystem.remove(temporary);
     const file = this.#fileSystem.open(temporary, "create");
     try {
@@ -87,7 +87,7 @@ export class FailureFile {
     } finally {
       file.close();
     }
-    this.#fileSystem.rename(temporary, this.#path);
+    this.#fileSystem.rename(temporary, this.path);
     this.#bytes = lines.length;
     this.#bytesMax = Math.max(FILE_BYTES_MAX, GROWTH_MAX * lines.length);
   }

@@ -8,7 +8,7 @@
 import { join } from "node:path";
 import type { Seq } from "../protocol/identifiers.js";
 import { loadTip } from "./history/recorder/load-tip.js";
-import { MAIN_REF } from "./history/repository/layout.js";
+import { MAIN_BRANCH, refOfBranch } from "./history/repository/layout.js";
 import { RefStore } from "./history/repository/ref-store.js";
 import { openJournal, type Durability, type Journal, type OpenedJournal } from "./journal/journal.js";
 import type { PathGlob } from "./journal/path-glob.js";
@@ -26,6 +26,8 @@ export interface RecoveryOptions {
   readonly stateDirectory: string;
   /** A repository that `createRepository` made. */
   readonly repositoryDirectory: string;
+  /** Which branch; main unless told. */
+  readonly branch?: string | undefined;
   readonly durability: Durability;
   /** The kernel's boot id; left out where there is none. */
   readonly bootId?: string | undefined;
@@ -55,18 +57,20 @@ export interface RecoveredState {
  * @throws what `loadTip` and `openJournal` throw, in words for people
  */
 export function recoverState(options: RecoveryOptions): RecoveredState {
-  const { fileSystem, stateDirectory, durability, bootId, segmentBytesMax } = options;
-  const tip = loadTip(fileSystem, options.repositoryDirectory);
+  const { fileSystem, stateDirectory, branch = MAIN_BRANCH, durability, bootId, segmentBytesMax } = options;
+  const ref = refOfBranch(branch);
+  const tip = loadTip(fileSystem, options.repositoryDirectory, ref);
   const recorded = tip?.seq ?? (0 as Seq);
   // An earlier life may have died between moving the ref and making that durable; the journal is about to forget those commits.
-  if (tip !== undefined) new RefStore(fileSystem, options.repositoryDirectory).sync(MAIN_REF);
+  if (tip !== undefined) new RefStore(fileSystem, options.repositoryDirectory).sync(ref);
   const redactor = openRedactor(options);
   let root = tip?.root ?? emptyRoot();
   if (redactor !== undefined) root = redactor.emptyNodes(root, recorded);
   let seq = recorded;
   const opened = openJournal({
     fileSystem,
-    directory: join(stateDirectory, "journal", "main"),
+    directory: journalDirectory(stateDirectory, branch),
+    branch,
     after: recorded,
     durability,
     bootId,
@@ -79,6 +83,11 @@ export function recoverState(options: RecoveryOptions): RecoveredState {
   });
   const emptyRedacted: RecoveredState["emptyRedacted"] = (changes) => redactor?.emptyChanges(changes) ?? changes;
   return { journal: opened.journal, root, seq, recorded, opened, emptyRedacted };
+}
+
+/** Where the journal of a branch is. */
+export function journalDirectory(stateDirectory: string, branch: string): string {
+  return join(stateDirectory, "journal", branch);
 }
 
 interface OpenedRedactor {

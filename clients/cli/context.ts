@@ -4,17 +4,18 @@
  * Owns the global options and the life of the client: a command that needs a daemon connects, and the connection ends with
  * the command. Commands do not reconnect: a script wants to know that the daemon went away.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { bytesFromText } from "../../protocol/bytes.js";
 import { connectXenstore, type XenstoreClient } from "../xenstore/client.js";
 import type { CliIo } from "./io.js";
-import { chooseSocket } from "./socket-choice.js";
+import { chooseSocket, type ChosenSocket } from "./socket-choice.js";
 
 /** Options that every command has. */
 export interface GlobalOptions {
   readonly socket?: string;
   readonly json?: boolean;
+  readonly fork?: string;
 }
 
 /** What a command is given. */
@@ -26,11 +27,18 @@ export interface CliContext {
   hasColours(): boolean;
   /** Where the daemon that the options name has its admin socket. */
   adminSocket(): string;
+  /** The fork that the options name; undefined where a command is about main. */
+  fork(): string | undefined;
+  /** A revision in which `HEAD` is the newest commit of the fork that the options name. */
+  revision(text: string): string;
   /** Connects to the daemon that the options name, and closes the connection when `use` is done. */
   withClient<T>(use: (client: XenstoreClient) => Promise<T>): Promise<T>;
   /** Writes text to standard output. */
   print(text: string): Promise<void>;
 }
+
+/** What names the newest commit, and may have `~2` behind it. */
+const HEAD = /^(?:HEAD|@)(?=~|$)/;
 
 /** Adds a command to the program; each is a file of its own in `commands/`. */
 export type AddCommand = (program: Command, context: CliContext) => void;
@@ -38,13 +46,22 @@ export type AddCommand = (program: Command, context: CliContext) => void;
 /** Makes the context of one run. */
 export function createContext(io: CliIo, globalOptions: () => GlobalOptions): CliContext {
   const { environment } = io;
+  const chosen = (): ChosenSocket => {
+    const { socket, fork } = globalOptions();
+    return chooseSocket(socket, fork, io);
+  };
   return {
     io,
     isJson: () => globalOptions().json === true,
     hasColours: () => io.isTerminal && (environment["NO_COLOR"] ?? "") === "" && environment["TERM"] !== "dumb",
-    adminSocket: () => join(dirname(chooseSocket(globalOptions().socket, io)), "admin.sock"),
+    adminSocket: () => join(chosen().runDirectory, "admin.sock"),
+    fork: () => chosen().fork,
+    revision: (text) => {
+      const { fork } = chosen();
+      return fork === undefined ? text : text.replace(HEAD, () => fork);
+    },
     async withClient(use) {
-      const socket = chooseSocket(globalOptions().socket, io);
+      const { socket } = chosen();
       const client = await connectXenstore(io.transport(socket), { reconnect: false });
       try {
         return await use(client);

@@ -17,6 +17,7 @@ import {
   HISTORY_ROUTES,
   QueryError,
   type HistoryQueries,
+  type HistoryQuestion,
 } from "../../protocol/http-api/history-queries.js";
 import type { Microseconds } from "../../protocol/identifiers.js";
 import { adminClient, type AdminClient } from "./admin-client.js";
@@ -32,9 +33,11 @@ export async function withHistory<T>(
 ): Promise<T> {
   const admin = repository === undefined ? context.adminSocket() : undefined;
   if (admin !== undefined && context.io.fileExists(admin)) {
-    return await asking(() => use(historyOfDaemon(adminClient(admin))));
+    return await asking(() => use(onBranch(context, historyOfDaemon(adminClient(admin)))));
   }
-  return await withOpenHistory(context, repository, (history) => use(localHistory(history, createNodeClock())));
+  return await withOpenHistory(context, repository, (history) =>
+    use(onBranch(context, localHistory(history, createNodeClock()))),
+  );
 }
 
 /** Reads a repository, also where a daemon would answer: for what no daemon does. */
@@ -84,6 +87,35 @@ export async function withAdmin<T>(context: CliContext, use: (admin: AdminClient
 function historyOfDaemon(admin: AdminClient): HistoryQueries {
   return {
     ask: (question, query) => admin.get(HISTORY_ROUTES[question], query),
+  };
+}
+
+/** The member of each question that is the newest commit unless it is given, and others that are revisions. */
+const NEWEST: Partial<Readonly<Record<HistoryQuestion, string>>> = {
+  log: "to",
+  commit: "revision",
+  tree: "at",
+  node: "at",
+  blame: "at",
+  bisect: "bad",
+};
+const REVISIONS = ["from", "to", "revision", "at", "good", "bad"] as const;
+
+/** Questions in which `HEAD`, said or not, is the newest commit of the fork that the options name. */
+function onBranch(context: CliContext, history: HistoryQueries): HistoryQueries {
+  const fork = context.fork();
+  if (fork === undefined) return history;
+  return {
+    ask: (question, query) => {
+      const newest = NEWEST[question];
+      const asked: Record<string, unknown> = { ...query };
+      for (const name of REVISIONS) {
+        const text = asked[name];
+        if (typeof text === "string") asked[name] = context.revision(text);
+      }
+      if (newest !== undefined) asked[newest] ??= fork;
+      return history.ask(question, asked);
+    },
   };
 }
 

@@ -15,6 +15,7 @@ import { addControl } from "./commands/control.js";
 import { addDiff } from "./commands/diff.js";
 import { addDump } from "./commands/dump.js";
 import { addExists } from "./commands/exists.js";
+import { addFork, addMerge } from "./commands/fork.js";
 import { addList } from "./commands/list.js";
 import { addLoad } from "./commands/load.js";
 import { addLog } from "./commands/log.js";
@@ -55,6 +56,8 @@ const COMMANDS: readonly AddCommand[] = [
   addWhyNot,
   addRollback,
   addRevert,
+  addFork,
+  addMerge,
   addTag,
   addTags,
   addBranches,
@@ -91,6 +94,7 @@ function createProgram(io: CliIo): Command {
     .description("Talks to a XenStore daemon: any xenstored.")
     .version(packageVersion(import.meta.url))
     .addOption(new Option("--socket <path>", "the daemon's socket"))
+    .addOption(new Option("--fork <name>", "be about this fork of the daemon (xs fork), and not about main"))
     .addOption(new Option("--json", "print results, and errors, as JSON"))
     .addHelpText("after", HELP)
     .configureOutput({

@@ -4,7 +4,7 @@
  * Owns the order of preference. The environment variables are those of the xenstore-* tools; a daemon that was started in
  * the working directory comes before the system's, because whoever starts one there wants to use it.
  */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { CliIo } from "./io.js";
 
 /** The socket of a daemon that runs as a part of the system. */
@@ -12,8 +12,33 @@ const SYSTEM_SOCKET = "/run/xenstored/socket";
 /** The socket of a daemon that was started in the working directory. */
 const LOCAL_SOCKET = join(".xenstore", "run", "socket");
 
-/** The socket to use. */
+/** The directory of forks' sockets, in that of the daemon's. */
+const FORKS_DIRECTORY = "branches";
+
+/** A socket, and what it is of. */
+export interface ChosenSocket {
+  readonly socket: string;
+  /** The directory of the daemon's sockets, where it is not a guest's. */
+  readonly runDirectory: string;
+  /** The fork that it serves; undefined for any other socket. */
+  readonly fork: string | undefined;
+}
+
+/** The socket to use; with a fork, that of the fork. */
 export function chooseSocket(
+  given: string | undefined,
+  fork: string | undefined,
+  io: Pick<CliIo, "environment" | "fileExists">,
+): ChosenSocket {
+  const socket = socketOf(given, io);
+  const directory = dirname(socket);
+  const isOfFork = basename(directory) === FORKS_DIRECTORY;
+  const runDirectory = isOfFork ? dirname(directory) : directory;
+  if (fork !== undefined) return { socket: join(runDirectory, FORKS_DIRECTORY, fork), runDirectory, fork };
+  return { socket, runDirectory, fork: isOfFork ? basename(socket) : undefined };
+}
+
+function socketOf(
   given: string | undefined,
   { environment, fileExists }: Pick<CliIo, "environment" | "fileExists">,
 ): string {

@@ -4,7 +4,7 @@
 import type { History } from "../history/query/history.js";
 import type { Clock } from "../platform/clock.js";
 import type { FileSystem } from "../platform/file-system.js";
-import type { CoreLink } from "./messages.js";
+import type { DaemonLink } from "./messages.js";
 
 /** What a console works with. */
 export interface ConsolePorts {
@@ -13,7 +13,7 @@ export interface ConsolePorts {
   readonly repositoryDirectory: string;
   /** Of that repository. */
   readonly history: History;
-  readonly core: CoreLink;
+  readonly daemon: DaemonLink;
   readonly clock: Clock;
   /** Told what failed by a mistake of ours. */
   readonly failed: (text: string) => void;

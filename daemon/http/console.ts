@@ -9,6 +9,7 @@ import { localHistory } from "../history/query/local-history.js";
 import { changeRoutes } from "./change-routes.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { failureRoutes } from "./failure-routes.js";
+import { forkRoutes } from "./fork-routes.js";
 import { historyRoutes } from "./history-routes.js";
 import { loadRoute } from "./load-route.js";
 import { problem, problemOf, PROBLEM_TYPE } from "./problem.js";
@@ -41,9 +42,10 @@ export function createConsole(ports: ConsolePorts): FastifyInstance {
       .send(problem(404, `there is nothing at ${method} ${url}`)),
   );
   const queries = localHistory(ports.history, ports.clock);
-  void app.register(historyRoutes(queries, ports.core));
+  void app.register(historyRoutes(queries, ports.daemon.core));
   void app.register(changeRoutes(ports));
   void app.register(failureRoutes(ports));
   void app.register(loadRoute(ports));
+  void app.register(forkRoutes(ports));
   return app;
 }

@@ -26,7 +26,8 @@ import type { HistoryView } from "../history/query/history.js";
 import { walkLog } from "../history/query/log.js";
 import { queriedPath } from "../history/query/queried-path.js";
 import { refusing } from "../history/query/question.js";
-import { MAIN_REF } from "../history/query/refs.js";
+import { MAIN_BRANCH, refOfBranch } from "../history/query/refs.js";
+import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
 import type { RememberedFailure } from "./messages.js";
 import { DOMID, TEXT, TX_ID } from "./schemas.js";
@@ -48,11 +49,11 @@ export function failureRoutes(ports: ConsolePorts): FastifyPluginCallback {
   };
 }
 
-function addFailures(app: FastifyInstance, { core }: ConsolePorts): void {
+function addFailures(app: FastifyInstance, ports: ConsolePorts): void {
   const limit = { type: "integer", minimum: 0, maximum: 100_000 };
   const querystring = {
     type: "object",
-    properties: { path: TEXT, domain: DOMID, error: TEXT, limit },
+    properties: { path: TEXT, domain: DOMID, error: TEXT, limit, branch: TEXT },
     additionalProperties: false,
   };
   app.get<{ Querystring: FailuresQuery }>(
@@ -60,7 +61,7 @@ function addFailures(app: FastifyInstance, { core }: ConsolePorts): void {
     { schema: { querystring } },
     async ({ query }): Promise<FailuresAnswer> => {
       const { domain, error, limit: most = FAILURES_LISTED } = query;
-      const failures = await core.ask("failures", domain as Domid | undefined);
+      const failures = await linkOf(ports, query.branch).ask("failures", domain as Domid | undefined);
       const path = query.path === undefined ? undefined : queriedPath(query.path);
       const wanted = failures
         .filter((failure) => error === undefined || failure.error === error)
@@ -74,21 +75,22 @@ function addFailures(app: FastifyInstance, { core }: ConsolePorts): void {
 function addWhy(app: FastifyInstance, ports: ConsolePorts): void {
   const querystring = {
     type: "object",
-    properties: { tx: TX_ID, domain: DOMID, connection: TEXT },
+    properties: { tx: TX_ID, domain: DOMID, connection: TEXT, branch: TEXT },
     required: ["tx"],
     additionalProperties: false,
   };
   app.get<{ Querystring: WhyQuery }>(FAILURE_ROUTES.why, { schema: { querystring } }, async ({ query }) => {
-    const { domain, connection } = query;
-    const remembered = await ports.core.ask("failures", domain as Domid | undefined);
+    const { domain, connection, branch = MAIN_BRANCH } = query;
+    const core = linkOf(ports, branch);
+    const remembered = await core.ask("failures", domain as Domid | undefined);
     const conflicts = remembered.filter(
       (failure) => failure.conflict !== undefined && (connection === undefined || failure.connection === connection),
     );
     const matching = conflicts.filter(({ transaction }) => transaction === query.tx);
     const failure = matching.at(-1);
     if (failure === undefined) throw new QueryError(noSuchConflict(query, conflicts));
-    await ports.core.ask("flush", undefined);
-    const commit = refusing(() => changeBehind(ports, failure));
+    await core.ask("flush", undefined);
+    const commit = refusing(() => changeBehind(ports, branch, failure));
     const answer: WhyAnswer = {
       failure: failureJson(failure),
       commit,
@@ -106,13 +108,18 @@ function noSuchConflict({ tx }: WhyQuery, conflicts: readonly RememberedFailure[
 }
 
 /** The newest commit between the transaction's snapshot and its end that changed what it had read. */
-function changeBehind({ history, clock }: ConsolePorts, failure: RememberedFailure): CommitSummaryJson | undefined {
+function changeBehind(
+  { history, clock }: ConsolePorts,
+  branch: string,
+  failure: RememberedFailure,
+): CommitSummaryJson | undefined {
+  const ref = refOfBranch(branch);
   const { conflict, seq } = failure;
   if (conflict === undefined) return undefined;
   const view = history.view();
-  const known = conflict.commit === undefined ? undefined : view.commitWithSeq(MAIN_REF, conflict.commit);
+  const known = conflict.commit === undefined ? undefined : view.commitWithSeq(ref, conflict.commit);
   if (known !== undefined) return summaryJson(summarizeCommit(known));
-  const [to, from] = [seq, (conflict.base + 1) as Seq].map((each) => view.commitWithSeq(MAIN_REF, each));
+  const [to, from] = [seq, (conflict.base + 1) as Seq].map((each) => view.commitWithSeq(ref, each));
   if (to === undefined || from === undefined || !conflict.path.startsWith("/")) return undefined;
   const deadline = clock.monotonicMilliseconds() + WALK_MILLISECONDS_MAX;
   const filter = { path: conflict.path as Path };
@@ -135,7 +142,7 @@ function countByPath(conflicts: readonly RememberedFailure[]): WhyAnswer["paths"
 function addWhyNot(app: FastifyInstance, ports: ConsolePorts): void {
   const querystring = {
     type: "object",
-    properties: { path: TEXT, domain: DOMID },
+    properties: { path: TEXT, domain: DOMID, branch: TEXT },
     required: ["path", "domain"],
     additionalProperties: false,
   };
@@ -144,8 +151,10 @@ function addWhyNot(app: FastifyInstance, ports: ConsolePorts): void {
     { schema: { querystring } },
     async ({ query }): Promise<WhyNotAnswer> => {
       const path = queriedPath(query.path);
-      const explained = await ports.core.ask("explainWatch", { path, domid: query.domain as Domid });
-      await ports.core.ask("flush", undefined);
+      const { branch = MAIN_BRANCH } = query;
+      const core = linkOf(ports, branch);
+      const explained = await core.ask("explainWatch", { path, domid: query.domain as Domid });
+      await core.ask("flush", undefined);
       const { connections, watchesElsewhere, watches, deliveries } = explained;
       return {
         connections,
@@ -163,15 +172,15 @@ function addWhyNot(app: FastifyInstance, ports: ConsolePorts): void {
           token: textFromBytes(token),
           fate,
         })),
-        commits: refusing(() => lastCommits(ports, path)),
+        commits: refusing(() => lastCommits(ports, branch, path)),
       };
     },
   );
 }
 
-function lastCommits({ history, clock }: ConsolePorts, path: Path): CommitSummaryJson[] {
+function lastCommits({ history, clock }: ConsolePorts, branch: string, path: Path): CommitSummaryJson[] {
   const view: HistoryView = history.view();
-  const to = view.tip(MAIN_REF);
+  const to = view.tip(refOfBranch(branch));
   const commits: CommitSummaryJson[] = [];
   if (to === undefined) return commits;
   const deadline = clock.monotonicMilliseconds() + WALK_MILLISECONDS_MAX;

@@ -7,12 +7,20 @@
 import type { Worker } from "node:worker_threads";
 import { messageOf } from "../platform/error-message.js";
 import { startWorker } from "../platform/worker.js";
-import type { ConsoleOrder, ConsoleReport, ConsoleWorkerData, CoreLink, CoreQuestions } from "./messages.js";
+import type {
+  Asked,
+  ConsoleOrder,
+  ConsoleReport,
+  ConsoleWorkerData,
+  CoreQuestions,
+  DaemonLink,
+  ForkQuestions,
+} from "./messages.js";
 
 /** What the console needs of the main thread. */
 export interface ConsoleHost {
   /** Answers its questions. */
-  readonly core: CoreLink;
+  readonly daemon: DaemonLink;
   /** Told what goes wrong, as text for the operator. */
   readonly log: (level: "warn" | "error", text: string) => void;
 }
@@ -98,8 +106,8 @@ class ConsoleThread implements Console {
       this.#host.log("error", report.text);
       return;
     }
-    const { id, name, asked } = report;
-    this.#answer(name, asked).then(
+    const { id, of, name, asked } = report;
+    this.#answer(of, name, asked).then(
       (answer) => {
         worker.postMessage({ kind: "answer", id, answer } satisfies ConsoleOrder);
       },
@@ -109,7 +117,9 @@ class ConsoleThread implements Console {
     );
   }
 
-  async #answer(name: keyof CoreQuestions, asked: unknown): Promise<unknown> {
-    return await this.#host.core.ask(name, asked as never);
+  async #answer(of: Asked, name: string, asked: unknown): Promise<unknown> {
+    const { daemon } = this.#host;
+    if (of.about === "forks") return await daemon.forks.ask(name as keyof ForkQuestions, asked as never);
+    return await daemon.branch(of.branch).ask(name as keyof CoreQuestions, asked as never);
   }
 }

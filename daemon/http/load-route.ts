@@ -11,7 +11,9 @@ import { valueFromJson } from "../../protocol/http-api/value.js";
 import { parseListing, type LineNote, type ParsedListing } from "../../protocol/listing/parse-listing.js";
 import { changeJson } from "../history/query/commit-json.js";
 import { queriedPath } from "../history/query/queried-path.js";
+import { MAIN_BRANCH } from "../history/query/refs.js";
 import type { ConsolePorts } from "./console-ports.js";
+import { linkOf } from "./branch-link.js";
 import { madeCommit, refusedChange } from "./made-change.js";
 import { TEXT } from "./schemas.js";
 
@@ -38,17 +40,23 @@ function addLoad(app: FastifyInstance, ports: ConsolePorts): void {
     minProperties: 1,
     maxProperties: 1,
   };
-  const properties = { listing, path: TEXT, skipBadLines: { type: "boolean" }, dryRun: { type: "boolean" } };
+  const properties = {
+    listing,
+    path: TEXT,
+    skipBadLines: { type: "boolean" },
+    dryRun: { type: "boolean" },
+    branch: TEXT,
+  };
   const body = { type: "object", properties, required: ["listing"], additionalProperties: false };
   const options = { schema: { body }, bodyLimit: LISTING_BYTES_MAX };
   app.post<{ Body: LoadRequest }>(CHANGE_ROUTES.load, options, async (request): Promise<LoadAnswer> => {
-    const { skipBadLines = false, dryRun: isDryRun = false } = request.body;
+    const { skipBadLines = false, dryRun: isDryRun = false, branch = MAIN_BRANCH } = request.body;
     const top = queriedPath(request.body.path ?? "/");
     const parsed = parseListing(valueFromJson(request.body.listing), { top });
     refuseBadListing(parsed, skipBadLines);
     const { nodes } = parsed;
     const act = { operation: "LOAD", subject: top, detail: `${String(nodes.length)} nodes` } as const;
-    const { made, changes, changeCount } = await ports.core.ask("load", { nodes, top, isDryRun, act });
+    const { made, changes, changeCount } = await linkOf(ports, branch).ask("load", { nodes, top, isDryRun, act });
     const answer = {
       changes: changes.map(changeJson),
       changeCount,
@@ -61,7 +69,7 @@ function addLoad(app: FastifyInstance, ports: ConsolePorts): void {
       case "unchanged":
         return { outcome: "unchanged", ...answer };
       case "committed":
-        return { outcome: "committed", commit: await madeCommit(ports, made.seq), ...answer };
+        return { outcome: "committed", commit: await madeCommit(ports, { branch, seq: made.seq }), ...answer };
       case "conflict":
         throw new ConflictError("the store has changed meanwhile", made.conflicts);
       case "refused":

@@ -6,16 +6,17 @@ import { ConflictError } from "../../protocol/http-api/history-queries.js";
 import type { Seq } from "../../protocol/identifiers.js";
 import { summaryJson } from "../history/query/commit-json.js";
 import { summarizeCommit } from "../history/query/commit-summary.js";
-import { MAIN_REF } from "../history/query/refs.js";
+import { refOfBranch } from "../history/query/refs.js";
+import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
 
 /** The commit that was made; undefined where the history cannot be brought so far. */
 export async function madeCommit(
-  { core, history }: Pick<ConsolePorts, "core" | "history">,
-  seq: Seq,
+  ports: Pick<ConsolePorts, "daemon" | "history">,
+  { branch, seq }: { readonly branch: string; readonly seq: Seq },
 ): Promise<CommitSummaryJson | undefined> {
-  await core.ask("flush", undefined);
-  const commit = history.view().commitWithSeq(MAIN_REF, seq);
+  await linkOf(ports, branch).ask("flush", undefined);
+  const commit = ports.history.view().commitWithSeq(refOfBranch(branch), seq);
   return commit === undefined ? undefined : summaryJson(summarizeCommit(commit));
 }
 

@@ -1,9 +1,11 @@
 /**
  * What the console's thread and the main thread tell each other.
  *
- * Owns the messages. The console asks, the main thread answers each question once, in any order. Everything is plain data, so
+ * Owns the messages. The console asks, the main thread answers each question once, in any order; what is asked about a fork it
+ * hands on to the fork's thread. Everything is plain data, so
  * that it can be cloned; a root stays where it is, and is named by a pin.
  */
+import type { ForkJson } from "../../protocol/http-api/forks.js";
 import type { ByteString } from "../../protocol/bytes.js";
 import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
 import type { ListingNode } from "../../protocol/listing/parse-listing.js";
@@ -30,6 +32,8 @@ export interface ChangeRequest {
   /** See `dispatch/apply-changes.ts`. */
   readonly way: "restore" | "merge";
   readonly path?: Path | undefined;
+  /** Where it is a merge: the commit object that is merged, 40 hexadecimal digits. */
+  readonly merged?: string | undefined;
   readonly act: { readonly operation: DaemonAct; readonly subject: string; readonly detail: string };
 }
 
@@ -117,18 +121,62 @@ export interface CoreQuestions {
   explainWatch: { readonly asked: { readonly path: Path; readonly domid: Domid }; readonly answer: WatchFacts };
 }
 
-/** Asks the main thread. */
-export interface CoreLink {
-  ask<Name extends keyof CoreQuestions>(
-    name: Name,
-    asked: CoreQuestions[Name]["asked"],
-  ): Promise<CoreQuestions[Name]["answer"]>;
+/** A fork that is to be made. */
+export interface NewFork {
+  readonly name: string;
+  /** The commit that it begins with, 40 hexadecimal digits. */
+  readonly base: string;
+  readonly baseSeq: Seq;
 }
+
+/** What became of it. A mistake is that of the one who asked; a refusal says why it cannot be done now. Both are for people. */
+export type ForkOutcome = { readonly fork: ForkJson } | { readonly mistake: string } | { readonly refusal: string };
+
+/** A merge of a fork into main that is about to be made, or was made; then nothing is pending any more. */
+export type NotedMerge = { readonly name: string } & Pick<ForkJson, "merge" | "pending">;
+
+/** Each question about the forks, which the main thread answers. */
+export interface ForkQuestions {
+  forks: { readonly asked: undefined; readonly answer: readonly ForkJson[] };
+  createFork: { readonly asked: NewFork; readonly answer: ForkOutcome };
+  deleteFork: { readonly asked: string; readonly answer: ForkOutcome };
+  /** Takes it down, durably. */
+  noteMerge: { readonly asked: NotedMerge; readonly answer: undefined };
+}
+
+/** Asks who answers a table of questions. */
+export interface Link<
+  Questions extends Readonly<Record<keyof Questions, { readonly asked: unknown; readonly answer: unknown }>>,
+> {
+  ask<Name extends keyof Questions>(name: Name, asked: Questions[Name]["asked"]): Promise<Questions[Name]["answer"]>;
+}
+
+/** Asks the thread that serves a branch. */
+export type CoreLink = Link<CoreQuestions>;
+
+/** All who answer the console. */
+export interface DaemonLink {
+  /** Main, and with `flush` all forks too. */
+  readonly core: CoreLink;
+  /** The forks as such. */
+  readonly forks: Link<ForkQuestions>;
+  /** A branch by its name. Where it is not served its questions are refused, in words for people. */
+  branch(name: string): CoreLink;
+}
+
+/** Who is asked: the forks as such, or a branch. */
+export type Asked = { readonly about: "forks" } | { readonly about: "branch"; readonly branch: string };
 
 /** From the console's thread. */
 export type ConsoleReport =
   | { readonly kind: "started" }
-  | { readonly kind: "ask"; readonly id: number; readonly name: keyof CoreQuestions; readonly asked: unknown }
+  | {
+      readonly kind: "ask";
+      readonly id: number;
+      readonly of: Asked;
+      readonly name: string;
+      readonly asked: unknown;
+    }
   /** A request failed by a mistake of ours, as text for the log. */
   | { readonly kind: "failure"; readonly text: string };
 

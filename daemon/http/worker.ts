@@ -6,12 +6,21 @@
 import { chmodSync, rmSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { openHistory } from "../history/query/history.js";
+import { MAIN_BRANCH } from "../history/query/refs.js";
 import { messageOf } from "../platform/error-message.js";
 import { createNodeClock } from "../platform/node-clock.js";
 import { nodeFileSystem } from "../platform/node-file-system.js";
 import { setThreadPriority } from "../platform/thread-priority.js";
 import { createConsole } from "./console.js";
-import type { ConsoleOrder, ConsoleReport, ConsoleWorkerData, CoreLink } from "./messages.js";
+import type {
+  Asked,
+  ConsoleOrder,
+  ConsoleReport,
+  ConsoleWorkerData,
+  CoreLink,
+  ForkQuestions,
+  Link,
+} from "./messages.js";
 
 if (parentPort === null) throw new Error("this module is a worker thread: see handle.ts");
 const port = parentPort;
@@ -34,21 +43,25 @@ const report = (message: ConsoleReport): void => {
   port.postMessage(message);
 };
 
-const core: CoreLink = {
-  ask: (name, asked) =>
-    new Promise((resolve, reject) => {
-      const id = ++lastId;
-      waiting.set(id, { resolve, reject });
-      report({ kind: "ask", id, name, asked });
-    }),
-};
+function ask(of: Asked, name: string, asked: unknown): Promise<never> {
+  return new Promise((resolve, reject) => {
+    const id = ++lastId;
+    waiting.set(id, { resolve, reject });
+    report({ kind: "ask", id, of, name, asked });
+  });
+}
+
+const forks: Link<ForkQuestions> = { ask: (name, asked) => ask({ about: "forks" }, name, asked) };
+const branch = (name: string): CoreLink => ({
+  ask: (question, asked) => ask({ about: "branch", branch: name }, question, asked),
+});
 
 const history = openHistory(nodeFileSystem, repositoryDirectory);
 const app = createConsole({
   fileSystem: nodeFileSystem,
   repositoryDirectory,
   history,
-  core,
+  daemon: { core: branch(MAIN_BRANCH), forks, branch },
   clock: createNodeClock(),
   failed: (text) => {
     report({ kind: "failure", text });

@@ -15,12 +15,16 @@ export interface RollbackRequest {
   readonly path?: string | undefined;
   /** Tell what would change, and change nothing. */
   readonly dryRun?: boolean | undefined;
+  /** On which branch; main unless given. */
+  readonly branch?: string | undefined;
 }
 
 /** `POST /v1/revert`: undo one commit. */
 export interface RevertRequest {
   readonly revision: string;
   readonly dryRun?: boolean | undefined;
+  /** On which branch; main unless given. */
+  readonly branch?: string | undefined;
 }
 
 /** `POST /v1/load`: make the nodes of the store what a listing says. */
@@ -32,6 +36,8 @@ export interface LoadRequest {
   /** Take the lines that make sense, and leave the others out; else one that makes none is a reason to do nothing. */
   readonly skipBadLines?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
+  /** On which branch; main unless given. */
+  readonly branch?: string | undefined;
 }
 
 /** What became of a listing. */

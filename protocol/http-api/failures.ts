@@ -12,6 +12,8 @@ export interface FailuresQuery {
   readonly error?: string | undefined;
   /** At most so many, the last ones. */
   readonly limit?: number | undefined;
+  /** On which branch; main unless given. */
+  readonly branch?: string | undefined;
 }
 
 /** A request that failed, perhaps more than once in a row. */
@@ -54,6 +56,8 @@ export interface WhyQuery {
   readonly domain?: number | undefined;
   /** The connection that the transaction was on, such as `socket-17`. */
   readonly connection?: string | undefined;
+  /** On which branch; main unless given. */
+  readonly branch?: string | undefined;
 }
 
 /** The last transaction with that id that ended in EAGAIN. */
@@ -71,6 +75,8 @@ export interface WhyAnswer {
 export interface WhyNotQuery {
   readonly path: string;
   readonly domain: number;
+  /** On which branch; main unless given. */
+  readonly branch?: string | undefined;
 }
 
 /** What a domain is told of a node, by what is so now; and what others were told lately. */

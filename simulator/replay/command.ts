@@ -14,6 +14,7 @@ const COPIES_MAX = 32_000;
 interface ReplayFlags {
   readonly run?: string;
   readonly socket?: string;
+  readonly fork?: string;
   readonly life?: number;
   readonly speed: number;
   readonly vms: number;
@@ -38,6 +39,7 @@ Examples:
   xs-sim replay trace.json                       # against a daemon of its own, as fast as it was
   xs-sim replay trace.json --speed 10 --run .xenstore/run
   xs-sim replay trace.json --speed max --vms 50  # fifty times at once
+  xs-sim replay trace.json --run .xenstore/run --fork before-the-failure
   xs-sim replay trace.json --socket /run/xenstored/socket --json | jq .differences`;
 
 /** The command \`replay\`. */
@@ -46,6 +48,11 @@ export function replayCommand(): Command {
     .description("Replay a request trace against a daemon, and compare the answers.")
     .argument("<file>", "the trace")
     .addOption(new Option("--run <dir>", "directory of a running daemon's sockets; a daemon of its own when left out"))
+    .addOption(
+      new Option("--fork <name>", "with --run: that fork of the daemon (xs fork), and not its main store").conflicts(
+        "socket",
+      ),
+    )
     .addOption(new Option("--socket <path>", "one socket for all connections, of any xenstored").conflicts("run"))
     .addOption(
       new Option(
@@ -82,7 +89,7 @@ function speed(text: string): number {
 
 async function execute(file: string, flags: ReplayFlags): Promise<number> {
   const signal = interruptionSignal();
-  const options: RunReplayOptions = {
+  const optionsOf = (): RunReplayOptions => ({
     file,
     life: flags.life,
     target: targetOf(flags),
@@ -94,9 +101,9 @@ async function execute(file: string, flags: ReplayFlags): Promise<number> {
       if (flags.json !== true) process.stderr.write(`note: ${text}\n`);
     },
     signal,
-  };
+  });
   try {
-    const report = await runReplay(options);
+    const report = await runReplay(optionsOf());
     process.stdout.write(flags.json === true ? `${JSON.stringify(report, undefined, 2)}\n` : describeReport(report));
     return report.differences.total === 0 ? 0 : 1;
   } catch (error) {
@@ -105,7 +112,9 @@ async function execute(file: string, flags: ReplayFlags): Promise<number> {
   }
 }
 
-function targetOf({ run, socket }: ReplayFlags): ReplayTarget {
+function targetOf({ run, socket, fork }: ReplayFlags): ReplayTarget {
   if (socket !== undefined) return { kind: "socket", path: socket };
-  return run === undefined ? { kind: "own" } : { kind: "run", directory: run };
+  if (run !== undefined) return { kind: "run", directory: run, fork };
+  if (fork !== undefined) throw new Error("--fork needs --run DIR, the directory of the daemon's sockets");
+  return { kind: "own" };
 }

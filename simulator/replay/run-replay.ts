@@ -19,7 +19,7 @@ import { ReplayTally } from "./tally.js";
 
 /** Where a replay's connections lead: the sockets of our daemon, one socket for all, or a daemon of its own. */
 export type ReplayTarget =
-  | { readonly kind: "run"; readonly directory: string }
+  | { readonly kind: "run"; readonly directory: string; readonly fork?: string | undefined }
   | { readonly kind: "socket"; readonly path: string }
   | { readonly kind: "own" };
 
@@ -104,7 +104,10 @@ async function runAgainst(
 
 function socketOf(target: Exclude<ReplayTarget, { kind: "own" }>, domid: number): string {
   if (target.kind === "socket") return target.path;
-  return domid === 0 ? join(target.directory, "socket") : join(target.directory, "domains", String(domid));
+  const { directory, fork } = target;
+  const [socket, domains] =
+    fork === undefined ? ["socket", "domains"] : [`branches/${fork}`, `branches/${fork}.domains`];
+  return domid === 0 ? join(directory, socket) : join(directory, domains, String(domid));
 }
 
 /** A daemon that is not there is no difference between two daemons. */

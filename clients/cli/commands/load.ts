@@ -3,9 +3,11 @@
  */
 import type { Command } from "commander";
 import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../../protocol/http-api/changes.js";
+import { FORKS_ROUTE, type ForkRequest, type ForksAnswer } from "../../../protocol/http-api/forks.js";
 import { valueJson } from "../../../protocol/http-api/value.js";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
 import { countText, plannedText } from "../commit-text.js";
+import type { AdminClient } from "../admin-client.js";
 import type { CliContext } from "../context.js";
 import { usageError } from "../exit.js";
 import { jsonLine } from "../format.js";
@@ -26,24 +28,43 @@ export function addLoad(program: Command, context: CliContext): void {
     .description(
       "Makes the nodes of the store, or those below --path, what a listing says, in one commit: what xs dump or xenstore-ls -fp " +
         "printed, here or on another host, also out of a mail or a bug report. Nodes that are not listed go. Watches fire for " +
-        "what differs, and xs rollback brings back what was. A listing has no quotas and no domains: these stay.",
+        "what differs, and xs rollback brings back what was. A listing has no quotas and no domains: these stay. With --fork NAME " +
+        "the fork becomes what the listing says, and is made if there is none: so another host's state can be replayed against.",
     )
     .argument("<file>", "the listing; - for standard input")
     .option("--path <node>", "only what is below this node; where an indented listing begins")
     .option("--skip-bad-lines", "leave out the lines that make no sense, rather than do nothing")
     .option("-n, --dry-run", "show what would change, and change nothing")
     .addHelpText("after", exitCodes(ADMIN_EXITS))
-    .addHelpText("after", examples(["xs load state.txt --dry-run", "xs load state.txt --path /local/domain/7"]))
+    .addHelpText(
+      "after",
+      examples([
+        "xs load state.txt --dry-run",
+        "xs load state.txt --path /local/domain/7",
+        "xs load state.txt --fork their-host",
+      ]),
+    )
     .action(async (file: string, options: Options) => {
       const { path, skipBadLines, dryRun } = options;
-      const request: LoadRequest = { listing: valueJson(await readListing(file, context)), path, skipBadLines, dryRun };
-      const answer = await withAdmin(context, (admin) => admin.send<LoadAnswer>("POST", CHANGE_ROUTES.load, request));
+      const listing = valueJson(await readListing(file, context));
+      const branch = context.fork();
+      const request: LoadRequest = { listing, path, skipBadLines, dryRun, branch };
+      const answer = await withAdmin(context, async (admin) => {
+        if (branch !== undefined && dryRun !== true) await ensureFork(admin, branch);
+        return await admin.send<LoadAnswer>("POST", CHANGE_ROUTES.load, request);
+      });
       if (context.isJson()) await context.io.out(jsonLine(answer));
       else {
         for (const remark of answer.remarks) context.io.err(`xs: ${remark}\n`);
         await context.io.out(answerText(answer));
       }
     });
+}
+
+/** Makes a fork that is not there yet: somebody else's host is to be replayed against, and main is to be left alone. */
+async function ensureFork(admin: AdminClient, name: string): Promise<void> {
+  const { forks } = await admin.get<ForksAnswer>(FORKS_ROUTE, {});
+  if (!forks.some((fork) => fork.name === name)) await admin.send("POST", FORKS_ROUTE, { name } satisfies ForkRequest);
 }
 
 async function readListing(file: string, { io }: CliContext): Promise<ByteString> {

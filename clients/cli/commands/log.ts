@@ -163,7 +163,7 @@ async function followLog(path: string | undefined, options: LogOptions, context:
 /** Shows requests that failed, newest first. */
 async function showFailures(path: string | undefined, options: LogOptions, context: CliContext): Promise<void> {
   const { domain, error, count } = options;
-  const query: FailuresQuery = { path, domain, error, limit: count };
+  const query: FailuresQuery = { path, domain, error, limit: count, branch: context.fork() };
   const { failures } = await withAdmin(context, (admin) => admin.get<FailuresAnswer>(FAILURE_ROUTES.failures, query));
   for (const failure of failures) {
     await context.io.out(context.isJson() ? jsonLine(failure) : failureLine(failure));

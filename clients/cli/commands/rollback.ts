@@ -47,7 +47,7 @@ export function addRollback(program: Command, context: CliContext): void {
       ]),
     )
     .action(async (revision: string, path: string | undefined, { dryRun }: Options) => {
-      const request: RollbackRequest = { revision, path, dryRun };
+      const request: RollbackRequest = { revision: context.revision(revision), path, dryRun, branch: context.fork() };
       await change(context, CHANGE_ROUTES.rollback, request, (target) =>
         path === undefined ? `rolled back to ${target}` : `rolled ${path} back to ${target}`,
       );
@@ -68,7 +68,7 @@ export function addRevert(program: Command, context: CliContext): void {
     .addHelpText("after", exitCodes({ ...ADMIN_EXITS, 1: "a conflict, which is told; or no answer from the daemon" }))
     .addHelpText("after", examples(["xs revert @{1234}", "xs revert HEAD --dry-run"]))
     .action(async (revision: string, { dryRun }: Options) => {
-      const request: RevertRequest = { revision, dryRun };
+      const request: RevertRequest = { revision: context.revision(revision), dryRun, branch: context.fork() };
       await change(context, CHANGE_ROUTES.revert, request, (target) => `reverted ${target}`);
     });
 }
@@ -81,10 +81,11 @@ async function change(
 ): Promise<void> {
   const answer = await withAdmin(context, (admin) => admin.send<ChangesAnswer>("POST", route, request));
   if (context.isJson()) await context.io.out(jsonLine(answer));
-  else await context.io.out(answerText(answer, done(nameOf(answer.target))));
+  else await context.io.out(changeText(answer, done(nameOf(answer.target))));
 }
 
-function answerText({ outcome, commit, changes, changeCount }: ChangesAnswer, done: string): string {
+/** What became of a change; `done` says what was done, where it was. */
+export function changeText({ outcome, commit, changes, changeCount }: ChangesAnswer, done: string): string {
   const count = countText(changeCount);
   switch (outcome) {
     case "unchanged":

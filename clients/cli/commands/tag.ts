@@ -3,6 +3,7 @@
  */
 import type { Command } from "commander";
 import { CHANGE_ROUTES, type TagRequest } from "../../../protocol/http-api/changes.js";
+import { FORKS_ROUTE, type ForkJson, type ForksAnswer } from "../../../protocol/http-api/forks.js";
 import type { RefJson, RefsJson } from "../../../protocol/http-api/history-queries.js";
 import { bytesFromText } from "../../../protocol/bytes.js";
 import { summaryLine } from "../commit-text.js";
@@ -30,7 +31,7 @@ export function addTag(program: Command, context: CliContext): void {
     )
     .action(async (name: string, revision: string) => {
       const route = CHANGE_ROUTES.tags + encodeURIComponent(name).replaceAll("%2F", "/");
-      const request: TagRequest = { revision };
+      const request: TagRequest = { revision: context.revision(revision) };
       const tag = await withAdmin(context, (admin) => admin.send<RefJson>("PUT", route, request));
       await context.io.out(context.isJson() ? jsonLine(tag) : refLine(tag));
     });
@@ -50,32 +51,60 @@ export function addBranches(program: Command, context: CliContext): void {
   addList(program, context, {
     name: "branches",
     summary: "list the branches and their newest commits",
-    listed: ({ branches }) => branches,
+    more: "Of those that the daemon serves (xs fork) it is told where, and since which commit of main they are on their own.",
+    listed: async ({ branches }, options) => {
+      const forks = new Map((await forksOf(context, options)).map((fork) => [fork.name, fork]));
+      return branches.map((branch) => ({ ...branch, fork: forks.get(branch.name) }));
+    },
   });
+}
+
+/** The forks of the daemon that the options name; none of a repository. */
+async function forksOf(context: CliContext, { repo }: ListOptions): Promise<readonly ForkJson[]> {
+  if (repo !== undefined || !context.io.fileExists(context.adminSocket())) return [];
+  return (await withAdmin(context, (admin) => admin.get<ForksAnswer>(FORKS_ROUTE, {}))).forks;
+}
+
+interface ListOptions {
+  readonly repo?: string;
+}
+
+interface ListedRef extends RefJson {
+  readonly fork?: ForkJson | undefined;
 }
 
 interface ListCommand {
   readonly name: string;
   readonly summary: string;
-  readonly listed: (refs: RefsJson) => readonly RefJson[];
+  /** What the description says besides. */
+  readonly more?: string;
+  readonly listed: (refs: RefsJson, options: ListOptions) => readonly ListedRef[] | Promise<readonly ListedRef[]>;
 }
 
-function addList(program: Command, context: CliContext, { name, summary, listed }: ListCommand): void {
+function addList(program: Command, context: CliContext, { name, summary, more, listed }: ListCommand): void {
   program
     .command(name)
     .summary(summary)
-    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}, in the order of their names.`)
+    .description(
+      `${summary.charAt(0).toUpperCase()}${summary.slice(1)}, in the order of their names.${more === undefined ? "" : ` ${more}`}`,
+    )
     .addOption(repositoryOption())
     .addHelpText("after", exitCodes(HISTORY_EXITS))
     .addHelpText("after", examples([`xs ${name}`, `xs ${name} --json | jq -r .[].name`]))
-    .action(async ({ repo }: { readonly repo?: string }) => {
-      await withHistory(context, repo, async (history) => {
-        const refs = listed(await history.ask("refs", {}));
+    .action(async (options: ListOptions) => {
+      await withHistory(context, options.repo, async (history) => {
+        const refs = await listed(await history.ask("refs", {}), options);
         await context.io.out(context.isJson() ? jsonArray(refs) : refs.map(refLine).join(""));
       });
     });
 }
 
-function refLine(ref: RefJson): string {
-  return `${bytesFromText(ref.name)}  ${summaryLine(ref)}`;
+function refLine({ fork, ...ref }: ListedRef): string {
+  return `${bytesFromText(ref.name)}  ${summaryLine(ref)}${fork === undefined ? "" : bytesFromText(forkLine(fork))}`;
+}
+
+function forkLine({ socket, state, reason, baseSeq, merge }: ForkJson): string {
+  const life = state === "failed" ? `not served: ${reason ?? "the log says why"}` : `${state} on ${socket}`;
+  const merged = merge === undefined ? "" : `, merged last in @{${String(merge.seq)}}`;
+  return `    fork of @{${String(baseSeq)}}${merged}, ${life}\n`;
 }

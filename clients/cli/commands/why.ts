@@ -36,7 +36,7 @@ export function addWhy(program: Command, context: CliContext): void {
     .addHelpText("after", examples(["xs why 5", "xs why 5 --connection socket-17", "xs log --failures --error EAGAIN"]))
     .action(async (tx: number, options: Omit<WhyQuery, "tx">) => {
       const { domain, connection } = options;
-      const query: WhyQuery = { tx, domain, connection };
+      const query: WhyQuery = { tx, domain, connection, branch: context.fork() };
       const answer = await withAdmin(context, (admin) => admin.get<WhyAnswer>(FAILURE_ROUTES.why, query));
       await context.io.out(context.isJson() ? jsonLine(answer) : whyText(answer));
     });
@@ -72,7 +72,7 @@ export function addWhyNot(program: Command, context: CliContext): void {
     .addHelpText("after", exitCodes(ADMIN_EXITS))
     .addHelpText("after", examples(["xs why-not /local/domain/7/device/vif/0/state --domain 7"]))
     .action(async (path: string, { domain }: { readonly domain: number }) => {
-      const query: WhyNotQuery = { path, domain };
+      const query: WhyNotQuery = { path, domain, branch: context.fork() };
       const answer = await withAdmin(context, (admin) => admin.get<WhyNotAnswer>(FAILURE_ROUTES.whyNot, query));
       await context.io.out(context.isJson() ? jsonLine(answer) : whyNotText(answer, query));
     });

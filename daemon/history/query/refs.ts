@@ -8,7 +8,7 @@ import { summaryJson } from "./commit-json.js";
 import { summarizeCommit } from "./commit-summary.js";
 import type { HistoryView } from "./history.js";
 
-export { MAIN_REF } from "../repository/layout.js";
+export { MAIN_BRANCH, MAIN_REF, refOfBranch } from "../repository/layout.js";
 
 const BRANCH_PREFIX = "refs/heads/";
 export const TAG_PREFIX = "refs/tags/";

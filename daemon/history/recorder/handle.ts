@@ -7,13 +7,22 @@
  *   recorder.publish(journal.append(commits));    // after every append (after the sync, under `power` durability)
  *   await recorder.flush();                       // before somebody looks at the history
  *   await recorder.close();
+ *
+ * A fork has its own thread, which speaks with the recorder's directly: `openFork` gives the port that goes there, and
+ * `connectRecorder` makes a recorder of it.
  */
-import type { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, type Transferable } from "node:worker_threads";
 import type { Seq } from "../../../protocol/identifiers.js";
 import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
 import { startWorker } from "../../platform/worker.js";
-import type { RecorderReport, RecorderRequest, RecorderWorkerData, WorkerProgress } from "./messages.js";
+import type {
+  ForkRecorderData,
+  RecorderReport,
+  RecorderWorkerData,
+  ThreadRequest,
+  WorkerProgress,
+} from "./messages.js";
 import type { RetentionLimits } from "./retention-plan.js";
 import { messageOf } from "../../platform/error-message.js";
 
@@ -80,7 +89,7 @@ export interface Recorder {
    * @throws RecorderError when it cannot be done now
    */
   compact(revision: string): Promise<{ readonly refusal: string | undefined }>;
-  /** Flushes, then ends the thread, also when the flush fails; rejects with what `flush` throws. May be called again. */
+  /** Flushes, then ends the thread (of a fork's recorder: the recording of the fork), also when the flush fails; rejects with what `flush` throws. May be called again. */
   close(): Promise<void>;
   status(): RecorderStatus;
   /** That of `status()`, which puts ten things together: for who asks at every tick. */
@@ -97,6 +106,16 @@ export interface Recorder {
   onPassedOver(callback: (bad: PassedOver) => void): void;
 }
 
+/** The recorder of main, whose thread records the forks too. */
+export interface MainRecorder extends Recorder {
+  /**
+   * Has a fork recorded as well.
+   *
+   * @returns what `connectRecorder` makes a recorder of, in whichever thread
+   */
+  openFork(fork: ForkRecorderData): MessagePort;
+}
+
 const SEAL_MILLISECONDS = 500;
 /** For who has listed the packs and not yet opened them. */
 const RETIREMENT_MILLISECONDS_MIN = 10_000;
@@ -109,7 +128,7 @@ const ALL_HISTORY: RetentionLimits = { keepCommits: undefined, keepSeconds: unde
  *
  * @throws RecorderError when the history cannot be gone on with, in words for people
  */
-export async function startRecorder(options: StartRecorderOptions): Promise<Recorder> {
+export async function startRecorder(options: StartRecorderOptions): Promise<MainRecorder> {
   const { stateDirectory, branch, hostName, sealMilliseconds = SEAL_MILLISECONDS } = options;
   const data: RecorderWorkerData = {
     repositoryDirectory: `${stateDirectory}/store.git`,
@@ -124,6 +143,33 @@ export async function startRecorder(options: StartRecorderOptions): Promise<Reco
   const recorder = new WorkerRecorder(startWorker(new URL("./worker.js", import.meta.url), data));
   await recorder.started;
   return recorder;
+}
+
+/**
+ * The recorder of a fork; resolves when it has loaded the fork's tip.
+ *
+ * @throws RecorderError when the history cannot be gone on with, in words for people
+ */
+export async function connectRecorder(port: MessagePort): Promise<Recorder> {
+  const recorder = new WorkerRecorder({
+    postMessage: (request, transferred) => {
+      port.postMessage(request, transferred);
+    },
+    on: (event: string, listener: (told: never) => void): void => {
+      // The other end closes when the thread dies, too.
+      if (event !== "error") port.on(event === "exit" ? "close" : event, listener as () => void);
+    },
+  });
+  await recorder.started;
+  return recorder;
+}
+
+/** A thread, or a channel to one. */
+export interface RecorderThread {
+  postMessage(request: ThreadRequest, transferred?: readonly Transferable[]): void;
+  on(event: "message", listener: (report: RecorderReport) => void): void;
+  on(event: "error", listener: (error: unknown) => void): void;
+  on(event: "exit", listener: () => void): void;
 }
 
 interface PendingCompaction {
@@ -149,10 +195,10 @@ const NO_PROGRESS: WorkerProgress = {
 };
 
 /** A recorder in a thread that has been started, and has told nothing yet. */
-export class WorkerRecorder implements Recorder {
+export class WorkerRecorder implements MainRecorder {
   /** Resolves when the tip has been loaded; rejects when the thread dies before. */
   readonly started: Promise<void>;
-  readonly #worker: Worker;
+  readonly #worker: RecorderThread;
   #hasStarted: () => void = () => undefined;
   #hasNotStarted: ((error: Error) => void) | undefined;
   #progress = NO_PROGRESS;
@@ -176,7 +222,7 @@ export class WorkerRecorder implements Recorder {
     this.#exited = resolve;
   });
 
-  constructor(worker: Worker) {
+  constructor(worker: RecorderThread) {
     this.#worker = worker;
     this.started = new Promise((resolve, reject) => {
       this.#hasStarted = resolve;
@@ -232,6 +278,12 @@ export class WorkerRecorder implements Recorder {
     return (this.#closing ??= this.#flushAndEnd());
   }
 
+  openFork(fork: ForkRecorderData): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    this.#send({ kind: "fork", fork, port: port2 }, [port2]);
+    return port1;
+  }
+
   status(): RecorderStatus {
     const publishedSeq = this.#published?.seq ?? this.#progress.recordedSeq;
     return { ...this.#progress, publishedSeq, trouble: this.#trouble };
@@ -276,8 +328,8 @@ export class WorkerRecorder implements Recorder {
     this.#send({ kind: "publish", position });
   }
 
-  #send(request: RecorderRequest): void {
-    this.#worker.postMessage(request);
+  #send(request: ThreadRequest, transferred: readonly Transferable[] = []): void {
+    this.#worker.postMessage(request, transferred);
   }
 
   #receive(report: RecorderReport): void {
@@ -286,6 +338,9 @@ export class WorkerRecorder implements Recorder {
         this.#progress = report.progress;
         this.#hasNotStarted = undefined;
         this.#hasStarted();
+        break;
+      case "startFailure":
+        this.#dieOf(report.reason, undefined);
         break;
       case "progress": {
         this.#takeProgress(report.progress);

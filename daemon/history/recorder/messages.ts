@@ -1,14 +1,17 @@
 /**
  * What the main thread and the recorder's thread tell each other.
  *
- * Owns the shapes; all are cloneable. Between a `publish` and the `progress` that follows it the main thread sends no other
+ * Owns the shapes; all are cloneable. One thread records all branches of a repository, so that nothing but it places packs and
+ * removes them; each fork has a channel of its own to it, on which the messages are those of main's. Between a `publish` and the `progress` that follows it the main thread sends no other
  * `publish`: a busy daemon appends to the journal ten thousand times a second, and a message each would cost the main
  * thread more than the append.
  */
+import type { MessagePort } from "node:worker_threads";
 import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
 import type { MaintenanceProgress } from "./maintenance.js";
 import type { RecorderProgress } from "./recorder.js";
+import type { IndexedCommit } from "../repository/seq-index-writer.js";
 import type { RetentionLimits } from "./retention-plan.js";
 
 /** What the recorder's thread starts with. */
@@ -21,6 +24,16 @@ export interface RecorderWorkerData {
   readonly retirementMillisecondsMin: number;
   readonly retirementMilliseconds: number;
   readonly retention: RetentionLimits;
+}
+
+/** A fork that the recorder's thread is to record as well. */
+export interface ForkRecorderData {
+  /** Absolute. */
+  readonly journalDirectory: string;
+  /** Full name; it exists. */
+  readonly ref: string;
+  /** The commit that the fork began with. */
+  readonly forkedFrom: IndexedCommit;
 }
 
 /** What the recorder's thread has done, and what the repository is like. */
@@ -41,9 +54,17 @@ export type RecorderRequest =
   | { readonly kind: "compact"; readonly id: number; readonly revision: string }
   | { readonly kind: "close" };
 
+/** To the recorder's thread, on main's channel only. */
+export type ThreadRequest =
+  | RecorderRequest
+  /** Record a fork too, and speak of it on this port: first `started` or `startFailure`. */
+  | { readonly kind: "fork"; readonly fork: ForkRecorderData; readonly port: MessagePort };
+
 /** From the recorder's thread. */
 export type RecorderReport =
   | { readonly kind: "started"; readonly progress: WorkerProgress }
+  /** Of a fork, which is not recorded then; what keeps main's recorder from starting ends the thread. */
+  | { readonly kind: "startFailure"; readonly reason: string }
   | { readonly kind: "progress"; readonly progress: WorkerProgress }
   | { readonly kind: "sealed"; readonly progress: WorkerProgress }
   | { readonly kind: "flushed"; readonly id: number; readonly progress: WorkerProgress }

@@ -32,10 +32,10 @@ import type { JournalPosition } from "../../journal/journal.js";
 import { JournalFollower } from "../../journal/follower.js";
 import type { FileSystem } from "../../platform/file-system.js";
 import { RefLockedError } from "../repository/errors.js";
+import { messageOf } from "../../platform/error-message.js";
 import type { Maintenance } from "./maintenance.js";
 import type { RecorderReport, RecorderRequest, WorkerProgress } from "./messages.js";
 import type { HistoryRecorder } from "./recorder.js";
-import { messageOf } from "../../platform/error-message.js";
 
 /** Commits recorded before messages are looked at: a few milliseconds. */
 const BATCH_COMMITS_MAX = 128;
@@ -50,12 +50,18 @@ const LOCK_RETRY_MILLISECONDS = 20;
 const PROGRESS_MILLISECONDS = 20;
 const PACKS_MAX_WHILE_LAGGING = 40;
 
+/** What a loop asks of the maintenance; a fork's loop leaves the work to main's. */
+export type LoopMaintenance = Pick<
+  Maintenance,
+  "close" | "compact" | "isDue" | "isPressing" | "millisecondsUntilDue" | "noteSeal" | "progress" | "step"
+>;
+
 /** What the loop works with. */
 export interface RecorderLoopOptions {
   readonly fileSystem: FileSystem;
   readonly journalDirectory: string;
   readonly recorder: HistoryRecorder;
-  readonly maintenance: Maintenance;
+  readonly maintenance: LoopMaintenance;
   readonly sealMilliseconds: number;
   readonly report: (report: RecorderReport) => void;
   /** Called when somebody begins to wait for what the loop does, and when nobody does any more. */
@@ -139,6 +145,11 @@ export class RecorderLoop {
         this.#close();
         break;
     }
+  }
+
+  /** Says that there may be something to maintain, because another branch has sealed a pack. */
+  lookAtMaintenance(): void {
+    this.#wake();
   }
 
   /** What has been done so far. */
@@ -292,6 +303,7 @@ export class RecorderLoop {
   }
 
   #close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     clearImmediate(this.#stepPending);
     for (const timer of [this.#sealTimer, this.#retryTimer, this.#progressTimer, this.#maintenanceTimer]) {

@@ -1,16 +1,26 @@
 /**
- * The recorder's thread: wires the recorder to the real disk and to the main thread.
+ * The recorder's thread: wires the recorders of all branches to the real disk and to the threads that serve them.
  *
- * Owns nothing. An error at start ends the thread, and `startRecorder` reports it.
+ * Owns which forks are recorded. All share the maintenance of the repository, which main's loop drives: what seals a pack and
+ * what removes one never run at the same time. An error at start ends the thread, and `startRecorder` reports it; a fork that
+ * cannot be recorded hinders nobody else.
  */
 import { performance } from "node:perf_hooks";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { DirectoryUsers } from "../../platform/directory-users.js";
 import { setThreadPriority } from "../../platform/thread-priority.js";
 import { nodeFileSystem } from "../../platform/node-file-system.js";
-import type { RecorderReport, RecorderRequest, RecorderWorkerData } from "./messages.js";
+import { messageOf } from "../../platform/error-message.js";
+import type {
+  ForkRecorderData,
+  RecorderReport,
+  RecorderRequest,
+  RecorderWorkerData,
+  ThreadRequest,
+} from "./messages.js";
 import { openRecorder } from "./open-recorder.js";
-import { RecorderLoop } from "./recorder-loop.js";
+import { HistoryRecorder } from "./recorder.js";
+import { RecorderLoop, type LoopMaintenance } from "./recorder-loop.js";
 
 /**
  * Who waits for a reply comes before the history: on two busy processors the recorder takes a tenth of what it would. But
@@ -50,8 +60,12 @@ const { recorder, maintenance } = openRecorder({
     },
   },
 });
-const setUrgent = (isUrgent: boolean): void => {
-  setThreadPriority(isUrgent ? NICE_WHEN_URGENT : NICE);
+const urgent = new Set<RecorderLoop>();
+const setUrgent = (asking: RecorderLoop, isUrgent: boolean): void => {
+  const wasUrgent = urgent.size > 0;
+  if (isUrgent) urgent.add(asking);
+  else urgent.delete(asking);
+  if (wasUrgent !== urgent.size > 0) setThreadPriority(wasUrgent ? NICE : NICE_WHEN_URGENT);
 };
 const loop = new RecorderLoop({
   fileSystem,
@@ -60,11 +74,72 @@ const loop = new RecorderLoop({
   maintenance,
   sealMilliseconds,
   report,
-  setUrgent,
+  setUrgent: (isUrgent) => {
+    setUrgent(loop, isUrgent);
+  },
 });
-port.on("message", (request: RecorderRequest) => {
+
+/** A fork's packs are merged with the others, and its history is dropped with main's. */
+const maintenanceOfForks: LoopMaintenance = {
+  isDue: false,
+  isPressing: false,
+  millisecondsUntilDue: () => undefined,
+  progress: () => maintenance.progress(),
+  noteSeal: (pack) => {
+    maintenance.noteSeal(pack);
+    loop.lookAtMaintenance();
+  },
+  compact: (_revision, answer) => {
+    answer({ refusal: "a fork's history is dropped with main's: ask on the daemon's main socket" });
+  },
+  step: () => undefined,
+  close: () => undefined,
+};
+
+function recordFork(fork: ForkRecorderData, forkPort: MessagePort): void {
+  const reportFork = (message: RecorderReport): void => {
+    forkPort.postMessage(message);
+  };
+  let forkLoop: RecorderLoop;
+  try {
+    forkLoop = new RecorderLoop({
+      fileSystem,
+      journalDirectory: fork.journalDirectory,
+      recorder: new HistoryRecorder({ fileSystem, repositoryDirectory, hostName, ...fork }),
+      maintenance: maintenanceOfForks,
+      sealMilliseconds,
+      report: reportFork,
+      setUrgent: (isUrgent) => {
+        setUrgent(forkLoop, isUrgent);
+      },
+    });
+  } catch (error) {
+    reportFork({ kind: "startFailure", reason: messageOf(error) });
+    forkPort.close();
+    return;
+  }
+  const close = (): void => {
+    forkLoop.handle({ kind: "close" });
+    setUrgent(forkLoop, false);
+  };
+  forkPort.on("message", (request: RecorderRequest) => {
+    if (request.kind === "close") {
+      close();
+      forkPort.close();
+    } else forkLoop.handle(request);
+  });
+  // The fork's thread has died: what it had acknowledged is in its journal.
+  forkPort.on("close", close);
+  reportFork({ kind: "started", progress: forkLoop.progress() });
+}
+
+port.on("message", (request: ThreadRequest) => {
+  if (request.kind === "fork") {
+    recordFork(request.fork, request.port);
+    return;
+  }
   loop.handle(request);
   if (request.kind === "close") port.close();
 });
-setUrgent(false);
+setThreadPriority(NICE);
 report({ kind: "started", progress: loop.progress() });

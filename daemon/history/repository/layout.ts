@@ -15,6 +15,13 @@ import { NotARepositoryError, UnsupportedRepositoryError } from "./errors.js";
 
 /** The branch that a new repository's `HEAD` names. */
 export const MAIN_REF = "refs/heads/main";
+/** The same without what all branches' refs begin with; the branch of the daemon's main socket. */
+export const MAIN_BRANCH = "main";
+
+/** The full name of a branch's ref. */
+export function refOfBranch(branch: string): string {
+  return `refs/heads/${branch}`;
+}
 
 /** A repository that was checked. */
 export interface Repository {

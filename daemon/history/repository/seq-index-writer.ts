@@ -431,3 +431,8 @@ class WalkedRecords {
     return this.#fileSystem.open(this.#path, "create");
   }
 }
+
+/** Removes all files of a branch's index: the branch is gone. @throws what the disk throws */
+export function removeSeqIndex(place: SeqIndexPlace): void {
+  for (const suffix of ["", ".old", ".walk", ".new"]) removeIfPresent(place.fileSystem, seqIndexPath(place) + suffix);
+}

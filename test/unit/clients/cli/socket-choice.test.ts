@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { chooseSocket } from "../../../../clients/cli/socket-choice.js";
 
-const around = (environment: Record<string, string>, file?: string): Parameters<typeof chooseSocket>[1] => ({
+const around = (environment: Record<string, string>, file?: string): Parameters<typeof chooseSocket>[2] => ({
   environment,
   fileExists: (path) => path === file,
 });
@@ -11,14 +11,24 @@ describe("chooseSocket", () => {
   const both = { XENSTORED_PATH: "/p/socket", XENSTORED_RUNDIR: "/r" };
 
   test("prefers what it is given, then the environment, then the working directory, then the system", () => {
-    expect(chooseSocket("/given", around(both, local))).toBe("/given");
-    expect(chooseSocket(undefined, around(both, local))).toBe("/p/socket");
-    expect(chooseSocket(undefined, around({ XENSTORED_RUNDIR: "/r" }, local))).toBe("/r/socket");
-    expect(chooseSocket(undefined, around({}, local))).toBe(local);
-    expect(chooseSocket(undefined, around({}))).toBe("/run/xenstored/socket");
+    expect(chooseSocket("/given", undefined, around(both, local)).socket).toBe("/given");
+    expect(chooseSocket(undefined, undefined, around(both, local)).socket).toBe("/p/socket");
+    expect(chooseSocket(undefined, undefined, around({ XENSTORED_RUNDIR: "/r" }, local)).socket).toBe("/r/socket");
+    expect(chooseSocket(undefined, undefined, around({}, local)).socket).toBe(local);
+    expect(chooseSocket(undefined, undefined, around({})).socket).toBe("/run/xenstored/socket");
   });
 
   test("an empty variable is as good as none", () => {
-    expect(chooseSocket(undefined, around({ XENSTORED_PATH: "", XENSTORED_RUNDIR: "" }))).toBe("/run/xenstored/socket");
+    expect(chooseSocket(undefined, undefined, around({ XENSTORED_PATH: "", XENSTORED_RUNDIR: "" })).socket).toBe(
+      "/run/xenstored/socket",
+    );
+  });
+
+  test("a fork has its socket beside the daemon's, from whichever of the two the way begins", () => {
+    const chosen = { socket: "/r/branches/try", runDirectory: "/r", fork: "try" };
+    expect(chooseSocket("/r/socket", "try", around({}))).toEqual(chosen);
+    expect(chooseSocket("/r/branches/other", "try", around({}))).toEqual(chosen);
+    expect(chooseSocket("/r/branches/try", undefined, around({}))).toEqual(chosen);
+    expect(chooseSocket("/r/socket", undefined, around({}))).toMatchObject({ runDirectory: "/r", fork: undefined });
   });
 });

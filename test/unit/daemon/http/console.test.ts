@@ -78,7 +78,11 @@ beforeEach(() => {
     fileSystem: memory,
     repositoryDirectory: REPOSITORY,
     history,
-    core,
+    daemon: {
+      core,
+      forks: { ask: () => Promise.resolve([] as never) },
+      branch: (name) => ({ ask: () => Promise.reject(new Error(`there is no fork ${name}`)) }),
+    },
     clock: { nowMicroseconds: () => Date.UTC(2030, 0, 1) * 1000, monotonicMilliseconds: () => 0 },
     failed: (text) => failures.push(text),
   });

@@ -1,0 +1,32 @@
+/**
+ * What the main thread and a fork's thread tell each other.
+ *
+ * Owns the messages. A fork answers the questions of the console about its store, as main does (`http/messages.ts`).
+ */
+import type { MessagePort } from "node:worker_threads";
+import type { BranchConfig } from "./branch.js";
+import type { CoreQuestions } from "./http/messages.js";
+import type { LogFields, LogLevel } from "./platform/log.js";
+
+/** What a fork's thread starts with. */
+export interface ForkWorkerData {
+  readonly config: Omit<BranchConfig, "redact">;
+  /** The globs as they were given. */
+  readonly redact: readonly string[];
+  /** To the recorder's thread. It is handed over. */
+  readonly recorderPort: MessagePort;
+}
+
+/** To a fork's thread. */
+export type ForkOrder =
+  | { readonly kind: "ask"; readonly id: number; readonly name: keyof CoreQuestions; readonly asked: unknown }
+  | { readonly kind: "stop" };
+
+/** From a fork's thread. */
+export type ForkReport =
+  | { readonly kind: "started" }
+  | { readonly kind: "answer"; readonly id: number; readonly answer: unknown }
+  | { readonly kind: "refusal"; readonly id: number; readonly reason: string }
+  | { readonly kind: "log"; readonly level: LogLevel; readonly message: string; readonly fields: LogFields | undefined }
+  /** All is closed; `isComplete` says whether the recorder has ended in time. */
+  | { readonly kind: "stopped"; readonly isComplete: boolean };

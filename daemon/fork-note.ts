@@ -1,0 +1,121 @@
+/**
+ * What the daemon knows of its forks beside their commits: `STATE/forks/NAME.json`, one for each.
+ *
+ * Owns the format. A note is there before its fork's ref is and after it is gone, so that a start finds whatever a crash left
+ * half made or half deleted. A branch without a note is somebody's own: the daemon leaves it alone. Notes are replaced by
+ * rename, and durable when a call returns.
+ *
+ *     {"format":"xenstore-tng fork","version":1,"base":"4f1c…","baseSeq":17,"merge":{"tip":"09ab…","seq":41}}
+ *
+ * `merge` is the last merge into main: the commit that was merged, and the seq of main's commit that did it. Before one is
+ * made, `"pending":{"tip":"77c0…","after":53}` is written: the commit that is merged, and main's newest commit at that time.
+ * Who finds it there later looks whether main has that merge.
+ */
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import type { Seq } from "../protocol/identifiers.js";
+import { readIfPresent, removeIfPresent, listIfPresent, writeDurableFile } from "./history/repository/durable-file.js";
+import type { FileSystem } from "./platform/file-system.js";
+
+/** One fork. */
+export interface ForkNote {
+  readonly name: string;
+  /** The commit that it began with, 40 hexadecimal digits. */
+  readonly base: string;
+  readonly baseSeq: Seq;
+  /** The last merge; the commit that was merged is 40 hexadecimal digits. */
+  readonly merge?: { readonly tip: string; readonly seq: number } | undefined;
+  /** A merge that was begun. */
+  readonly pending?: { readonly tip: string; readonly after: number } | undefined;
+  /** Whether it is being deleted: nobody is to see it again. */
+  readonly isDeleted: boolean;
+}
+
+const FORMAT = "xenstore-tng fork";
+const VERSION = 1;
+const SUFFIX = ".json";
+const OID = /^[0-9a-f]{40}$/;
+
+/** Where the failed requests of a fork are remembered. */
+export function forkFailuresFile(stateDirectory: string, name: string): string {
+  return join(directoryOf(stateDirectory), `${name}.failures.log`);
+}
+
+/** The names of all forks, sorted. */
+export function listForkNotes(fileSystem: FileSystem, stateDirectory: string): string[] {
+  const names = listIfPresent(fileSystem, directoryOf(stateDirectory));
+  return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
+}
+
+/** Reads a note. @throws an error for people when it is damaged, or of another version */
+export function readForkNote(fileSystem: FileSystem, stateDirectory: string, name: string): ForkNote | undefined {
+  const path = fileOf(stateDirectory, name);
+  const content = readIfPresent(fileSystem, path);
+  if (content === undefined) return undefined;
+  const note = parseNote(name, Buffer.from(content).toString("latin1"));
+  if (note !== undefined) return note;
+  throw new Error(`${path} is not the note of a fork that this version reads: delete the fork, or mend the file`);
+}
+
+/** Writes a note, durably. */
+export function writeForkNote(fileSystem: FileSystem, stateDirectory: string, note: ForkNote): void {
+  const { name, base, baseSeq, merge, pending, isDeleted } = note;
+  const directory = directoryOf(stateDirectory);
+  const path = fileOf(stateDirectory, name);
+  const temporary = `${path}.new`;
+  const told = { base, baseSeq, merge, pending, isDeleted: isDeleted ? true : undefined };
+  const text = JSON.stringify({ format: FORMAT, version: VERSION, ...told });
+  fileSystem.makeDirectory(directory);
+  fileSystem.syncDirectory(stateDirectory);
+  removeIfPresent(fileSystem, temporary);
+  writeDurableFile(fileSystem, temporary, [Buffer.from(`${text}\n`, "latin1")]);
+  fileSystem.rename(temporary, path);
+  fileSystem.syncDirectory(directory);
+}
+
+/** Removes a note, and what else is kept of the fork beside it; durable when it returns. */
+export function removeForkNote(fileSystem: FileSystem, stateDirectory: string, name: string): void {
+  removeIfPresent(fileSystem, forkFailuresFile(stateDirectory, name));
+  removeIfPresent(fileSystem, `${fileOf(stateDirectory, name)}.new`);
+  if (removeIfPresent(fileSystem, fileOf(stateDirectory, name))) fileSystem.syncDirectory(directoryOf(stateDirectory));
+}
+
+function directoryOf(stateDirectory: string): string {
+  return join(stateDirectory, "forks");
+}
+
+function fileOf(stateDirectory: string, name: string): string {
+  return join(directoryOf(stateDirectory), name + SUFFIX);
+}
+
+function parseNote(name: string, text: string): ForkNote | undefined {
+  let fields: Readonly<Record<string, unknown>>;
+  try {
+    fields = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  } catch {
+    return undefined;
+  }
+  const { format, version, base, baseSeq, merge, pending, isDeleted } = fields;
+  if (format !== FORMAT || version !== VERSION || !isOid(base) || !isSeq(baseSeq)) return undefined;
+  const [made, begun] = [parseMerge(merge, "seq"), parseMerge(pending, "after")];
+  if (made === null || begun === null) return undefined;
+  return { name, base, baseSeq, merge: made, pending: begun, isDeleted: isDeleted === true };
+}
+
+type Merge<Key extends string> = { readonly tip: string } & Readonly<Record<Key, number>>;
+
+/** Undefined for none, null for what is none. */
+function parseMerge<Key extends string>(value: unknown, key: Key): Merge<Key> | undefined | null {
+  if (value === undefined) return undefined;
+  if (typeof value !== "object" || value === null) return null;
+  const { tip, [key]: seq } = value as Readonly<Record<string, unknown>>;
+  return isOid(tip) && isSeq(seq) ? ({ tip, [key]: seq } as Merge<Key>) : null;
+}
+
+function isOid(value: unknown): value is string {
+  return typeof value === "string" && OID.test(value);
+}
+
+function isSeq(value: unknown): value is Seq {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

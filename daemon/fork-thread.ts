@@ -1,0 +1,103 @@
+/**
+ * A fork's thread, as the main thread sees it.
+ *
+ * Owns the thread and the questions that wait for its answers.
+ */
+import type { Worker } from "node:worker_threads";
+import type { ForkOrder, ForkReport, ForkWorkerData } from "./fork-messages.js";
+import type { CoreLink, CoreQuestions } from "./http/messages.js";
+import { messageOf } from "./platform/error-message.js";
+import type { LogFields, LogLevel } from "./platform/log.js";
+import { startWorker } from "./platform/worker.js";
+
+/** Who hears of a fork. */
+export interface ForkHost {
+  log(level: LogLevel, message: string, fields?: LogFields): void;
+  /** It has died by itself after it had been served; the reason is for people. */
+  died(reason: string): void;
+}
+
+interface Waiting {
+  readonly resolve: (answer: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A thread that serves one fork. */
+export class ForkThread implements CoreLink {
+  /** Resolves when the fork is served. @throws an error for people when it cannot be */
+  readonly started: Promise<void>;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  #isStopping = false;
+  #isComplete = false;
+  #hasEnded = false;
+  readonly #ended: Promise<void>;
+
+  constructor(data: ForkWorkerData, host: ForkHost) {
+    const worker = startWorker(new URL("./fork-worker.js", import.meta.url), data, [data.recorderPort]);
+    this.#worker = worker;
+    let reason = "its thread ended by itself";
+    let hasStarted = false;
+    this.started = new Promise((resolve, reject) => {
+      worker.on("message", (report: ForkReport) => {
+        if (report.kind === "log") host.log(report.level, report.message, report.fields);
+        else if (report.kind === "stopped") this.#isComplete = report.isComplete;
+        else if (report.kind === "started") {
+          hasStarted = true;
+          resolve();
+        } else this.#receive(report);
+      });
+      worker.on("error", (error) => {
+        reason = messageOf(error);
+      });
+      worker.on("exit", () => {
+        reject(new Error(reason));
+      });
+    });
+    this.#ended = new Promise((resolve) => {
+      worker.on("exit", () => {
+        this.#hasEnded = true;
+        for (const { reject } of this.#waiting.values())
+          reject(new Error(`the fork is not served any more: ${reason}`));
+        this.#waiting.clear();
+        if (hasStarted && !this.#isStopping) host.died(reason);
+        resolve();
+      });
+    });
+  }
+
+  ask<Name extends keyof CoreQuestions>(
+    name: Name,
+    asked: CoreQuestions[Name]["asked"],
+  ): Promise<CoreQuestions[Name]["answer"]> {
+    return new Promise((resolve, reject) => {
+      if (this.#hasEnded) {
+        reject(new Error("the fork is not served any more"));
+        return;
+      }
+      const id = ++this.#lastId;
+      this.#waiting.set(id, { resolve, reject });
+      this.#send({ kind: "ask", id, name, asked });
+    });
+  }
+
+  /** Has it close its sockets and sealed what it acknowledged; resolves to whether all has ended well. */
+  async stop(): Promise<boolean> {
+    this.#isStopping = true;
+    this.#send({ kind: "stop" });
+    await this.#ended;
+    return this.#isComplete;
+  }
+
+  #send(order: ForkOrder): void {
+    this.#worker.postMessage(order);
+  }
+
+  #receive(report: Extract<ForkReport, { readonly id: number }>): void {
+    const asked = this.#waiting.get(report.id);
+    this.#waiting.delete(report.id);
+    if (report.kind === "answer") asked?.resolve(report.answer as never);
+    else asked?.reject(new Error(report.reason));
+  }
+}
