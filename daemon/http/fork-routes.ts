@@ -17,9 +17,9 @@ import {
 } from "../../protocol/http-api/forks.js";
 import { ConflictError, QueryError } from "../../protocol/http-api/history-queries.js";
 import type { Microseconds } from "../../protocol/identifiers.js";
-import { hexFromOid, oidFromHex } from "../history/object/oid.js";
+import { summarizeCommit } from "../history/query/commit-summary.js";
 import type { FoundCommit, HistoryView } from "../history/query/history.js";
-import { lastMerge, planMerge } from "../history/query/plan-merge.js";
+import { lastMerge, mergeBase, planMerge } from "../history/query/plan-merge.js";
 import { refusing } from "../history/query/question.js";
 import { resolveRevision } from "../history/query/resolve-revision.js";
 import { describeConflict } from "../store/merge/merge-roots.js";
@@ -54,14 +54,14 @@ function addForks(app: FastifyInstance, ports: ConsolePorts): void {
     const { name, revision = "HEAD" } = request.body;
     const now = clock.nowMicroseconds() as Microseconds;
     await daemon.core.ask("flush", undefined);
-    const { oid, commit } = refusing(() => resolveRevision(history.view(), revision, now));
-    const { seq: baseSeq } = commit.trailers;
+    const found = refusing(() => resolveRevision(history.view(), revision, now));
+    const { oid: base, seq: baseSeq } = summarizeCommit(found);
     if (baseSeq === undefined) {
       throw new QueryError(
         `${revision} is no commit of the daemon's: it has no trailer Seq, from which a fork's commits go on`,
       );
     }
-    return forkOf(await daemon.forks.ask("createFork", { name, base: hexFromOid(oid), baseSeq }));
+    return forkOf(await daemon.forks.ask("createFork", { name, base, baseSeq }));
   });
   app.delete<{ Params: NamedFork }>(`${FORKS_ROUTE}/:name`, { schema: { params: PARAMS } }, async (request) =>
     forkOf(await daemon.forks.ask("deleteFork", request.params.name)),
@@ -100,7 +100,7 @@ class ForkMerger {
     const { seq } = await this.#sealFork();
     const answer = await new ChangeMaker(this.#ports).make({ isDryRun }, ({ view, now }) => {
       const theirs = sealedCommit(view, this.#name, seq);
-      const base = view.commit(lastMerge(view, fork)?.tip ?? oidFromHex(fork.base));
+      const base = mergeBase(view, fork);
       return this.#plan(view, { base, ours: now, theirs }, prefer);
     });
     if (!isDryRun) await this.#noteOutcome(fork, answer);
@@ -135,7 +135,7 @@ class ForkMerger {
       throw new ConflictError(text, conflicts.map(describeConflict));
     }
     this.#settled = settled.map(describeConflict);
-    const tip = hexFromOid(theirs.oid);
+    const { oid: tip } = summarizeCommit(theirs);
     return {
       target: theirs,
       changes,
@@ -156,7 +156,7 @@ class ForkMerger {
       // Nothing was to be merged: what had been begun has been made, or not; the history tells it.
       const found = lastMerge(this.#ports.history.view(), fork);
       if (found !== undefined) {
-        await forks.ask("noteMerge", { name: this.#name, merge: { tip: hexFromOid(found.tip), seq: found.seq } });
+        await forks.ask("noteMerge", { name: this.#name, merge: found });
       }
     }
   }

@@ -50,7 +50,7 @@ export function addFork(program: Command, context: CliContext): void {
       "after",
       examples([
         "xs fork before --from @{1234}~1",
-        "xs fork what-if && xs --fork what-if write /a 1 && xs diff main what-if",
+        "xs fork what-if && xs --fork what-if write /a 1",
         "XENSTORED_PATH=.xenstore/run/branches/before xenstore-ls -f",
         "xs fork before --delete",
       ]),

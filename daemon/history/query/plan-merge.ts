@@ -6,7 +6,7 @@
 import type { Path } from "../../../protocol/identifiers.js";
 import type { Change } from "../../store/commit.js";
 import { mergeChanges, type Merge, type MergeOptions } from "../../store/merge/merge-roots.js";
-import { oidFromHex, type Oid } from "../object/oid.js";
+import { oidFromHex } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { changesBetween } from "../repository/recorded-changes.js";
 import { nodeAt } from "../repository/recorded-directory.js";
@@ -24,27 +24,26 @@ export interface MergedFork {
   readonly pending?: { readonly tip: string; readonly after: number } | undefined;
 }
 
-/** A merge that main has. */
-export interface FoundMerge {
-  readonly tip: Oid;
-  readonly seq: number;
-}
-
 /**
  * Main's last merge of a fork; undefined where there is none. A merge that was begun is looked for among main's commits since.
  *
  * @throws what `HistoryView.commitWithSeq` throws
  */
-export function lastMerge(view: HistoryView, { merge, pending }: MergedFork): FoundMerge | undefined {
+export function lastMerge(view: HistoryView, { merge, pending }: MergedFork): MergedFork["merge"] {
   if (pending !== undefined) {
     const tip = oidFromHex(pending.tip);
     for (let seq = pending.after + 1; ; seq++) {
       const found = view.commitWithSeq(MAIN_REF, seq);
       if (found === undefined) break;
-      if (found.commit.parents[1] === tip) return { tip, seq };
+      if (found.commit.parents[1] === tip) return { tip: pending.tip, seq };
     }
   }
-  return merge && { tip: oidFromHex(merge.tip), seq: merge.seq };
+  return merge;
+}
+
+/** What main and a fork have in common: the fork's commit that was merged last, or the one that it began with. */
+export function mergeBase(view: HistoryView, fork: MergedFork): FoundCommit {
+  return view.commit(oidFromHex(lastMerge(view, fork)?.tip ?? fork.base));
 }
 
 /** The sides of a merge. */

@@ -1,0 +1,380 @@
+/**
+ * Forks of the real daemon: branches of its history that are live beside main, and their way back into it.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { socketTransport } from "../../clients/xenstore/socket-transport.js";
+import { runReplay } from "../../simulator/replay/run-replay.js";
+import { buildDaemon } from "../support/built-daemon.js";
+import { startDaemon, type DaemonProcess } from "../support/daemon-process.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
+import { connectClient, resultOf, type WireClient } from "../support/wire-client.js";
+import { jsonOf, programHarness, type RunResult } from "../unit/clients/cli/program-harness.js";
+
+let command: readonly string[];
+let daemon: DaemonProcess;
+let directory: string;
+/** Of main. */
+let client: WireClient;
+let clients: WireClient[];
+
+async function start(...flags: readonly string[]): Promise<void> {
+  daemon = await startDaemon({ directory, hasConsole: true, command, flags });
+  client = await daemon.connect();
+}
+
+beforeAll(() => {
+  command = buildDaemon(temporaryDirectory());
+});
+
+beforeEach(async () => {
+  directory = temporaryDirectory();
+  clients = [];
+  await start();
+});
+
+afterEach(async () => {
+  for (const each of clients) each.destroy();
+  await daemon.stop();
+});
+
+function adminSocket(): string {
+  return join(daemon.runDirectory, "admin.sock");
+}
+
+async function xs(...words: readonly string[]): Promise<RunResult> {
+  const harness = await programHarness();
+  const files: Record<string, string> = existsSync(adminSocket()) ? { [adminSocket()]: "" } : {};
+  for (const word of words) {
+    if (statSync(word, { throwIfNoEntry: false })?.isFile() === true) files[word] = readFileSync(word, "latin1");
+  }
+  return harness.run(["--socket", daemon.socket, ...words], { files, transport: socketTransport });
+}
+
+async function mustXs(...words: readonly string[]): Promise<string> {
+  const { code, out, err } = await xs(...words);
+  expect([code, err]).toEqual([0, ""]);
+  return out;
+}
+
+/** The object id that a deletion told. */
+async function deleteFork(name: string): Promise<string> {
+  return /\(was ([0-9a-f]{40})\)/.exec(await mustXs("fork", name, "--delete"))?.[1] ?? "";
+}
+
+function git(...words: readonly string[]): string {
+  return execFileSync("git", ["-C", daemon.repository, ...words], { encoding: "latin1" }).trim();
+}
+
+function forkSocket(name: string): string {
+  return join(daemon.runDirectory, "branches", name);
+}
+
+async function connectFork(name: string, domid?: number): Promise<WireClient> {
+  const socket = domid === undefined ? forkSocket(name) : join(`${forkSocket(name)}.domains`, String(domid));
+  const connected = await connectClient(socket);
+  clients.push(connected);
+  return connected;
+}
+
+/** A fork is served again some moments after main. */
+async function connectForkAgain(name: string): Promise<WireClient> {
+  for (let tries = 0; tries < 200 && !existsSync(forkSocket(name)); tries++) await delay(50);
+  return await connectFork(name);
+}
+
+async function write(to: WireClient, path: string, value: string): Promise<void> {
+  expect(resultOf(await to.call("WRITE", `${path}\0${value}`))).toBe("OK");
+}
+
+function note(name: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(noteFile(name), "latin1")) as Record<string, unknown>;
+}
+
+function noteFile(name: string): string {
+  return join(directory, "state", "forks", `${name}.json`);
+}
+
+function parentsOf(revision: string): string[] {
+  return git("log", "-1", "--format=%P", revision).split(" ");
+}
+
+describe("xs fork", () => {
+  it("serves a past state, live and writable, and leaves main alone as main leaves it", async () => {
+    await write(client, "/a", "1");
+    await write(client, "/a", "2");
+    const told = await mustXs("fork", "try", "--from", "@{2}");
+    expect(told).toBe(`fork try of @{2}, served on ${forkSocket("try")}\n`);
+    const fork = await connectFork("try");
+    expect(await fork.must("READ", ["/a"])).toBe("1");
+    await fork.must("WATCH", ["/", "t"]);
+    expect(await fork.event()).toMatchObject({ path: "/" });
+    await write(client, "/a", "3");
+    await write(fork, "/a", "9");
+    await write(fork, "/b", "9");
+    expect([await fork.event(), await fork.event()].map(({ path }) => path)).toEqual(["/a", "/b"]);
+    expect([await client.must("READ", ["/a"]), await client.ask("READ", ["/b"])]).toEqual(["3", "ENOENT"]);
+    expect(await fork.must("CONTROL", ["check"])).toBe("OK");
+    // Its commits go on from the one that it began with, and are named by the branch.
+    expect(await mustXs("read", "/b", "--at", "try@{4}")).toBe("9\n");
+    expect((await mustXs("--fork", "try", "log")).match(/^@\{\d+\}/gm)).toEqual(["@{4}", "@{3}", "@{2}", "@{1}"]);
+    expect(await mustXs("diff", "main", "try")).toContain('\n\n~ /a\n    - "3"\n    + "9"\n+ /b = "9"  (n0)\n');
+    expect(await mustXs("branches")).toContain(`    fork of @{2}, served on ${forkSocket("try")}\n`);
+    expect([git("rev-parse", "try~2"), git("fsck", "--strict")]).toEqual([git("rev-parse", "main~2"), ""]);
+  });
+
+  it("keeps what it acknowledged over the daemon's sudden death, and is served again", async () => {
+    await write(client, "/a", "1");
+    await mustXs("fork", "try");
+    const fork = await connectFork("try");
+    await fork.must("INTRODUCE", ["7", "1", "1"]);
+    for (let value = 0; value < 200; value++) await write(fork, "/a", String(value));
+    await write(client, "/a", "main's");
+    await daemon.kill("SIGKILL");
+    await start();
+    const again = await connectForkAgain("try");
+    expect([await again.must("READ", ["/a"]), await client.must("READ", ["/a"])]).toEqual(["199", "main's"]);
+    await write(again, "/a", "200");
+    const guest = await connectFork("try", 7);
+    expect(await guest.must("GET_DOMAIN_PATH", ["7"])).toBe("/local/domain/7");
+    expect((await mustXs("--fork", "try", "log", "-n", "1", "--json")).trim()).toContain('"seq":204');
+    // A regular stop, too.
+    await daemon.kill("SIGTERM");
+    expect(git("fsck", "--strict")).toBe("");
+    expect(git("show", "try:a")).toBe("200");
+    await start();
+    expect(await (await connectForkAgain("try")).must("READ", ["/a"])).toBe("200");
+  });
+
+  it("serves the guests of its state on sockets of their own", async () => {
+    await client.must("INTRODUCE", ["5", "1", "1"]);
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    await client.must("RELEASE", ["5"]);
+    await mustXs("fork", "both", "--from", "HEAD~1");
+    const five = await connectFork("both", 5);
+    expect(await five.ask("WRITE", ["/local/domain/7/x", "1"])).toBe("EACCES");
+    const fork = await connectFork("both");
+    await fork.must("RELEASE", ["7"]);
+    expect(readdirSync(`${forkSocket("both")}.domains`)).toEqual(["5"]);
+    expect(readdirSync(join(daemon.runDirectory, "domains"))).toEqual(["7"]);
+    // What failed there is told of there.
+    expect(await mustXs("--fork", "both", "log", "--failures")).toMatch(/EACCES {2}dom5 .*WRITE \/local\/domain\/7\/x/);
+    expect(await mustXs("log", "--failures")).toBe("");
+  });
+
+  it("can be changed as main can: rollback, revert, tag, and a fork of it", async () => {
+    await mustXs("fork", "try");
+    const fork = await connectFork("try");
+    await write(fork, "/a", "1");
+    await write(fork, "/a", "2");
+    expect(await mustXs("--fork", "try", "rollback", "HEAD~1")).toMatch(
+      /^rolled back to @\{2\}: 1 change, in @\{4\}\n$/,
+    );
+    expect(await fork.must("READ", ["/a"])).toBe("1");
+    expect(await mustXs("--fork", "try", "revert", "HEAD")).toMatch(/^reverted @\{4\}: 1 change, in @\{5\}\n$/);
+    expect(await fork.must("READ", ["/a"])).toBe("2");
+    await mustXs("--fork", "try", "tag", "good", "HEAD~1");
+    expect(await mustXs("--fork", "try", "fork", "again")).toContain("fork again of @{5}");
+    await write(await connectFork("again"), "/a", "3");
+    expect(await mustXs("read", "/a", "--at", "again")).toBe("3\n");
+    expect([await client.ask("READ", ["/a"]), git("show", "good:a"), git("fsck", "--strict")]).toEqual([
+      "ENOENT",
+      "1",
+      "",
+    ]);
+  });
+
+  it("--delete leaves nothing of it, and its commits can be forked again", async () => {
+    await mustXs("fork", "try");
+    await write(await connectFork("try"), "/a", "1");
+    const tip = await deleteFork("try");
+    expect(existsSync(forkSocket("try"))).toBe(false);
+    for (const place of ["forks", "journal", "store.git/refs/heads", "store.git/xenstore-tng/seq"]) {
+      const names = readdirSync(join(directory, "state", place));
+      expect([place, names.filter((name) => name.startsWith("try"))]).toEqual([place, []]);
+    }
+    expect(await mustXs("branches")).not.toContain("try");
+    await mustXs("fork", "try", "--from", tip);
+    expect(await (await connectFork("try")).must("READ", ["/a"])).toBe("1");
+  });
+
+  it("that a crash kept from being deleted, or made, is deleted, or made, at the next start", async () => {
+    await write(client, "/a", "1");
+    await mustXs("fork", "gone");
+    await write(await connectFork("gone"), "/a", "2");
+    await mustXs("fork", "made");
+    await daemon.kill("SIGKILL");
+    writeFileSync(noteFile("gone"), JSON.stringify({ ...note("gone"), isDeleted: true }));
+    git("update-ref", "-d", "refs/heads/made");
+    await start();
+    expect(await (await connectForkAgain("made")).must("READ", ["/a"])).toBe("1");
+    for (let tries = 0; tries < 100 && existsSync(noteFile("gone")); tries++) await delay(50);
+    expect(await mustXs("branches")).not.toContain("gone");
+    expect(existsSync(join(directory, "state", "journal", "gone"))).toBe(false);
+    expect(git("for-each-ref", "--format=%(refname:short)")).toBe("made\nmain");
+  });
+
+  it("refuses what makes no sense, says what would, and leaves nothing behind", async () => {
+    await mustXs("fork", "try");
+    await mustXs("tag", "v1");
+    git("branch", "own", "main");
+    for (const [words, message] of [
+      [["fork", "try"], /there is a fork try already/],
+      [["fork", "v1"], /a tag v1, which would hide/],
+      [["fork", "own"], /a branch own already, which is no fork/],
+      [["fork", "main"], /cannot be called main/],
+      [["fork", "../evil"], /can be no fork's name: write letters/],
+      [["fork", "a.domains"], /can be no fork's name/],
+      [["fork", "x".repeat(65)], /can be no fork's name/],
+      [["fork", "x", "--from", "nowhere"], /nowhere/],
+      [["fork", "nobody", "--delete"], /there is no fork nobody: xs branches/],
+      [["merge", "nobody"], /there is no fork nobody: xs branches/],
+      [["--fork", "try", "merge", "try"], /merged into main and into no other/],
+    ] as const) {
+      const { code, err } = await xs(...words);
+      expect([words, code, err]).toEqual([words, 2, expect.stringMatching(message)]);
+    }
+    expect(readdirSync(join(directory, "state", "forks"))).toEqual(["try.json"]);
+    expect(readdirSync(join(daemon.runDirectory, "branches")).sort()).toEqual(["try", "try.domains"]);
+  });
+});
+
+describe("xs merge", () => {
+  beforeEach(async () => {
+    for (const path of ["/a", "/b", "/c"]) await write(client, path, "1");
+    await mustXs("fork", "try");
+  });
+
+  it("brings what was done there into main in a commit with two parents, and fires watches for what differs", async () => {
+    const fork = await connectFork("try");
+    await write(fork, "/a", "2");
+    await write(fork, "/d/e", "2");
+    await fork.must("RM", ["/c"]);
+    await write(client, "/b", "3");
+    await client.must("WATCH", ["/", "t"]);
+    await client.event();
+    expect(await mustXs("merge", "try", "--dry-run")).toMatch(/4 changes, none made\n$/);
+    expect(await mustXs("merge", "try")).toBe("merged try@{7}: 4 changes, in @{6}\n");
+    const events = [await client.event(), await client.event(), await client.event(), await client.event()];
+    expect(events.map(({ path }) => path).sort()).toEqual(["/a", "/c", "/d", "/d/e"]);
+    const [a, b, c, e] = await Promise.all(["/a", "/b", "/c", "/d/e"].map((path) => client.ask("READ", [path])));
+    expect([a, b, c, e]).toEqual(["2", "3", "ENOENT", "2"]);
+    expect(parentsOf("main")).toEqual([git("rev-parse", "main~1"), git("rev-parse", "try")]);
+    expect(git("log", "-1", "--format=%s", "main")).toBe("dom0: MERGE try");
+    expect(await mustXs("show", "HEAD")).toContain(`merged      ${git("rev-parse", "try")}\n`);
+    expect([git("fsck", "--strict"), await client.must("CONTROL", ["check"])]).toEqual(["", "OK"]);
+    expect(await mustXs("branches")).toContain("merged last in @{6}");
+    expect(await mustXs("merge", "try")).toBe("nothing differs: nothing was done\n");
+    expect(await deleteFork("try")).toBe(git("rev-parse", "main^2"));
+    git("gc", "--prune=now", "--quiet");
+    expect(git("fsck", "--strict")).toBe("");
+  });
+
+  it("changes nothing in a conflict, unless it is told whom to prefer", async () => {
+    const fork = await connectFork("try");
+    await write(fork, "/a", "theirs");
+    await fork.must("RM", ["/b"]);
+    await write(client, "/a", "ours");
+    await write(client, "/b", "ours");
+    const before = (await mustXs("log", "-n", "1")).slice(0, 50);
+    const { code, err } = await xs("merge", "try");
+    expect([code, err.split("\n").slice(1, 3)]).toEqual([
+      1,
+      ["  /a: both changed its value", "  /b: ours changed what theirs removed"],
+    ]);
+    expect((await mustXs("log", "-n", "1")).slice(0, 50)).toBe(before);
+    expect(await client.must("READ", ["/a"])).toBe("ours");
+    const ours = await xs("merge", "try", "--ours");
+    expect([ours.code, ours.out, ours.err]).toEqual([
+      0,
+      "merged try@{6}: 0 changes, in @{7}\n",
+      "xs: settled: /a: both changed its value\nxs: settled: /b: ours changed what theirs removed\n",
+    ]);
+    expect(parentsOf("main")).toEqual([git("rev-parse", "main~1"), git("rev-parse", "try")]);
+    // It begins where the last merge ended: what was settled then is no conflict any more.
+    await write(fork, "/c", "theirs");
+    expect(await mustXs("merge", "try")).toBe("merged try@{7}: 1 change, in @{8}\n");
+    expect(await client.must("READ", ["/a"])).toBe("ours");
+    await write(fork, "/a", "theirs again");
+    await write(client, "/a", "ours again");
+    expect((await xs("merge", "try")).code).toBe(1);
+    expect((await xs("merge", "try", "--theirs")).code).toBe(0);
+    expect(await client.must("READ", ["/a"])).toBe("theirs again");
+    expect((await xs("merge", "try", "--ours", "--theirs")).code).toBe(2);
+  });
+
+  it("knows its last merge also where the daemon died before it had taken it down", async () => {
+    const fork = await connectFork("try");
+    await write(fork, "/a", "2");
+    await mustXs("merge", "try");
+    const { merge, ...rest } = note("try") as { merge: { tip: string; seq: number } };
+    await write(client, "/a", "3");
+    await daemon.kill("SIGKILL");
+    writeFileSync(noteFile("try"), JSON.stringify({ ...rest, pending: { tip: merge.tip, after: merge.seq - 1 } }));
+    await start();
+    await write(await connectForkAgain("try"), "/b", "2");
+    // Merged from where it began, `/a` would be in conflict.
+    expect(await mustXs("merge", "try")).toMatch(/: 1 change, in @\{\d+\}\n$/);
+    expect(await client.must("READ", ["/a"])).toBe("3");
+    expect(note("try")).toMatchObject({ merge: { tip: git("rev-parse", "try") } });
+    expect(note("try")).not.toHaveProperty("pending");
+  });
+
+  it("takes domains along", async () => {
+    const fork = await connectFork("try");
+    await fork.must("INTRODUCE", ["7", "1", "1"]);
+    await mustXs("merge", "try");
+    const guest = await daemon.connectGuest(7);
+    expect(await guest.must("GET_DOMAIN_PATH", ["7"])).toBe("/local/domain/7");
+  });
+});
+
+describe("another host's state", () => {
+  it("xs load --fork makes a fork of a listing, and leaves main alone", async () => {
+    await write(client, "/a", "1");
+    const real = join(import.meta.dirname, "..", "fixtures", "xenstore-ls", "perms-pvh.txt");
+    const { code, out } = await xs("load", real, "--skip-bad-lines", "--fork", "theirs");
+    expect([code, out]).toEqual([0, expect.stringMatching(/^loaded \d{2,} nodes: /)]);
+    const fork = await connectFork("theirs");
+    expect([await fork.ask("READ", ["/a"]), await client.must("READ", ["/a"])]).toEqual(["ENOENT", "1"]);
+    expect(jsonOf(await mustXs("ls", "/local/domain", "--at", "theirs", "--json"))).not.toEqual([]);
+    // Into one that is there it loads again.
+    expect((await xs("load", real, "--skip-bad-lines", "--fork", "theirs")).out).toMatch(/nothing was done/);
+  });
+
+  it("a trace is replayed on a fork of the state before it, and changes main no more", async () => {
+    await daemon.kill("SIGTERM");
+    const trace = join(directory, "trace.json");
+    await start("--trace", trace);
+    await write(client, "/a", "before");
+    await mustXs("tag", "before");
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    const guest = await daemon.connectGuest(7);
+    await client.must("MKDIR", ["/local/domain/7/data"]);
+    await client.must("SET_PERMS", ["/local/domain/7/data", "n7"]);
+    await write(guest, "data/x", "1");
+    expect(await client.must("READ", ["/a"])).toBe("before");
+    guest.destroy();
+    await daemon.kill("SIGTERM");
+    await start();
+    const before = git("rev-parse", "main");
+    await mustXs("fork", "again", "--from", "before");
+    const report = await runReplay({
+      file: trace,
+      life: undefined,
+      target: { kind: "run", directory: daemon.runDirectory, fork: "again" },
+      speed: Infinity,
+      copies: 1,
+      staggerMilliseconds: 0,
+      view: undefined,
+      note: () => undefined,
+      signal: new AbortController().signal,
+    });
+    expect(report.requests).toBeGreaterThan(4);
+    expect(await mustXs("read", "/local/domain/7/data/x", "--at", "again")).toBe("1\n");
+    expect(git("rev-parse", "main")).toBe(before);
+  });
+});
