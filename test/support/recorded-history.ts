@@ -8,6 +8,7 @@ import { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
 import { createRepository, MAIN_REF } from "../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../daemon/history/repository/object-reader.js";
 import { RefStore } from "../../daemon/history/repository/ref-store.js";
+import type { IndexedCommit } from "../../daemon/history/repository/seq-index-writer.js";
 import { readCommit } from "../../daemon/history/repository/walk.js";
 import type { FileSystem } from "../../daemon/platform/file-system.js";
 import { streamCommits, type CommitStream } from "./commit-stream.js";
@@ -33,6 +34,17 @@ export function openRecorder(fileSystem: FileSystem): HistoryRecorder {
   return new HistoryRecorder({ fileSystem, repositoryDirectory: REPOSITORY, ref: MAIN_REF, hostName: "host" });
 }
 
+/**
+ * A recorder of a fork of that repository; its ref is made where there is none. From the same stream it makes other commits than main's
+ * recorder.
+ */
+export function openFork(fileSystem: FileSystem, ref: string, base: IndexedCommit): HistoryRecorder {
+  const refs = new RefStore(fileSystem, REPOSITORY);
+  if (refs.read(ref) === undefined) refs.update(ref, { expected: undefined, to: base.oid });
+  const place = { fileSystem, repositoryDirectory: REPOSITORY, ref, forkedFrom: base };
+  return new HistoryRecorder({ ...place, hostName: ref.replaceAll("/", ".") });
+}
+
 /** Records the next `count` commits of the stream and seals them. */
 export function recordAndSeal(recorder: HistoryRecorder, count: number): void {
   const next = recorder.recordedSeq + 1;
@@ -40,11 +52,11 @@ export function recordAndSeal(recorder: HistoryRecorder, count: number): void {
   recorder.seal();
 }
 
-/** The oids of the main branch's commits by following first parents: that of commit 1 first. */
-export function walkedOids(fileSystem: FileSystem): Oid[] {
+/** The oids of a branch's commits by following first parents: that of commit 1 first. */
+export function walkedOids(fileSystem: FileSystem, ref = MAIN_REF): Oid[] {
   const reader = new ObjectReader(fileSystem, REPOSITORY);
   const oids: Oid[] = [];
-  let at = new RefStore(fileSystem, REPOSITORY).read(MAIN_REF);
+  let at = new RefStore(fileSystem, REPOSITORY).read(ref);
   while (at !== undefined) {
     oids.push(at);
     at = readCommit(reader, at).parents[0];

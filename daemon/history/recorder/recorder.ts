@@ -32,7 +32,7 @@ import { ObjectReader } from "../repository/object-reader.js";
 import { RefStore } from "../repository/ref-store.js";
 import type { PathIndexLimits } from "../repository/path-run-store.js";
 import { PathIndexWriter } from "../repository/path-index-writer.js";
-import { SeqIndexWriter } from "../repository/seq-index-writer.js";
+import { SeqIndexWriter, type IndexedCommit } from "../repository/seq-index-writer.js";
 import { loadRecordedTree, recordedNothing } from "./load-mirror.js";
 import { readTipCommit, type TipCommit } from "./load-tip.js";
 import { Mirror } from "./mirror.js";
@@ -59,6 +59,12 @@ export interface RecorderOptions {
   readonly ref: string;
   /** Part of the addresses in commits. */
   readonly hostName: string;
+  /**
+   * For a fork: the commit that it was made from, at which its ref is, unless it has commits of its own by now. The fork's recorder
+   * leaves to main's, which is there before it and in the same thread, what is done for the whole repository; and it indexes the
+   * fork's own commits alone, by seqs.
+   */
+  readonly forkedFrom?: IndexedCommit | undefined;
   /** The usual ones unless told. */
   readonly pathIndexLimits?: PathIndexLimits;
 }
@@ -94,7 +100,8 @@ export class HistoryRecorder {
   readonly #refs: RefStore;
   readonly #pack = new PackBuilder();
   readonly #seqIndex: SeqIndexWriter;
-  readonly #pathIndex: PathIndexWriter;
+  /** Undefined for a fork. */
+  readonly #pathIndex: PathIndexWriter | undefined;
   #mirror = new Mirror(recordedNothing(emptyRoot()), this.#pack);
   #last: Last | undefined;
   #recordedSeq: Seq;
@@ -106,23 +113,27 @@ export class HistoryRecorder {
   #bytesSealed = 0;
 
   /**
-   * Cleans up what a crash left in the repository and loads the tip.
+   * Cleans up what a crash left in the repository, unless the branch is a fork, and loads the tip.
    *
-   * @throws MirrorMismatchError, and what `readTipCommit` throws
+   * @throws MirrorMismatchError, RecorderMismatchError for a fork whose ref is not at its base or after it, and what
+   *   `readTipCommit` throws
    */
   constructor(options: RecorderOptions) {
-    const { fileSystem, repositoryDirectory, ref } = options;
+    const { fileSystem, repositoryDirectory, ref, forkedFrom } = options;
     this.#options = options;
-    removeTemporaryFiles(fileSystem, repositoryDirectory);
-    removeStaleKeeps(fileSystem, repositoryDirectory);
+    if (forkedFrom === undefined) {
+      removeTemporaryFiles(fileSystem, repositoryDirectory);
+      removeStaleKeeps(fileSystem, repositoryDirectory);
+    }
     this.#refs = new RefStore(fileSystem, repositoryDirectory);
     this.#refs.removeStaleLocks([ref]);
     const tip = this.#loadTip();
+    if (forkedFrom !== undefined) checkIsAfter(forkedFrom, tip, ref);
     this.#last = tip === undefined ? undefined : { oid: tip.oid, seconds: tip.committerSeconds };
     this.#recordedSeq = tip?.seq ?? (0 as Seq);
     this.#sealed = { oid: tip?.oid, seq: this.#recordedSeq };
-    this.#seqIndex = new SeqIndexWriter(options, tip);
-    this.#pathIndex = new PathIndexWriter(options, tip, options.pathIndexLimits);
+    this.#seqIndex = new SeqIndexWriter(options, tip, forkedFrom);
+    if (forkedFrom === undefined) this.#pathIndex = new PathIndexWriter(options, tip, options.pathIndexLimits);
   }
 
   /** Builds the mirror of the tip (invariant 5). */
@@ -163,7 +174,7 @@ export class HistoryRecorder {
 
   /** Whether there is something for `repairIndex` to do. */
   get isIndexIncomplete(): boolean {
-    return this.#seqIndex.isRepairing || (this.#seqIndex.isComplete && this.#pathIndex.isWorkDue);
+    return this.#seqIndex.isRepairing || (this.#seqIndex.isComplete && this.#pathIndex?.isWorkDue === true);
   }
 
   /**
@@ -172,14 +183,14 @@ export class HistoryRecorder {
    */
   repairIndex(commitsMax: number, isLagging = false): void {
     if (this.#seqIndex.isRepairing) this.#seqIndex.repairSome(commitsMax);
-    else if (this.#seqIndex.isComplete && (!isLagging || this.#pathIndex.isPressing))
-      this.#pathIndex.step(Math.ceil(commitsMax / COMMITS_OF_A_STEP));
+    else if (this.#seqIndex.isComplete && (!isLagging || this.#pathIndex?.isPressing === true))
+      this.#pathIndex?.step(Math.ceil(commitsMax / COMMITS_OF_A_STEP));
   }
 
   /** Closes what it holds open; what was not sealed is lost to it. */
   close(): void {
     this.#seqIndex.close();
-    this.#pathIndex.close();
+    this.#pathIndex?.close();
   }
 
   /** What it has done so far. */
@@ -221,7 +232,7 @@ export class HistoryRecorder {
     const oid = hashObject("commit", content);
     this.#pack.addObject("commit", oid, content);
     this.#seqIndex.note(oid);
-    this.#pathIndex.note(commit.seq, tree === treeBefore ? [] : commit.changes);
+    this.#pathIndex?.note(commit.seq, tree === treeBefore ? [] : commit.changes);
     this.#last = { oid, seconds: committerSecondsOf(commit, last?.seconds ?? 0) };
     this.#recordedSeq = commit.seq;
   }
@@ -258,7 +269,7 @@ export class HistoryRecorder {
     const sealed = { oid: last.oid, seq: this.#recordedSeq };
     this.#sealed = sealed;
     this.#seqIndex.publish(sealed);
-    this.#pathIndex.publish(sealed.oid);
+    this.#pathIndex?.publish(sealed.oid);
     this.#waiting = undefined;
     this.#packsSealed++;
     this.#bytesSealed += finished.pack.length;
@@ -270,6 +281,15 @@ export class HistoryRecorder {
   /** Says that the history begins with this commit now. */
   noteBeginning(oldest: Seq): void {
     this.#seqIndex.discardBefore(oldest);
-    this.#pathIndex.discardBefore(oldest);
+    this.#pathIndex?.discardBefore(oldest);
   }
+}
+
+/** The journal of a fork begins after its base, so what else its ref may be on belongs to another one. */
+function checkIsAfter(base: IndexedCommit, tip: TipCommit | undefined, ref: string): void {
+  if (tip !== undefined && (tip.seq > base.seq || tip.oid === base.oid)) return;
+  const place = tip === undefined ? "is not there" : `is on ${hexFromOid(tip.oid)}, commit ${String(tip.seq)}`;
+  throw new RecorderMismatchError(
+    `${ref} ${place}, which is not after ${hexFromOid(base.oid)}, commit ${String(base.seq)}, that the fork was made from`,
+  );
 }

@@ -19,6 +19,9 @@
  *   repair, between two commits: walks from the first record's parent to the beginning of the history, or to a commit that
  *   main.old has too, then puts the records together.
  *
+ * The index of a fork begins after its base, the commit that it was made from: who looks for that one or for those before it finds
+ * them in the index of the branch that has them. As long as the fork has no commit of its own there is no file.
+ *
  * Invariants
  *  1. The records of seq/main are one after the other the first-parent history of the last one, which is the commit that the
  *     ref named when it was written.
@@ -82,14 +85,22 @@ export class SeqIndexWriter {
   #noted: Buffer = Buffer.allocUnsafeSlow(INITIAL_NOTED_BYTES);
   #notedBytes = 0;
   #repair: Generator<void, void> | undefined;
+  /** Commits up to this one are not the branch's own; 0 for main. */
+  readonly #baseSeq: number;
   /** Whether a repair failed: the next start tries again. */
   #isRepairRefused = false;
 
-  /** @param tip - the commit that the ref names; undefined when there is no ref */
-  constructor(place: SeqIndexPlace, tip: IndexedCommit | undefined) {
+  /**
+   * @param tip - the commit that the ref names; undefined when there is no ref
+   * @param base - the commit that a fork was made from
+   */
+  constructor(place: SeqIndexPlace, tip: IndexedCommit | undefined, base?: IndexedCommit) {
     this.#place = place;
     this.#path = seqIndexPath(place);
-    if (tip !== undefined) this.#openQuietly(tip, Buffer.from(tip.oid, "latin1"));
+    this.#baseSeq = base?.seq ?? 0;
+    if (tip === undefined) return;
+    if (tip.seq > this.#baseSeq) this.#openQuietly(tip, Buffer.from(tip.oid, "latin1"));
+    else this.#removeQuietly();
   }
 
   /** Whether `repairSome` has more to do. */
@@ -171,6 +182,15 @@ export class SeqIndexWriter {
     this.#repair = undefined;
   }
 
+  /** What is there is of an earlier branch of this name. */
+  #removeQuietly(): void {
+    try {
+      for (const suffix of ["", ".old", ".new", ".walk"]) removeIfPresent(this.#place.fileSystem, this.#path + suffix);
+    } catch {
+      // The first publish looks whether it leads to the tip.
+    }
+  }
+
   /** @param records - at least one; they end with the tip's */
   #openQuietly(tip: IndexedCommit, records: Uint8Array): void {
     this.close();
@@ -210,6 +230,8 @@ export class SeqIndexWriter {
 
   /** The records that lead from one that agrees with the history to the tip; undefined when none is near (invariant 2). */
   #recordsSinceAgreement(found: SeqFile, tip: IndexedCommit): Uint8Array | undefined {
+    // An index of more than the fork's own commits is cut by being made anew.
+    if (found.first <= this.#baseSeq) return undefined;
     if (readSeqRecord(found, tip.seq) === tip.oid) return new Uint8Array(0);
     if (tip.seq - found.last > SHORT_WALK_COMMITS || tip.seq < found.first) return undefined;
     const history = this.#openHistory();
@@ -273,7 +295,7 @@ export class SeqIndexWriter {
     return { reader, givenUp, close };
   }
 
-  /** The repair: leads the index back to the beginning of the history. */
+  /** The repair: leads the index back to the beginning of the history, or of the fork. */
   *#extend(): Generator<void, void> {
     const history = this.#openHistory();
     if (history === undefined) {
@@ -282,12 +304,14 @@ export class SeqIndexWriter {
       return;
     }
     const { reader, givenUp, close } = history;
+    const previous = (at: FoundCommit): FoundCommit | undefined =>
+      (at.commit.trailers.seq ?? 0) - 1 > this.#baseSeq ? readPreviousCommit(reader, at, givenUp) : undefined;
     try {
       for (let live = this.#live; live !== undefined; live = this.#live) {
         const first = readCommitWithSeq(reader, readSeqRecord(live, live.first), live.first);
-        const start = first === undefined ? undefined : readPreviousCommit(reader, first, givenUp);
+        const start = first === undefined ? undefined : previous(first);
         if (start === undefined) break;
-        yield* this.#extendOnce(live, start, (at) => readPreviousCommit(reader, at, givenUp));
+        yield* this.#extendOnce(live, start, previous);
       }
       removeIfPresent(this.#place.fileSystem, `${this.#path}.old`);
     } finally {
@@ -311,7 +335,7 @@ export class SeqIndexWriter {
         const seq = (first - 1) as Seq;
         if (old !== undefined && readSeqRecord(old, seq) === at.oid) {
           agreed = seq;
-          first = old.first;
+          first = Math.max(old.first, this.#baseSeq + 1) as Seq;
           break;
         }
         walked.addBefore(at.oid);
@@ -320,7 +344,7 @@ export class SeqIndexWriter {
       }
       const before = function* (append: Append): Generator<void, void> {
         if (old !== undefined && agreed !== undefined)
-          yield* copyRecords(old, { from: old.first, to: () => agreed, append });
+          yield* copyRecords(old, { from: first, to: () => agreed, append });
         yield* walked.copy(append);
       };
       yield* this.#replace(live, { first, from: live.first, before });

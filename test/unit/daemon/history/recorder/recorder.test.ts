@@ -10,6 +10,8 @@ import { HistoryRecorder, RecorderMismatchError } from "../../../../../daemon/hi
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import { placePack } from "../../../../../daemon/history/repository/pack-file.js";
+import { seqIndexPath, serializeSeqHeader } from "../../../../../daemon/history/repository/seq-index.js";
+import type { IndexedCommit } from "../../../../../daemon/history/repository/seq-index-writer.js";
 import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
 import type { FileSystem } from "../../../../../daemon/platform/file-system.js";
 import type { Commit } from "../../../../../daemon/store/commit.js";
@@ -17,6 +19,7 @@ import { sameRoot } from "../../../../../daemon/store/diff.js";
 import { emptyRoot, type Root } from "../../../../../daemon/store/root.js";
 import { commitBetween, editRoot } from "../../../../property/history-generator.js";
 import { createFaultyFileSystem } from "../../../../support/faulty-file-system.js";
+import { openFork, recordAndSeal, walkedOids } from "../../../../support/recorded-history.js";
 import { createMemoryFileSystem, type MemoryFileSystem } from "../../../../support/memory-file-system.js";
 
 const REPOSITORY = "/state/store.git";
@@ -262,5 +265,74 @@ describe("HistoryRecorder", () => {
     new RefStore(memory, REPOSITORY).update(MAIN_REF, { expected: undefined, to: oid });
     expect(loadTip(memory, REPOSITORY)?.seq).toBe(1);
     expect(() => open(memory)).toThrow(/not what this version would have written.*\.perms/);
+  });
+});
+
+describe("HistoryRecorder of a fork", () => {
+  const REF = "refs/heads/try";
+
+  /** Ten commits on main; the fork's base is the seventh. */
+  function disk(): { readonly memory: MemoryFileSystem; readonly base: IndexedCommit } {
+    const memory = diskWithRepository();
+    const recorder = open(memory);
+    recordAndSeal(recorder, 10);
+    recorder.close();
+    return { memory, base: { oid: walkedOids(memory)[6] as Oid, seq: 7 as Seq } };
+  }
+
+  it("goes on from its base, and leaves to main's what that one may be writing", () => {
+    const { memory, base } = disk();
+    const builder = new PackBuilder();
+    builder.addObject("blob", hashObject("blob", "unreached"), "unreached");
+    const unreached = builder.finish();
+    placePack(memory, REPOSITORY, unreached);
+    memory.open(`${REPOSITORY}/objects/pack/incoming-1`, "create").close();
+    const files = [`pack-${unreached.name}.keep`, "incoming-1"];
+    const recorder = openFork(memory, REF, base);
+    expect(recorder.recordedSeq).toBe(7);
+    recordAndSeal(recorder, 3);
+    recorder.close();
+    expect(memory.list(`${REPOSITORY}/objects/pack`)).toEqual(expect.arrayContaining(files));
+    const [own, main] = [walkedOids(memory, REF), walkedOids(memory)];
+    expect(own).toHaveLength(10);
+    expect(own.slice(0, 7)).toEqual(main.slice(0, 7));
+    expect(own[7]).not.toBe(main[7]);
+    open(memory).close();
+    const left = memory.list(`${REPOSITORY}/objects/pack`);
+    for (const file of files) expect(left).not.toContain(file);
+  });
+
+  it("indexes its own commits alone, by seqs alone, also after a start without an index", () => {
+    const { memory, base } = disk();
+    const path = seqIndexPath({ repositoryDirectory: REPOSITORY, ref: REF });
+    const paths = (): string[] => memory.list(`${REPOSITORY}/xenstore-tng/paths`);
+    let recorder = openFork(memory, REF, base);
+    expect(memory.exists(path)).toBe(false);
+    expect(recorder.isIndexIncomplete).toBe(false);
+    recordAndSeal(recorder, 2);
+    recordAndSeal(recorder, 3);
+    recorder.close();
+    const expected = Buffer.concat([
+      serializeSeqHeader(8 as Seq),
+      Buffer.from(walkedOids(memory, REF).slice(7).join(""), "latin1"),
+    ]);
+    expect(Buffer.compare(memory.readFile(path), expected)).toBe(0);
+    memory.remove(path);
+    recorder = openFork(memory, REF, base);
+    while (recorder.isIndexIncomplete) recorder.repairIndex(1);
+    recorder.close();
+    expect(Buffer.compare(memory.readFile(path), expected)).toBe(0);
+    expect(paths()).toEqual(["main"]);
+  });
+
+  it("refuses a ref that is not at its base or after it", () => {
+    const { memory, base } = disk();
+    const other = { oid: walkedOids(memory)[7] as Oid, seq: 7 as Seq };
+    expect(() => openFork(memory, REF, { ...base, seq: 8 as Seq, oid: other.oid })).not.toThrow();
+    expect(() => openFork(memory, REF, { oid: walkedOids(memory)[8] as Oid, seq: 9 as Seq })).toThrow(
+      /refs\/heads\/try is on [0-9a-f]{40}, commit 8, which is not after [0-9a-f]{40}, commit 9,/,
+    );
+    const place = { fileSystem: memory, repositoryDirectory: REPOSITORY, hostName: "host", forkedFrom: base };
+    expect(() => new HistoryRecorder({ ...place, ref: "refs/heads/none" })).toThrow(RecorderMismatchError);
   });
 });

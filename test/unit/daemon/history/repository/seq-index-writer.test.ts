@@ -173,6 +173,53 @@ describe("SeqIndexWriter", () => {
     expect(indexed()).toEqual(oids);
   });
 
+  describe("of a fork", () => {
+    const BASE = 1500;
+    const own = (): (Oid | undefined)[] => oids.map((oid, before) => (before >= BASE ? oid : undefined));
+    const openForkWriter = (seq = COMMITS): SeqIndexWriter =>
+      new SeqIndexWriter(
+        { fileSystem: memory, ...PLACE },
+        { oid: oids[seq - 1] as Oid, seq: seq as Seq },
+        { oid: oids[BASE - 1] as Oid, seq: BASE as Seq },
+      );
+    const beginsAt = (): number => Number(Buffer.from(memory.readFile(PATH)).readBigUInt64BE(16));
+
+    it.each([
+      ["no file", () => memory.remove(PATH)],
+      ["another history's records", () => write(fileOf(BASE + 1, otherOids(COMMITS - BASE)))],
+      ["an index that begins before the base", () => write(fileOf(1, oids.slice(0, 3000)))],
+      ["an index that begins before the base and leads to the tip", () => write(fileOf(9, oids.slice(8)))],
+      [
+        "an old index that does",
+        () => {
+          write(fileOf(1, oids.slice(0, 1400)));
+          memory.rename(PATH, `${PATH}.old`);
+        },
+      ],
+    ])("built anew from %s begins after the base", (what, damage) => {
+      damage();
+      repair(openForkWriter());
+      expect(indexed()).toEqual(own());
+      expect(beginsAt(), what).toBe(BASE + 1);
+      expect(memory.list(`${REPOSITORY}/xenstore-tng/seq`)).toEqual(["main"]);
+    });
+
+    it("is no file as long as the tip is the base, whatever an earlier branch of the name has left, and whole at once then", () => {
+      write(fileOf(BASE + 1, otherOids(7)));
+      const writer = openForkWriter(BASE);
+      expect(memory.list(`${REPOSITORY}/xenstore-tng/seq`)).toEqual([]);
+      expect(writer.isRepairing).toBe(false);
+      for (const oid of oids.slice(BASE)) writer.note(oid);
+      writer.publish({ oid: oids.at(-1) as Oid, seq: COMMITS as Seq });
+      expect(indexed()).toEqual(own());
+      writer.repairSome(1);
+      expect(writer.isComplete).toBe(true);
+      writer.close();
+      expect(beginsAt()).toBe(BASE + 1);
+      write(fileOf(1, oids));
+    });
+  });
+
   it("discardBefore drops records when that frees half of the file, and keeps the others", () => {
     write(fileOf(1, oids));
     const writer = openWriter();
