@@ -5,7 +5,6 @@
  * line at once; else the line is walked as far as somebody asks, and kept.
  */
 import type { FoundCommit } from "../repository/find-commit.js";
-import { ifPresent } from "../repository/peel.js";
 import type { HistoryView } from "./history.js";
 
 /** A commit, its first parent, and so on to the beginning of the history. All throw what `HistoryView.commit` throws. */
@@ -21,15 +20,12 @@ const BRANCH = /^refs\/(?:heads|remotes)\//;
 /** The line that ends at a commit with a seq. @throws what `HistoryView.commit` throws */
 export function lineTo(view: HistoryView, newest: FoundCommit): CommitLine {
   const last = newest.commit.trailers.seq ?? 0;
-  for (const { name } of view.refs) {
-    // A branch that leads nowhere is none of this question's.
-    if (!BRANCH.test(name) || ifPresent(() => view.commitWithSeq(name, last))?.oid !== newest.oid) continue;
-    return {
-      find: (seq) => (seq > last ? undefined : view.commitWithSeq(name, seq)),
-      oldest: () => view.oldest(name) ?? newest,
-    };
-  }
-  return walkedLine(view, newest);
+  const name = view.branchWith(newest, BRANCH);
+  if (name === undefined) return walkedLine(view, newest);
+  return {
+    find: (seq) => (seq > last ? undefined : view.commitWithSeq(name, seq)),
+    oldest: () => view.oldest(name) ?? newest,
+  };
 }
 
 /** Of a commit that is on no branch, as one on the other side of a merge whose branch was removed. */

@@ -14,7 +14,7 @@ import type { Seq } from "../../../protocol/identifiers.js";
 import type { FileSystem } from "../../platform/file-system.js";
 import type { Oid } from "../object/oid.js";
 import { NotARepositoryError, UnsupportedRepositoryError } from "../repository/errors.js";
-import { findCommit, type FoundCommit } from "../repository/find-commit.js";
+import { findCommit, type CommitSearch, type FoundCommit } from "../repository/find-commit.js";
 import { MAIN_REF, openRepository } from "../repository/layout.js";
 import { ObjectReader } from "../repository/object-reader.js";
 import { ifPresent } from "../repository/peel.js";
@@ -25,6 +25,8 @@ import { RefStore, type Ref } from "../repository/ref-store.js";
 import { SeqIndex } from "../repository/seq-index.js";
 import { readShallow, type Shallow } from "../repository/shallow.js";
 import { NotACommitError, readCommit } from "../repository/walk.js";
+
+const LOCAL_BRANCH = /^refs\/heads\//;
 
 export type { FoundCommit } from "../repository/find-commit.js";
 
@@ -115,6 +117,12 @@ interface ViewedRefs {
   readonly shallow: Shallow;
 }
 
+/** How commits of a branch are found. */
+interface BranchSearch extends CommitSearch {
+  /** The newest commit that has a seq: in a clone somebody may have put commits of his own on top. */
+  readonly newestSeq: number;
+}
+
 /** The history as of one moment. */
 export class HistoryView {
   readonly reader: ObjectReader;
@@ -123,8 +131,12 @@ export class HistoryView {
   readonly #oids: ReadonlyMap<string, Oid>;
   /** By ref, once they were asked for. */
   readonly #boundaries = new Map<string, { readonly commit: FoundCommit | undefined }>();
-  /** The same. */
-  readonly #newest = new Map<string, { readonly commit: FoundCommit | undefined }>();
+  /** The same; undefined for a branch that has no commit with a seq. */
+  readonly #searches = new Map<string, BranchSearch | undefined>();
+  /** The branches that have an index of seqs, main first; undefined until one was looked for. */
+  #indexed: readonly string[] | undefined;
+  /** The same for the index of paths. */
+  #pathIndexed: readonly string[] | undefined;
 
   constructor(history: History, viewed: ViewedRefs) {
     this.reader = history.reader;
@@ -182,6 +194,32 @@ export class HistoryView {
     return this.#find(ref, seq);
   }
 
+  /**
+   * The full name of a branch that has this commit; undefined when none has it, or it has no seq. Of several it is one whose tip it
+   * is, or main.
+   *
+   * @param kind - which refs are branches to who asks
+   * @throws what `commit` throws
+   */
+  branchWith({ oid, commit }: FoundCommit, kind = LOCAL_BRANCH): string | undefined {
+    const { seq } = commit.trailers;
+    if (seq === undefined) return undefined;
+    const rank = (ref: Ref): number => (ref.oid === oid ? 0 : 2) + (ref.name === MAIN_REF ? 0 : 1);
+    const branches = this.refs.filter(({ name }) => kind.test(name)).sort((left, right) => rank(left) - rank(right));
+    // A branch that leads nowhere is none of this question's.
+    return branches.find(({ name }) => ifPresent(() => this.commitWithSeq(name, seq))?.oid === oid)?.name;
+  }
+
+  /** The full names of the branches that have an index of paths. */
+  get branchesWithPaths(): readonly string[] {
+    this.#pathIndexed ??= this.#branchNames().filter((name) => {
+      const { paths } = this.readers(name);
+      paths.refresh();
+      return paths.isPresent;
+    });
+    return this.#pathIndexed;
+  }
+
   /** Whether what was before a commit has been given up: what that one changed is not known any more. */
   isCut({ oid, commit }: FoundCommit): boolean {
     return this.#viewed.shallow.has(oid) || (commit.parents.length === 0 && (commit.trailers.seq ?? 1) > 1);
@@ -222,21 +260,45 @@ export class HistoryView {
 
   /** As `commitWithSeq`; what was given up may be found as long as it is not removed. */
   #find(ref: string, seq: number): FoundCommit | undefined {
-    const tip = this.#newestWithSeq(ref);
-    const tipSeq = tip?.commit.trailers.seq;
+    if (!this.#searches.has(ref)) this.#searches.set(ref, this.#searchOf(ref));
+    const search = this.#searches.get(ref);
     // A seq beyond the tip may be in the index by now, and is of a later moment.
-    if (tip === undefined || tipSeq === undefined || seq > tipSeq) return undefined;
-    const search = { reader: this.reader, ...this.#history.branch(ref), givenUp: this.#viewed.shallow };
-    return findCommit({ ...search, tip: tip.oid }, seq);
+    return search === undefined || seq > search.newestSeq ? undefined : findCommit(search, seq);
   }
 
-  /** The newest commit of a branch that has a seq: in a clone somebody may have put commits of his own on top. */
-  #newestWithSeq(ref: string): FoundCommit | undefined {
-    const known = this.#newest.get(ref);
-    if (known !== undefined) return known.commit;
+  #searchOf(ref: string): BranchSearch | undefined {
     let at = this.tip(ref);
     while (at !== undefined && at.commit.trailers.seq === undefined) at = this.previous(at);
-    this.#newest.set(ref, { commit: at });
-    return at;
+    const newestSeq = at?.commit.trailers.seq;
+    if (at === undefined || newestSeq === undefined) return undefined;
+    const { index, packs } = this.readers(ref);
+    // The index of a branch that was removed may be there, and one with its name. Main's lags for a moment, at most.
+    const isOwn = index.has(newestSeq, at.oid) || (ref === MAIN_REF && index.oidOfSeq(newestSeq) === undefined);
+    return {
+      reader: this.reader,
+      index: isOwn ? index : undefined,
+      elsewhere: { indexes: () => this.#indexesBut(isOwn ? ref : undefined), known: new Map() },
+      tip: at.oid,
+      newestSeq,
+      givenUp: this.#viewed.shallow,
+      packs,
+    };
+  }
+
+  /** All indexes but that of one branch. */
+  #indexesBut(ref: string | undefined): SeqIndex[] {
+    this.#indexed ??= this.#branchNames().filter((name) => {
+      const { index } = this.readers(name);
+      // Another branch may have had this name when the file was opened.
+      if (name !== MAIN_REF) index.close();
+      return index.firstSeq() !== undefined;
+    });
+    return this.#indexed.flatMap((name) => (name === ref ? [] : [this.readers(name).index]));
+  }
+
+  /** The full names of all branches, main first: a fork's history goes on there, mostly. */
+  #branchNames(): string[] {
+    const names = this.refs.flatMap(({ name }) => (LOCAL_BRANCH.test(name) ? [name] : []));
+    return names.includes(MAIN_REF) ? [MAIN_REF, ...names.filter((name) => name !== MAIN_REF)] : names;
   }
 }

@@ -141,15 +141,11 @@ function listed(words: readonly string[]): string {
 function goBack(view: HistoryView, from: FoundCommit, { before, text }: Revision): FoundCommit {
   if (before === 0) return from;
   const { seq } = from.commit.trailers;
-  if (seq !== undefined) {
-    for (const { name } of view.refs) {
-      // A branch that leads nowhere is none of this question's.
-      const isOnBranch = name.startsWith(BRANCHES) && ifPresent(() => view.commitWithSeq(name, seq))?.oid === from.oid;
-      if (!isOnBranch) continue;
-      const found = view.commitWithSeq(name, seq - before);
-      if (found !== undefined) return found;
-      throw new RevisionError(`there is no commit ${text}: ${extentOf(view, name)}`);
-    }
+  const branch = seq === undefined ? undefined : view.branchWith(from);
+  if (seq !== undefined && branch !== undefined) {
+    const found = view.commitWithSeq(branch, seq - before);
+    if (found !== undefined) return found;
+    throw new RevisionError(`there is no commit ${text}: ${extentOf(view, branch)}`);
   }
   let at = from;
   for (let step = 0; step < before; step++) {

@@ -7,8 +7,8 @@
  *
  *   store.git/xenstore-tng/seq/main     8 bytes magic │ 4 version │ 4 zero │ 8 first seq │ n × 20 oid of commit first + i
  *
- * The first seq need not be 1: history may have been given up below a boundary, or not be indexed yet. Numbers are
- * big-endian.
+ * The first seq need not be 1: history may have been given up below a boundary, or not be indexed yet, or be in the index of the
+ * branch that a fork was made from. Numbers are big-endian.
  *
  * Invariants
  *  1. A record that is wholly in the file and not zero is what the writer wrote there, or damage; it is never looked for
@@ -145,6 +145,19 @@ export class SeqIndex {
     this.close();
     this.#open = openSeqFile(this.#place.fileSystem, seqIndexPath(this.#place), "read");
     return this.#open === undefined ? undefined : readSeqRecord(this.#open, seq);
+  }
+
+  /** The first commit that the index has, as far as it was read last; undefined without a file. Looks for one when there was none. */
+  firstSeq(): Seq | undefined {
+    this.#open ??= openSeqFile(this.#place.fileSystem, seqIndexPath(this.#place), "read");
+    return this.#open?.first;
+  }
+
+  /** Whether the index has this commit. A file that was opened before its branch was removed and made anew is opened again. */
+  has(seq: number, oid: Oid): boolean {
+    if (this.oidOfSeq(seq) === oid) return true;
+    this.close();
+    return this.oidOfSeq(seq) === oid;
   }
 
   /** Whether the index ends before commit `seq`, as far as it was read last. */

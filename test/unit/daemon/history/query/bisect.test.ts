@@ -1,13 +1,16 @@
 import { rmSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { answerBisect } from "../../../../../daemon/history/query/bisect.js";
-import { hexFromOid } from "../../../../../daemon/history/object/oid.js";
+import { openHistory } from "../../../../../daemon/history/query/history.js";
+import { hexFromOid, type Oid } from "../../../../../daemon/history/object/oid.js";
 import { updateShallow } from "../../../../../daemon/history/repository/shallow.js";
 import { MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
 import type { FoundCommit } from "../../../../../daemon/history/repository/find-commit.js";
 import { nodeFileSystem } from "../../../../../daemon/platform/node-file-system.js";
 import type { BisectQuery } from "../../../../../protocol/http-api/bisect.js";
 import { QueryError } from "../../../../../protocol/http-api/history-queries.js";
+import { recordForkedHistory } from "../../../../support/forked-history.js";
+import { REPOSITORY } from "../../../../support/recorded-history.js";
 import { questionAbout, recordSteps } from "../../../../support/stepped-history.js";
 import { git } from "../repository/repository-support.js";
 
@@ -30,6 +33,30 @@ const { question } = questionAbout(repository);
 function ask(query: BisectQuery): ReturnType<typeof answerBisect> {
   return answerBisect(question, query);
 }
+
+describe("answerBisect on a fork", () => {
+  const { memory, oid } = recordForkedHistory();
+
+  test.each([
+    ["try", 1700, 2],
+    ["deeper", 1650, 0],
+    ["hand", 1640, 2],
+  ])("halves between a commit of main and the tip of %s, and walks neither", (bad, tip, domain) => {
+    const history = openHistory(memory, REPOSITORY);
+    const read = vi.spyOn(history.reader, "read");
+    const predicate = `value /local/domain/${String(domain)}/device/vbd/51712/state = ${String(tip)}`;
+    const asked = { ...question, view: history.view() };
+    const { first, steps } = answerBisect(asked, { predicate, good: "main@{17}", bad, flips: 1 });
+    expect(first.oid).toBe(hexFromOid(oid(bad, tip) as Oid));
+    expect(steps).toBe(11);
+    expect(read.mock.calls.length).toBeLessThan(250);
+    expect(() => answerBisect(asked, { predicate, good: "@{1501}", bad, flips: 1 })).toThrow(
+      /they part after @\{1500\}/,
+    );
+    expect(read.mock.calls.length).toBeLessThan(400);
+    history.close();
+  });
+});
 
 describe("answerBisect", () => {
   test("answers the first bad commit in full, the ends, the steps and the flips", () => {

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hexFromOid, oidFromHex } from "../../../../../daemon/history/object/oid.js";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { hexFromOid, oidFromHex, type Oid } from "../../../../../daemon/history/object/oid.js";
 import { openHistory, type History } from "../../../../../daemon/history/query/history.js";
 import { commitAtTime, resolveRevision } from "../../../../../daemon/history/query/resolve-revision.js";
 import { RevisionError } from "../../../../../daemon/history/query/revision.js";
@@ -12,6 +12,8 @@ import { updateShallow } from "../../../../../daemon/history/repository/shallow.
 import { nodeFileSystem } from "../../../../../daemon/platform/node-file-system.js";
 import type { Microseconds } from "../../../../../protocol/identifiers.js";
 import { streamCommits } from "../../../../support/commit-stream.js";
+import { recordForkedHistory } from "../../../../support/forked-history.js";
+import { REPOSITORY } from "../../../../support/recorded-history.js";
 import { temporaryDirectory } from "../../../../support/temporary-directory.js";
 import { git } from "../repository/repository-support.js";
 
@@ -211,6 +213,62 @@ describe("commitAtTime", () => {
     const time = timeOf(history.view().commitWithSeq(MAIN_REF, seq) as FoundCommit);
     const now = (time + 60_000_000 + 10) as Microseconds;
     expect(hexFromOid(resolveRevision(history.view(), "@{1 minute ago}", now).oid)).toBe(at(seq));
+  });
+});
+
+describe("resolveRevision on a fork", () => {
+  const { memory, oid } = recordForkedHistory();
+  const resolved = (text: string): { readonly oid: Oid; readonly reads: number } => {
+    const opened = openHistory(memory, REPOSITORY);
+    const read = vi.spyOn(opened.reader, "read");
+    const found = resolveRevision(opened.view(), text, NOW);
+    opened.close();
+    return { oid: found.oid, reads: read.mock.calls.length };
+  };
+
+  test.each([
+    ["try@{17}", "main", 17],
+    ["try@{1500}", "main", 1500],
+    ["try@{1501}", "try", 1501],
+    ["try~1600", "main", 100],
+    ["try~150", "try", 1550],
+    ["deeper@{1600}", "try", 1600],
+    ["deeper~149~1000", "main", 501],
+    ["fresh~600", "main", 100],
+    ["hand@{1}", "main", 1],
+    ["hand~1600", "main", 40],
+    ["@{1501}", "main", 1501],
+  ])("finds %s without a walk", (text, branch, seq) => {
+    const found = resolved(text);
+    expect(found.oid).toBe(oid(branch, seq));
+    expect(found.reads).toBeLessThan(20);
+  });
+
+  test("says which commits the fork has, without a walk", () => {
+    const opened = openHistory(memory, REPOSITORY);
+    const read = vi.spyOn(opened.reader, "read");
+    for (const text of ["try@{1701}", "try~1700"]) {
+      expect(() => resolveRevision(opened.view(), text, NOW)).toThrow(
+        /the commits of try are @\{1\} of .* to @\{1700\}/,
+      );
+    }
+    expect(read.mock.calls.length).toBeLessThan(40);
+    opened.close();
+  });
+
+  test.each(["try", "deeper", "fresh", "hand"])("finds the times of %s without a walk", (branch) => {
+    const opened = openHistory(memory, REPOSITORY);
+    const view = opened.view();
+    for (const seq of [1, 17, 699, 700, 1499, 1500, 1501, 1600, 1601, 1649]) {
+      const found = oid(branch, seq);
+      if (found === undefined) continue;
+      const time = timeOf(view.commit(found));
+      const read = vi.spyOn(opened.reader, "read");
+      expect(commitAtTime(opened.view(), `refs/heads/${branch}`, time)?.oid).toBe(found);
+      expect(read.mock.calls.length).toBeLessThan(50);
+      read.mockRestore();
+    }
+    opened.close();
   });
 });
 
