@@ -15,7 +15,7 @@ import { pathsAtOrBelow } from "../repository/read-path.js";
 import { touchedNodes } from "../repository/recorded-changes.js";
 import { summarizeCommit, type CommitSummary } from "./commit-summary.js";
 import type { HistoryView } from "./history.js";
-import { IndexedPast } from "./indexed-past.js";
+import { PastSearch, type IndexedPast } from "./indexed-past.js";
 
 /** A node and where it comes from. */
 export interface BlamedNode {
@@ -37,10 +37,10 @@ export function blame(view: HistoryView, found: FoundCommit, path: Path): Blamed
   const paths = [...pathsAtOrBelow(view.reader, found.commit.tree, path)].sort();
   const commits = new Map<Path, CommitSummary>();
   const left = new Set(paths);
-  let past: IndexedPast | null | undefined;
+  const search = new PastSearch(view);
   for (let at: FoundCommit | undefined = found; at !== undefined && left.size > 0;) {
-    if (past === undefined && at.commit.trailers.seq !== undefined) past = IndexedPast.of(view, at) ?? null;
-    const before: FoundCommit | undefined = past ? blameByIndex(past, at, { left, commits }) : undefined;
+    const past = search.at(at);
+    const before: FoundCommit | undefined = past === undefined ? undefined : blameByIndex(past, at, { left, commits });
     at = before ?? blameCommit(view, at, { left, commits });
   }
   return paths.map((each) => ({ path: each, commit: commits.get(each) }));

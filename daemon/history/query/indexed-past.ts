@@ -1,19 +1,18 @@
 /**
  * What the index of paths knows of the commits before one.
  *
- * Owns the way from a commit to the parts of its branch's index, and back to commits. It never decides that a commit touched a
+ * Owns the way from a commit to the parts of the index of a branch that has it, and back to commits. It never decides that a commit touched a
  * node, and nothing depends on the index: where it has nothing to say, the answer is the commit that was asked about, and who asks
  * goes on with the one before that.
  */
 import type { Path } from "../../../protocol/identifiers.js";
 import { readCommitWithSeq, type FoundCommit } from "../repository/find-commit.js";
+import { LookSchedule } from "../repository/look-schedule.js";
 import { DamagedPathIndexError } from "../repository/path-index-bytes.js";
 import type { NewestAtMost, PathIndexPart } from "../repository/path-index.js";
 import type { BranchReaders, HistoryView } from "./history.js";
 
-const BRANCHES = "refs/heads/";
-
-/** The index of the branch that a commit is on. */
+/** The index of a branch that has a commit. */
 export class IndexedPast {
   readonly #view: HistoryView;
   readonly #readers: BranchReaders;
@@ -30,13 +29,9 @@ export class IndexedPast {
   static of(view: HistoryView, { oid, commit }: FoundCommit): IndexedPast | undefined {
     const { seq } = commit.trailers;
     if (seq === undefined) return undefined;
-    for (const { name } of view.refs) {
-      if (!name.startsWith(BRANCHES)) continue;
+    for (const name of view.branchesWithPaths) {
       const readers = view.readers(name);
-      readers.paths.refresh();
-      if (readers.paths.isPresent && readers.index.oidOfSeq(seq) === oid) {
-        return new IndexedPast(view, readers, view.cutSeq(name) ?? 1);
-      }
+      if (readers.index.oidOfSeq(seq) === oid) return new IndexedPast(view, readers, view.cutSeq(name) ?? 1);
     }
     return undefined;
   }
@@ -53,17 +48,36 @@ export class IndexedPast {
   }
 }
 
+/**
+ * Looks for the index that tells of the past of the commits of a walk, from the newest to the oldest: a fork's own commits are in none,
+ * those before them are in that of the branch that it was made from.
+ */
+export class PastSearch {
+  readonly #view: HistoryView;
+  readonly #looks = new LookSchedule();
+  #past: IndexedPast | undefined;
+
+  constructor(view: HistoryView) {
+    this.#view = view;
+  }
+
+  /** The index, once it was found; to be asked at each commit that is passed. @throws what `HistoryView.commit` throws */
+  at(found: FoundCommit): IndexedPast | undefined {
+    if (this.#past !== undefined || found.commit.trailers.seq === undefined) return this.#past;
+    if (this.#looks.isDue()) this.#past = IndexedPast.of(this.#view, found);
+    return this.#past;
+  }
+}
+
 /** The commits that may have touched a node or one below it, found from the newest to the oldest. */
 export class PathTouches {
-  readonly #view: HistoryView;
   readonly #path: Path;
-  /** Undefined before the first commit of ours was asked about; then null where there is no index. */
-  #past: IndexedPast | null | undefined;
+  readonly #search: PastSearch;
   #part: { readonly first: number; readonly newestAtMost: NewestAtMost } | undefined;
 
   constructor(view: HistoryView, path: Path) {
-    this.#view = view;
     this.#path = path;
+    this.#search = new PastSearch(view);
   }
 
   /**
@@ -75,11 +89,11 @@ export class PathTouches {
   newestAtMost(found: FoundCommit): FoundCommit {
     const { seq } = found.commit.trailers;
     if (seq === undefined) return found;
-    if (this.#past === undefined) this.#past = IndexedPast.of(this.#view, found) ?? null;
-    if (this.#past === null) return found;
-    const candidate = Math.max(this.#candidateAtMost(this.#past, seq), this.#past.oldest);
+    const past = this.#search.at(found);
+    if (past === undefined) return found;
+    const candidate = Math.max(this.#candidateAtMost(past, seq), past.oldest);
     if (candidate >= seq) return found;
-    return this.#past.commitWithSeq(candidate) ?? found;
+    return past.commitWithSeq(candidate) ?? found;
   }
 
   #candidateAtMost(past: IndexedPast, seq: number): number {
