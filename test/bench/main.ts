@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { benchBisect } from "./bisect.js";
 import { benchConnections } from "./connections.js";
 import { benchConsolidation } from "./consolidation.js";
+import { benchFork } from "./fork.js";
 import { formatFigures, type Benchmark, type Figures } from "./figures.js";
 import { benchHistory } from "./history.js";
 import { benchJournal } from "./journal.js";
@@ -36,6 +37,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["consolidation", benchConsolidation],
   ["retention", benchRetention],
   ["bisect", benchBisect],
+  ["fork", benchFork],
 ]);
 
 async function main(): Promise<void> {
