@@ -212,9 +212,10 @@ export function* runCompaction(
   context: CompactionContext,
   target: CompactionTarget,
 ): Generator<void, CompactionOutcome> {
+  const work: Work = { target, commitsDropped: 0 };
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     try {
-      const outcome = yield* attemptCompaction(context, target);
+      const outcome = yield* attemptCompaction(context, work);
       if (outcome !== undefined) return outcome;
     } catch (error) {
       if (!(error instanceof FileVanishedError || error instanceof ShallowMovedError)) throw error;
@@ -227,15 +228,26 @@ export function* runCompaction(
   );
 }
 
+/** What one attempt leaves for the next. */
+interface Work {
+  target: CompactionTarget;
+  /** By moving the boundary, so far. */
+  commitsDropped: number;
+}
+
+/** The boundary is moved, so no limit asks for more; but the space is yet to be freed. */
+function noteMoved(work: Work, commitsDropped: number): void {
+  work.commitsDropped += commitsDropped;
+  if (work.target.kind === "limits") work.target = { kind: "resume", limits: work.target.limits };
+}
+
 function keyOf({ name, oid }: Ref): string {
   return `${name} ${oid}`;
 }
 
 /** Undefined: what was looked at is no longer so, begin again. */
-function* attemptCompaction(
-  context: CompactionContext,
-  target: CompactionTarget,
-): Generator<void, CompactionOutcome | undefined> {
+function* attemptCompaction(context: CompactionContext, work: Work): Generator<void, CompactionOutcome | undefined> {
+  const { target } = work;
   const snapshot = yield* takeSnapshot(context);
   if (snapshot === undefined) {
     return target.kind === "revision"
@@ -254,10 +266,11 @@ function* attemptCompaction(
     context.guard.noteMissing([...missing.keys()]);
     context.guard.adopt(decision.boundary);
     moveBoundary(context, { snapshot, marked, boundary: chain.oidAt(decision.boundary) });
+    noteMoved(work, decision.boundary - chain.oldest);
     yield;
     const freed = yield* rewriteAll(context, { snapshot, kept, decision });
     if (freed === undefined) return undefined;
-    const commitsDropped = decision.boundary - chain.oldest;
+    const { commitsDropped } = work;
     const complaints = [...missingObjects(missing), ...freed.complaints];
     return { kind: "done", oldest: decision.boundary, commitsDropped, ...freed, complaints };
   } finally {

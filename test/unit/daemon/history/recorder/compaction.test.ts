@@ -313,6 +313,27 @@ describe("runCompaction", () => {
     }
   });
 
+  test("what a limit began is brought to its end when it has to begin again behind the new beginning", () => {
+    const made = disk();
+    const { context, removeRetired } = surround(made.memory, REPOSITORY);
+    const limits = { keepCommits: COMMITS - BOUNDARY + 1, keepSeconds: undefined };
+    const run = runCompaction(context, { kind: "limits", limits, threshold: { commitsMin: 5, partMin: 0.1 } });
+    const refs = new RefStore(made.memory, REPOSITORY);
+    let result = run.next();
+    for (; result.done !== true; result = run.next()) {
+      if (readShallow(made.memory, REPOSITORY).size === 0 || refs.read("refs/tags/new") !== undefined) continue;
+      refs.update("refs/tags/new", { expected: undefined, to: made.oids[7] as Oid });
+    }
+    expect(refs.read("refs/tags/new")).toBeDefined();
+    expect(result.value).toMatchObject({ kind: "done", oldest: BOUNDARY, commitsDropped: BOUNDARY - 1 });
+    removeRetired();
+    expect(checkWhole(made.memory, made)).toBe(BOUNDARY);
+    const reader = new ObjectReader(made.memory, REPOSITORY);
+    expect(made.oids.map((oid) => reader.has(oid)).indexOf(true)).toBe(TAGGED - 1);
+    expect(reader.has(made.oids[BOUNDARY - 2] as Oid)).toBe(false);
+    reader.close();
+  });
+
   test("a pack that was retired before, or that a person keeps, is left alone (compaction invariant 3)", () => {
     const made = disk();
     const [first, second] = packsOf(made.memory).map((name) => name.slice("pack-".length, -".pack".length)) as [
