@@ -19,10 +19,10 @@
  *  3. Only packs of the snapshot are touched: not what was sealed later, not what somebody has marked with `.keep`, not what
  *     has been merged into another (an object's last copy could be taken for the one that stays there). What an earlier
  *     compaction has filtered and is still there is in use again.
- *  4. What was recorded since the snapshot needs, of older objects, only those of the snapshot's tip (recorder invariant 3),
- *     which are marked.
+ *  4. What was recorded since the snapshot needs, of older objects, only those of the snapshot's tips, of main and of the
+ *     forks (recorder invariant 3), which are marked; or of the commits that forks started from since (own-forks.ts).
  *  5. Before a pack is retired the refs are read again: one that leads to something that was not marked makes it all begin
- *     again.
+ *     again, and so does a fork that started there. A fork that goes on does not.
  *  6. The note is there from before `shallow` changes until the old packs are gone. A start that finds it compacts again,
  *     with that boundary; doing so twice does no harm.
  *  7. One pack that cannot be rewritten stays as it is, and hinders nothing else.
@@ -48,12 +48,14 @@ import {
   updateShallow,
   type Shallow,
 } from "../repository/shallow.js";
+import { SeqIndex } from "../repository/seq-index.js";
 import { readCommit } from "../repository/walk.js";
 import { walkChain, type CommitChain } from "./commit-chain.js";
 import type { ObjectReader } from "../repository/object-reader.js";
 import { findPins, isReported, listLiveRefs, withoutBroken, type LiveRefs, type Pin } from "./live-refs.js";
-import { peel } from "../repository/peel.js";
+import { ifPresent, peel } from "../repository/peel.js";
 import { markNeeded, type MarkContext, type Marked, type NeededObjects } from "./mark-needed.js";
+import { lookAtForks, type ForksSeen, type OwnForks } from "./own-forks.js";
 import { readPackFacts } from "./pack-facts.js";
 import { planRewrites, type RewritablePack } from "./rewrite-plan.js";
 import { PackTooLargeError, rewritePacks, type RewriteRequest, type RewrittenPack } from "./merge-packs.js";
@@ -79,6 +81,8 @@ export interface CompactionContext extends MarkContext {
   readonly retired: RetiredPacks;
   /** Remembers what the removal of the old packs relies on. */
   readonly guard: RemovalGuard;
+  /** The forks that are recorded in this thread; none unless told. */
+  readonly forks?: OwnForks | undefined;
 }
 
 /** Where the history shall begin. */
@@ -125,6 +129,8 @@ interface Snapshot {
   readonly refs: LiveRefs;
   /** Those that do not. */
   readonly broken: readonly Ref[];
+  /** The forks among them. */
+  readonly forks: ForksSeen;
   readonly shallow: Shallow;
   /** All in use: their objects are marked. */
   readonly packs: readonly string[];
@@ -292,10 +298,11 @@ function* takeSnapshot(context: CompactionContext): Generator<void, Snapshot | u
   }
   const rewritable = new Set(packs.filter((pack) => !names.has(`pack-${pack}.keep`)));
   const listed = listLiveRefs(fileSystem, repositoryDirectory, branch);
+  const forks = lookAtForks(context.forks, listed.others);
   context.guard.prepare({ packs, refs: listed });
   const shallow = readShallow(fileSystem, repositoryDirectory);
   const { present, broken } = yield* withoutBroken(context.reader, listed);
-  return { tip, listed, refs: present, broken, shallow, packs, rewritable };
+  return { tip, listed, refs: present, broken, forks, shallow, packs, rewritable };
 }
 
 /** One complaint for each ref that somebody should mend. */
@@ -370,29 +377,42 @@ interface Kept {
 }
 
 /** Whether a ref leads to something now for whose sake not all was marked (invariant 5). */
-function haveRefsMoved(context: CompactionContext, { listed }: Snapshot, kept: Kept): boolean {
-  const { needed, chain, boundary } = kept;
+function haveRefsMoved(context: CompactionContext, { listed, forks }: Snapshot, { needed, ...kept }: Kept): boolean {
   const known = new Set([...listed.tags, ...listed.others].map(keyOf));
   const now = listLiveRefs(context.fileSystem, context.repositoryDirectory, context.branch);
   const isSafeTag = (ref: Ref): boolean => known.has(keyOf(ref)) || needed.has(ref.oid);
   // What a branch is built on must be there too, and an old commit may have been kept for a tag's sake alone.
-  const isSafe = (ref: Ref): boolean => known.has(keyOf(ref)) || isOnChain(context.reader, ref, { chain, boundary });
+  const isSafe = (ref: Ref): boolean => known.has(keyOf(ref)) || isOnBranch(context, ref, kept);
+  const others = forks.refsToJudge(now.others);
   const { blobs, trees } = listed.staged;
   const areStagedSafe =
     [...now.staged.blobs].every((oid) => blobs.has(oid) || needed.has(oid)) &&
     [...now.staged.trees].every((oid) => trees.has(oid) || needed.has(oid));
-  return !(now.tags.every(isSafeTag) && now.others.every(isSafe) && areStagedSafe);
+  return !(now.tags.every(isSafeTag) && others?.every(isSafe) === true && areStagedSafe);
 }
 
-function isOnChain(
-  reader: ObjectReader,
-  ref: Ref,
-  { chain, boundary }: { readonly chain: CommitChain; readonly boundary: Seq },
-): boolean {
-  const { oid, type } = peel(reader, ref);
-  if (type !== "commit") return false;
-  const { seq } = readCommit(reader, oid).trailers;
-  return seq !== undefined && seq >= boundary && chain.has(seq) && chain.oidAt(seq) === oid;
+/** Whether a ref is on a commit of the branch that is kept; it may have been recorded since the snapshot (invariant 4). */
+function isOnBranch(context: CompactionContext, ref: Ref, { chain, boundary }: Omit<Kept, "needed">): boolean {
+  const commit = commitOf(context.reader, ref);
+  if (commit === undefined || commit.seq < boundary) return false;
+  const { seq, oid } = commit;
+  if (seq <= chain.tip) return chain.has(seq) && chain.oidAt(seq) === oid;
+  const { fileSystem, repositoryDirectory, branch } = context;
+  const index = new SeqIndex({ fileSystem, repositoryDirectory, ref: branch });
+  try {
+    return index.oidOfSeq(seq) === oid;
+  } finally {
+    index.close();
+  }
+}
+
+/** Undefined for what is no commit of ours, or not there: what a fork started from that is deleted may be gone. */
+function commitOf(reader: ObjectReader, ref: Ref): { readonly oid: Oid; readonly seq: Seq } | undefined {
+  return ifPresent(() => {
+    const { oid, type } = peel(reader, ref);
+    const seq = type === "commit" ? readCommit(reader, oid).trailers.seq : undefined;
+    return seq === undefined ? undefined : { oid, seq };
+  });
 }
 
 /** From here on the history begins at the boundary, for Git and for us. */

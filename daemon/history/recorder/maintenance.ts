@@ -35,6 +35,7 @@ import { planMerge, type PackSize } from "./merge-plan.js";
 import { rewritePacks, type RewrittenPack } from "./merge-packs.js";
 import { readPackFacts, type PackFacts } from "./pack-facts.js";
 import { BackOff } from "./back-off.js";
+import type { OwnForks } from "./own-forks.js";
 import { Retention, type CompactionAnswer, type RetentionOptions } from "./retention.js";
 import { RetiredPacks } from "./retired-packs.js";
 
@@ -54,6 +55,8 @@ export interface MaintenanceOptions {
   readonly onFailure: (reason: string) => void;
   /** Which branch's history is kept how long; all of main's unless told. */
   readonly retention?: Pick<RetentionOptions, "branch" | "limits" | "threshold" | "onDropped">;
+  /** The forks that are recorded in this thread, whose seals are told to `noteSeal` too; none unless told. */
+  readonly forks?: OwnForks | undefined;
 }
 
 /** What the repository is like. */
@@ -129,6 +132,7 @@ export class Maintenance {
       monotonicMilliseconds,
       reader: this.#reader,
       retired: this.#retired,
+      forks: options.forks,
       onFailure: options.onFailure,
     });
     try {
@@ -145,7 +149,7 @@ export class Maintenance {
     this.#isStarted = true;
   }
 
-  /** Says that the recorder placed a pack, by its checksum in hexadecimal. */
+  /** Says that a recorder placed a pack, of whichever branch, by its checksum in hexadecimal. */
   noteSeal(pack: string): void {
     this.#isStale = true;
     this.#packsSinceLook++;

@@ -11,7 +11,9 @@
  * loose. It can come to lie in an old pack alone only
  *   - when somebody else than we removed a pack that stays, or was sealed since: then that pack is missing;
  *   - when somebody needs what was not needed then: by a ref, or by the branch itself. The branch's new commits need what
- *     the recorder puts into its own packs, and what the tip at that time had.
+ *     the recorder puts into its own packs, and what the tip at that time had; so do those of our forks (own-forks.ts), and
+ *     what a fork started from that came later. That must be judged itself: packs that recorders made since are taken to need
+ *     nothing that goes, whichever branch they are of.
  * A loose object that goes because a pack has it is one of the latter: what was needed and in an old pack was in the new one.
  * What somebody makes of dropped objects without naming the result (`git commit-tree`) is safe as long as the old packs are
  * there, and not longer: Git keeps such things for two weeks, and we do not.
@@ -36,6 +38,7 @@ import type { Ref } from "../repository/ref-store.js";
 import { SeqIndex } from "../repository/seq-index.js";
 import { NotACommitError, readCommit } from "../repository/walk.js";
 import { listLiveRefs, type LiveRefs } from "./live-refs.js";
+import { lookAtForks, type ForksSeen, type OwnForks } from "./own-forks.js";
 import { DamagedTagError, peel, tagTarget } from "../repository/peel.js";
 
 /** What is guarded. */
@@ -46,6 +49,8 @@ export interface GuardedRepository {
   readonly branch: string;
   /** Closed after use. */
   readonly reader: ObjectReader;
+  /** The forks that are recorded in this thread; none unless told. */
+  readonly forks?: OwnForks | undefined;
 }
 
 /** What a compaction saw when it began. */
@@ -61,6 +66,7 @@ interface Facts {
   /** With all that they are built on. */
   readonly whole: ReadonlySet<Oid>;
   readonly staged: LiveRefs["staged"];
+  readonly forks: ForksSeen;
   /** Packs that were placed since. */
   readonly added: Set<string>;
   /** Packs whose objects need nothing that goes: all of it was needed, or the recorder made it since. */
@@ -87,6 +93,7 @@ export class RemovalGuard {
       tagged: new Set(refs.tags.map(({ oid }) => oid)),
       whole: new Set(refs.others.map(({ oid }) => oid)),
       staged: refs.staged,
+      forks: lookAtForks(this.#repository.forks, refs.others),
       added: new Set(),
       closed: new Set(),
       missing: [],
@@ -181,7 +188,9 @@ export class RemovalGuard {
 
   #unsafeRef(facts: Facts): string | undefined {
     const { fileSystem, repositoryDirectory, branch, reader } = this.#repository;
-    const { tags, others, staged } = listLiveRefs(fileSystem, repositoryDirectory, branch);
+    const { tags, others: listed, staged } = listLiveRefs(fileSystem, repositoryDirectory, branch);
+    const others = facts.forks.refsToJudge(listed);
+    if (others === undefined) return "more forks have come and gone than are remembered";
     const isNewTag = ({ oid }: Ref): boolean => !facts.tagged.has(oid) && !facts.whole.has(oid);
     const changed = [...tags.filter(isNewTag), ...others.filter(({ oid }) => !facts.whole.has(oid))];
     const blobs = [...staged.blobs].filter((oid) => !facts.staged.blobs.has(oid));
@@ -194,7 +203,9 @@ export class RemovalGuard {
       const isSafe = (ref: Ref): boolean => this.#isOnKeptCommit(ref, index, staying) || walk.needsNothingElse(ref.oid);
       const unsafe = changed.find((ref) => !isSafe(ref));
       if (unsafe !== undefined) {
-        return `${unsafe.name} leads to ${hexFromOid(unsafe.oid)} now, which may need what was dropped`;
+        const isRef = tags.includes(unsafe) || listed.includes(unsafe);
+        const words = isRef ? "leads to" : "is, or was, a fork that started from";
+        return `${unsafe.name} ${words} ${hexFromOid(unsafe.oid)}${isRef ? " now" : ""}, which may need what was dropped`;
       }
       const lost =
         blobs.find((oid) => !staying.has(oid) && reader.has(oid)) ??

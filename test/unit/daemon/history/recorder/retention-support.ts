@@ -3,6 +3,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { Seq } from "../../../../../protocol/identifiers.js";
+import { hexFromOid, type Oid } from "../../../../../daemon/history/object/oid.js";
 import {
   removeCompactionNote,
   runCompaction,
@@ -12,9 +13,11 @@ import {
 } from "../../../../../daemon/history/recorder/compaction.js";
 import { HistoryRecorder } from "../../../../../daemon/history/recorder/recorder.js";
 import { MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
+import type { OwnForks } from "../../../../../daemon/history/recorder/own-forks.js";
 import { RemovalGuard } from "../../../../../daemon/history/recorder/removal-guard.js";
 import { RetiredPacks } from "../../../../../daemon/history/recorder/retired-packs.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
+import { RefStore } from "../../../../../daemon/history/repository/ref-store.js";
 import type { FileSystem } from "../../../../../daemon/platform/file-system.js";
 import type { Commit } from "../../../../../daemon/store/commit.js";
 import { emptyRoot, type Root } from "../../../../../daemon/store/root.js";
@@ -52,9 +55,65 @@ export function historyOfValues(length: number, valueBytes = 200): History {
   );
 }
 
-/** A recorder of the branch main. */
-export function openRecorder(fileSystem: FileSystem, repositoryDirectory: string): HistoryRecorder {
-  return new HistoryRecorder({ fileSystem, repositoryDirectory, ref: MAIN_REF, hostName: "host" });
+/** A recorder of a branch; of main unless told. */
+export function openRecorder(fileSystem: FileSystem, repositoryDirectory: string, ref = MAIN_REF): HistoryRecorder {
+  return new HistoryRecorder({ fileSystem, repositoryDirectory, ref, hostName: "host" });
+}
+
+/** A fork that is being recorded, and what it should hold. */
+export interface RecordedFork {
+  readonly ref: string;
+  readonly recorder: HistoryRecorder;
+  /** The commit that it started from. */
+  readonly base: Seq;
+  /** From that of the base on: `roots[seq - base]`. */
+  readonly roots: Root[];
+}
+
+/** Starts a fork at a commit of main, and records it. */
+export function startFork(
+  fileSystem: FileSystem,
+  repositoryDirectory: string,
+  start: { readonly ref: string; readonly oid: Oid; readonly seq: number; readonly root: Root },
+): RecordedFork {
+  const { ref, oid, seq, root } = start;
+  new RefStore(fileSystem, repositoryDirectory).update(ref, { expected: undefined, to: oid });
+  // A recorder cleans up when it is opened, which must not take away what a compaction is writing.
+  const others: FileSystem = {
+    ...fileSystem,
+    list: (directory) => fileSystem.list(directory).filter((name) => !name.startsWith("incoming-")),
+  };
+  return { ref, recorder: openRecorder(others, repositoryDirectory, ref), base: seq as Seq, roots: [root] };
+}
+
+/** Records commits on a fork, each with a value that no other branch has, and seals them. Returns the new pack. */
+export function recordOnFork({ ref, recorder, base, roots }: RecordedFork, count = 1): string {
+  for (let index = 0; index < count; index++) {
+    const before = roots.at(-1) as Root;
+    const seq = base + roots.length;
+    const after = writeValue(before, ["fork", String(seq % 3)], { value: `${ref} ${String(seq)}`, seq });
+    roots.push(after);
+    recorder.record(commitBetween(before, after, seq));
+  }
+  return recorder.seal() as string;
+}
+
+/** Records the merge of a commit on main as its next commit, and seals it. Returns the new pack. */
+export function recordMerge(recorder: HistoryRecorder, roots: Root[], merged: Oid): string {
+  const before = roots.at(-1) as Root;
+  const seq = roots.length;
+  const after = writeValue(before, ["merged"], { value: hexFromOid(merged), seq });
+  roots.push(after);
+  recorder.record(commitBetween(before, after, seq, { merged: hexFromOid(merged) }));
+  return recorder.seal() as string;
+}
+
+function writeValue(
+  root: Root,
+  names: string[],
+  { value, seq }: { readonly value: string; readonly seq: number },
+): Root {
+  return editRoot(root, { kind: "set", names, value, perms: emptyRoot().node.perms }, seq as Seq);
 }
 
 /** Records and seals; a pack for each `packCommits` commits. Returns their names. */
@@ -85,7 +144,7 @@ export interface Surroundings {
 }
 
 /** Makes the surroundings of a compaction of the branch main. */
-export function surround(fileSystem: FileSystem, repositoryDirectory: string): Surroundings {
+export function surround(fileSystem: FileSystem, repositoryDirectory: string, forks?: OwnForks): Surroundings {
   let now = 0;
   const retired = new RetiredPacks({
     fileSystem,
@@ -97,7 +156,7 @@ export function surround(fileSystem: FileSystem, repositoryDirectory: string): S
   });
   retired.load();
   const reader = new ObjectReader(fileSystem, repositoryDirectory);
-  const repository = { fileSystem, repositoryDirectory, reader, branch: MAIN_REF };
+  const repository = { fileSystem, repositoryDirectory, reader, branch: MAIN_REF, forks };
   const context: CompactionContext = { ...repository, retired, guard: new RemovalGuard(repository) };
   const removeRetired = (): void => {
     now += 1000;
