@@ -181,8 +181,8 @@ export function recoverCompaction(context: Pick<CompactionContext, "fileSystem" 
 /**
  * The first commit of a history, by its seq; undefined when there is none.
  *
- * Of the commits that `shallow` lists, those that are kept for a tag's sake come before it, so it is the one with the
- * highest seq. Costs one read for each.
+ * Of the commits that `shallow` lists, those that are kept for the sake of a tag or of a merge come before it, so it
+ * is the one with the highest seq. Costs one read for each.
  */
 export function readOldestSeq(context: MarkContext, tip: Oid | undefined): Seq | undefined {
   if (tip === undefined) return undefined;

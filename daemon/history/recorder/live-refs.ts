@@ -6,7 +6,8 @@
  * A tag asks for its own commit's tree and for nothing before it. Everything else under `refs/`, and what a work tree has
  * under its own (`worktrees/NAME/refs/bisect`), is somebody's place in the history (a fork, a remote-tracking branch, a
  * bisection, a note), and a detached `HEAD` is one too: what they reach stays reachable, so the boundary does not pass the
- * newest commits of the branch that they are built on.
+ * newest commits of the branch that they are built on. What was merged into the branch holds on to nothing: when its ref is
+ * deleted, it is kept as far as the branch is (mark-needed.ts).
  *
  * A line of a reflog counts as a tag: `git fsck` wants its commits, and `git checkout @{1}` their trees. Git expires them
  * after 90 days, ours has none. What such a line names may be gone. What an index names stays too, as it does in `git gc`.
