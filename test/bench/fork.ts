@@ -89,12 +89,12 @@ async function measureForks({ client, admin, revision, rounds }: Measured): Prom
 
 /** Milliseconds of each READ that main answers until something is done. */
 async function readWhile(client: XenstoreClient, done: Promise<unknown>): Promise<number[]> {
-  let isOver = false;
+  const told = { isOver: false };
   void done.finally(() => {
-    isOver = true;
+    told.isOver = true;
   });
   const times: number[] = [];
-  while (!isOver) {
+  while (!told.isOver) {
     const start = performance.now();
     await client.read(pathOf(times.length % NODES));
     times.push(performance.now() - start);

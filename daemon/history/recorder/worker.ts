@@ -18,7 +18,9 @@ import type {
   RecorderWorkerData,
   ThreadRequest,
 } from "./messages.js";
+import { hexFromOid, oidFromHex } from "../object/oid.js";
 import { openRecorder } from "./open-recorder.js";
+import { OwnForks } from "./own-forks.js";
 import { HistoryRecorder } from "./recorder.js";
 import { RecorderLoop, type LoopMaintenance } from "./recorder-loop.js";
 
@@ -40,6 +42,7 @@ const report = (message: RecorderReport): void => {
   port.postMessage(message);
 };
 const monotonicMilliseconds = (): number => performance.now();
+const forks = new OwnForks();
 const directoryUsers = new DirectoryUsers({ monotonicMilliseconds });
 const { recorder, maintenance } = openRecorder({
   fileSystem,
@@ -50,6 +53,7 @@ const { recorder, maintenance } = openRecorder({
   retirementMillisecondsMin: options.retirementMillisecondsMin,
   retirementMilliseconds: options.retirementMilliseconds,
   isInUse: (directory) => directoryUsers.isInUse(directory),
+  forks,
   onFailure: (reason) => {
     report({ kind: "maintenanceFailure", reason });
   },
@@ -80,12 +84,14 @@ const loop = new RecorderLoop({
 });
 
 /** A fork's packs are merged with the others, and its history is dropped with main's. */
-const maintenanceOfForks: LoopMaintenance = {
+const maintenanceOf = (ref: string, forkRecorder: HistoryRecorder): LoopMaintenance => ({
   isDue: false,
   isPressing: false,
   millisecondsUntilDue: () => undefined,
   progress: () => maintenance.progress(),
   noteSeal: (pack) => {
+    const { tip } = forkRecorder.progress();
+    if (tip !== undefined) forks.moved(ref, oidFromHex(tip));
     maintenance.noteSeal(pack);
     loop.lookAtMaintenance();
   },
@@ -94,19 +100,22 @@ const maintenanceOfForks: LoopMaintenance = {
   },
   step: () => undefined,
   close: () => undefined,
-};
+});
 
 function recordFork(fork: ForkRecorderData, forkPort: MessagePort): void {
   const reportFork = (message: RecorderReport): void => {
     forkPort.postMessage(message);
   };
+  const { ref, journalDirectory: directory, forkedFrom } = fork;
   let forkLoop: RecorderLoop;
   try {
+    const forkRecorder = new HistoryRecorder({ fileSystem, repositoryDirectory, hostName, ref, forkedFrom });
+    forks.open(ref, oidFromHex(forkRecorder.progress().tip ?? hexFromOid(forkedFrom.oid)));
     forkLoop = new RecorderLoop({
       fileSystem,
-      journalDirectory: fork.journalDirectory,
-      recorder: new HistoryRecorder({ fileSystem, repositoryDirectory, hostName, ...fork }),
-      maintenance: maintenanceOfForks,
+      journalDirectory: directory,
+      recorder: forkRecorder,
+      maintenance: maintenanceOf(ref, forkRecorder),
       sealMilliseconds,
       report: reportFork,
       setUrgent: (isUrgent) => {
@@ -118,8 +127,13 @@ function recordFork(fork: ForkRecorderData, forkPort: MessagePort): void {
     forkPort.close();
     return;
   }
+  let isClosed = false;
   const close = (): void => {
+    // Once: by then another fork may have its name.
+    if (isClosed) return;
+    isClosed = true;
     forkLoop.handle({ kind: "close" });
+    forks.closed(ref);
     setUrgent(forkLoop, false);
   };
   forkPort.on("message", (request: RecorderRequest) => {
