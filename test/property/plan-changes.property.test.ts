@@ -1,10 +1,11 @@
 /**
- * What rollback and revert would change is what the states say: a rollback leads to the state that it names, a revert undoes
- * the commit's changes and nothing else, or says that it cannot.
+ * What rollback, revert and merge would change is what the states say: a rollback leads to the state that it names, a revert
+ * undoes the commit's changes and nothing else, or says that it cannot, and a merge of commits is that of their states.
  */
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { openHistory, type FoundCommit, type History, type HistoryView } from "../../daemon/history/query/history.js";
+import { planMerge } from "../../daemon/history/query/plan-merge.js";
 import { planRevert } from "../../daemon/history/query/plan-revert.js";
 import { planRollback } from "../../daemon/history/query/plan-rollback.js";
 import { MAIN_REF } from "../../daemon/history/query/refs.js";
@@ -42,7 +43,12 @@ function commit(view: HistoryView, seq: number): FoundCommit {
   return view.commitWithSeq(MAIN_REF, seq) as FoundCommit;
 }
 
+function text(list: readonly object[]): string[] {
+  return list.map((each) => JSON.stringify(each)).sort();
+}
+
 const commits = fc.array(fc.array(arbitraryEdit, { maxLength: 5 }), { minLength: 2, maxLength: 8 });
+const prefers = fc.constantFrom("ours" as const, "theirs" as const, undefined);
 const names = fc.array(fc.constantFrom("device", "device-model", "a", "0", "__proto__"), { maxLength: 3 });
 
 describe("planRollback", () => {
@@ -82,7 +88,6 @@ describe("planRevert", () => {
         const sides = { base: roots[undone] as Root, ours: now, theirs: roots[undone - 1] as Root };
         const expected = mergeRoots(sides);
         const planned = planRevert(view, commit(view, lists.length), commit(view, undone));
-        const text = (list: readonly object[]): string[] => list.map((each) => JSON.stringify(each)).sort();
         expect(text(planned.conflicts)).toEqual(text(expected.conflicts));
         if (expected.conflicts.length > 0) return;
         const [left, right] = [planned, expected].map(({ changes }) => applyChanges(now, changes, 99 as Seq));
@@ -95,5 +100,27 @@ describe("planRevert", () => {
   it("refuses the commit that the history begins with", () => {
     const { view } = record([[], []]);
     expect(() => planRevert(view, commit(view, 2), commit(view, 1))).toThrow(/the history begins with it/);
+  });
+});
+
+describe("planMerge", () => {
+  it("of any three commits is the merge of their states, whoever is preferred", () => {
+    fc.assert(
+      fc.property(commits, fc.tuple(fc.nat(), fc.nat(), fc.nat()), prefers, (lists, picks, prefer) => {
+        const { view, roots } = record(lists);
+        const [base, ours, theirs] = picks.map((pick) => 1 + (pick % lists.length)) as [number, number, number];
+        const at = (seq: number): Root => roots[seq] as Root;
+        const options = prefer === undefined ? {} : { prefer };
+        const expected = mergeRoots({ base: at(base), ours: at(ours), theirs: at(theirs) }, options);
+        const sides = { base: commit(view, base), ours: commit(view, ours), theirs: commit(view, theirs) };
+        const planned = planMerge(view, sides, prefer);
+        expect(text(planned.conflicts)).toEqual(text(expected.conflicts));
+        expect(text(planned.settled)).toEqual(text(expected.settled));
+        if (expected.conflicts.length > 0) return;
+        const [left, right] = [planned, expected].map(({ changes }) => applyChanges(at(ours), changes, 99 as Seq));
+        expect(sameRoot(left as Root, right as Root)).toBe(true);
+      }),
+      propertyParameters(300),
+    );
   });
 });
