@@ -3,26 +3,28 @@
  *
  * Owns the rounds: what happens in one, what is checked after each, and what is checked in Git now and then. It varies what
  * goes on at the death: a start that is itself killed, `git gc` and `git repack` in the midst of it, a process that was
- * stopped for a while. All randomness comes from the seed, but for what the clock and the scheduler do.
+ * stopped for a while. With a fork, that is written to beside main and promised the same. All randomness comes from the seed, but for what the clock and the scheduler do.
  */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { decodeRoot } from "../../daemon/history/object/root-decoder.js";
 import type { Oid } from "../../daemon/history/object/oid.js";
-import { MAIN_REF } from "../../daemon/history/repository/layout.js";
+import { MAIN_BRANCH, refOfBranch } from "../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../daemon/history/repository/object-reader.js";
 import { RefStore } from "../../daemon/history/repository/ref-store.js";
 import { readCommit } from "../../daemon/history/repository/walk.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
+import { adminClient } from "../../clients/cli/admin-client.js";
+import { FORKS_ROUTE } from "../../protocol/http-api/forks.js";
 import { getNode } from "../../daemon/store/root.js";
 import type { Path } from "../../protocol/identifiers.js";
 import { killDuringStart, startDaemon, type DaemonProcess } from "../support/daemon-process.js";
 import { createRandom, type Random } from "../../simulator/world/random.js";
-import type { WireClient } from "../support/wire-client.js";
+import { connectClient, type WireClient } from "../support/wire-client.js";
 import { countIn, createWriters, pathsOf, seqOf, settle, writeUntilGone, type Writer } from "./load.js";
 
 const run = promisify(execFile);
@@ -30,6 +32,8 @@ const run = promisify(execFile);
 const LOAD_MILLISECONDS_MAX = 350;
 const STOP_MILLISECONDS_MAX = 60;
 const START_MILLISECONDS_MAX = 400;
+const FORK_TRIES_MAX = 400;
+const FORK_TRY_MILLISECONDS = 25;
 /** Of the commits, one in so many has its tree looked at. */
 const TREES_SAMPLED = 101;
 
@@ -44,6 +48,8 @@ export interface KillRounds {
   readonly roundsPerGitCheck: number;
   /** A new store is begun after so many rounds, so that a campaign is bounded in room and in time for each check. */
   readonly roundsPerStore: number;
+  /** Whether there is a fork too. */
+  readonly hasFork?: boolean;
   /** Where the stores are made; the system's directory for temporary files unless told. */
   readonly directory?: string;
   readonly report?: (line: string) => void;
@@ -94,6 +100,9 @@ class Store {
   readonly #random: Random;
   readonly #total: Mutable<KillOutcome>;
   readonly #writers: readonly Writer[] = createWriters();
+  /** Those that write to the fork. */
+  readonly #forkWriters: readonly Writer[] = createWriters();
+  #isForked = false;
 
   constructor(options: KillRounds, directory: string, random: Random, total: Mutable<KillOutcome>) {
     this.#options = options;
@@ -108,7 +117,7 @@ class Store {
     let repack: Promise<void> | undefined;
     try {
       await this.#compare(daemon, checksGit);
-      const load = writeUntilGone(daemon.socket, this.#writers);
+      const load = this.#write(daemon);
       await delay(10 + this.#random.below(LOAD_MILLISECONDS_MAX));
       if (this.#random.fraction() < 0.25) {
         repack = this.#repack(daemon.repository);
@@ -140,12 +149,28 @@ class Store {
       this.#total.startsKilled++;
       await killDuringStart(start, this.#random.below(START_MILLISECONDS_MAX));
     }
-    return startDaemon(start);
+    if (this.#options.hasFork !== true || this.#isForked) return startDaemon(start);
+    const daemon = await startDaemon({ ...start, hasConsole: true });
+    const admin = adminClient(join(daemon.runDirectory, "admin.sock"));
+    // Behind the first commit, so that its seq is counted as main's.
+    await admin.send("POST", FORKS_ROUTE, { name: FORK, revision: "@{1}" });
+    this.#isForked = true;
+    return daemon;
+  }
+
+  async #write(daemon: DaemonProcess): Promise<number> {
+    const main = writeUntilGone(daemon.socket, this.#writers);
+    const fork = this.#isForked ? writeUntilGone(forkSocket(daemon), this.#forkWriters) : 0;
+    return (await main) + (await fork);
   }
 
   async #compare(daemon: DaemonProcess, checksGit: boolean): Promise<number> {
     if (checksGit) this.#total.gitChecks++;
-    return compareStore(daemon, this.#writers, { checksGit });
+    const seq = await compareStore(daemon, this.#writers, { checksGit });
+    if (!this.#isForked) return seq;
+    const connect = (): Promise<WireClient> => connectWhenServed(forkSocket(daemon));
+    const fork = { connect, repository: daemon.repository, branch: FORK };
+    return seq + (await compareStore(fork, this.#forkWriters, { checksGit }));
   }
 
   /** What a person may do at any time. It may fail: the daemon dies, and with it packs that it was about to name. */
@@ -167,6 +192,24 @@ class Store {
   }
 }
 
+const FORK = "fork";
+
+function forkSocket({ runDirectory }: DaemonProcess): string {
+  return join(runDirectory, "branches", FORK);
+}
+
+/** A fork is served some moments after main. */
+async function connectWhenServed(socket: string): Promise<WireClient> {
+  for (let tries = 0; tries < FORK_TRIES_MAX && !existsSync(socket); tries++) await delay(FORK_TRY_MILLISECONDS);
+  return connectClient(socket);
+}
+
+/** A branch that is served. */
+export interface ServedBranch extends Pick<DaemonProcess, "connect" | "repository"> {
+  /** Main unless given. */
+  readonly branch?: string;
+}
+
 /**
  * Compares a daemon that was started again with what the writers were promised, over the wire, and where asked for in Git;
  * returns the seq that was found.
@@ -174,11 +217,11 @@ class Store {
  * @throws when a promise is broken
  */
 export async function compareStore(
-  daemon: DaemonProcess,
+  { connect, repository, branch = MAIN_BRANCH }: ServedBranch,
   writers: readonly Writer[],
   { checksGit }: { readonly checksGit: boolean },
 ): Promise<number> {
-  const client = await daemon.connect();
+  const client = await connect();
   const nodes = await readAll(client, pathsOf(writers));
   const seq = settle(writers, (path) => nodes.get(path));
   const found = /^seq: ([0-9]+)$/m.exec(await client.must("CONTROL", ["history"]))?.[1];
@@ -187,18 +230,23 @@ export async function compareStore(
   if (check !== "OK") throw new Error(`CONTROL check: ${check}`);
   if (checksGit) {
     await client.must("CONTROL", ["flush"]);
-    await checkGit(daemon.repository, writers, seq);
+    await checkGit({ repository, branch }, writers, seq);
   }
   client.destroy();
   return seq;
 }
 
-async function checkGit(repository: string, writers: readonly Writer[], seq: number): Promise<void> {
+interface CheckedBranch {
+  readonly repository: string;
+  readonly branch: string;
+}
+
+async function checkGit({ repository, branch }: CheckedBranch, writers: readonly Writer[], seq: number): Promise<void> {
   await run("git", ["-C", repository, "fsck", "--full", "--strict", "--no-dangling"]);
-  const { stdout } = await run("git", ["-C", repository, "rev-list", "--count", "main"]);
+  const { stdout } = await run("git", ["-C", repository, "rev-list", "--count", branch]);
   const count = stdout.trim();
   if (count !== String(seq)) throw new Error(`Git counts ${count} commits, and the seq is ${String(seq)}`);
-  checkTrees(repository, writers, seq);
+  checkTrees({ repository, branch }, writers, seq);
 }
 
 async function readAll(client: WireClient, paths: readonly string[]): Promise<Map<string, string>> {
@@ -212,10 +260,10 @@ async function readAll(client: WireClient, paths: readonly string[]): Promise<Ma
 }
 
 /** Walks the whole branch: every seq is there, and the sampled trees are states that the writers can have made. */
-function checkTrees(repository: string, writers: readonly Writer[], seq: number): void {
+function checkTrees({ repository, branch }: CheckedBranch, writers: readonly Writer[], seq: number): void {
   const reader = new ObjectReader(nodeFileSystem, repository, { verifyOids: true });
   try {
-    let oid: Oid | undefined = new RefStore(nodeFileSystem, repository).read(MAIN_REF);
+    let oid: Oid | undefined = new RefStore(nodeFileSystem, repository).read(refOfBranch(branch));
     let expected = seq;
     for (; oid !== undefined; expected--) {
       const { tree, parents, trailers } = readCommit(reader, oid);

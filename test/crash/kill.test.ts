@@ -9,6 +9,7 @@ import { runKillRounds } from "./kill-rounds.js";
 import { createWriters, settle, type Writer } from "./load.js";
 
 const ROUNDS = 40;
+const FORK_ROUNDS = 8;
 
 describe("settle", () => {
   /** A writer and a transaction's, each with 20 writes sent and 18 acknowledged, and the state after the 19th. */
@@ -63,6 +64,23 @@ describe("a daemon", () => {
     console.log(JSON.stringify(outcome));
     expect(outcome.rounds).toBe(ROUNDS);
     expect(outcome.acknowledged).toBeGreaterThan(ROUNDS);
+    expect(outcome.commits).toBeGreaterThan(outcome.acknowledged);
+  }, 600_000);
+
+  it("keeps the same promise to a fork that is written to beside main", async () => {
+    const outcome = await runKillRounds({
+      rounds: FORK_ROUNDS,
+      seed: seed(),
+      durability: "process",
+      command: buildDaemon(temporaryDirectory()),
+      directory: temporaryDirectory(),
+      roundsPerGitCheck: 4,
+      roundsPerStore: FORK_ROUNDS,
+      hasFork: true,
+    });
+    console.log(JSON.stringify(outcome));
+    expect(outcome.rounds).toBe(FORK_ROUNDS);
+    expect(outcome.acknowledged).toBeGreaterThan(FORK_ROUNDS);
     expect(outcome.commits).toBeGreaterThan(outcome.acknowledged);
   }, 600_000);
 });

@@ -1,5 +1,5 @@
 /**
- * A campaign of kills: `npm run crash:kill -- --rounds 10000 [--seed N] [--durability power] [--directory /dev/shm]`.
+ * A campaign of kills: `npm run crash:kill -- --rounds 10000 [--seed N] [--durability power] [--fork] [--directory /dev/shm]`.
  *
  * Owns the command line. A line of progress for every ten rounds; ends with code 1, the seed and the kept state when a
  * promise was broken.
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Math.floor(Math.random() * 0x7fffffff)) },
     durability: { type: "string", default: "process" },
     directory: { type: "string", default: tmpdir() },
+    fork: { type: "boolean", default: false },
   },
 });
 if (values.durability !== "process" && values.durability !== "power") {
@@ -34,6 +35,7 @@ const outcome = await runKillRounds({
   durability: values.durability,
   command: buildDaemon(build),
   directory: values.directory,
+  hasFork: values.fork,
   roundsPerGitCheck: 10,
   roundsPerStore: 50,
   report: (line) => {
