@@ -54,7 +54,9 @@ export function readForkNote(fileSystem: FileSystem, stateDirectory: string, nam
   if (content === undefined) return undefined;
   const note = parseNote(name, Buffer.from(content).toString("latin1"));
   if (note !== undefined) return note;
-  throw new Error(`${path} is not the note of a fork that this version reads: delete the fork, or mend the file`);
+  throw new Error(
+    `${path} is not the note of a fork that this version reads: mend it, or remove it; the branch is an ordinary one then`,
+  );
 }
 
 /** Writes a note, durably. */
@@ -89,13 +91,14 @@ function fileOf(stateDirectory: string, name: string): string {
 }
 
 function parseNote(name: string, text: string): ForkNote | undefined {
-  let fields: Readonly<Record<string, unknown>>;
+  let fields: unknown;
   try {
-    fields = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    fields = JSON.parse(text);
   } catch {
     return undefined;
   }
-  const { format, version, base, baseSeq, merge, pending, isDeleted } = fields;
+  if (typeof fields !== "object" || fields === null) return undefined;
+  const { format, version, base, baseSeq, merge, pending, isDeleted } = fields as Readonly<Record<string, unknown>>;
   if (format !== FORMAT || version !== VERSION || !isOid(base) || !isSeq(baseSeq)) return undefined;
   const [made, begun] = [parseMerge(merge, "seq"), parseMerge(pending, "after")];
   if (made === null || begun === null) return undefined;

@@ -86,7 +86,8 @@ export class Forks {
   /** Serves the forks that an earlier life of the daemon left; resolves when each is served or has been told of in the log. */
   async start(): Promise<void> {
     const { fileSystem, config } = this.#options;
-    for (const name of listForkNotes(fileSystem, config.stateDirectory)) {
+    const names = listForkNotes(fileSystem, config.stateDirectory);
+    for (const name of names.filter((each) => forkNameProblem(each) === undefined)) {
       try {
         await this.#inTurn(() => this.#resume(name));
       } catch (error) {

@@ -3,7 +3,6 @@ import { execFileSync } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../../../../protocol/identifiers.js";
 import {
@@ -197,7 +196,7 @@ describe("WorkerRecorder", () => {
     "takes a report of kind %s that tells of a seal as the seal, once",
     (kind) => {
       const thread = Object.assign(new EventEmitter(), { postMessage: () => undefined });
-      const recorder = new WorkerRecorder(thread as unknown as Worker);
+      const recorder = new WorkerRecorder(thread);
       const sealed: number[] = [];
       recorder.onSealed((status) => sealed.push(status.sealedSeq));
       const progress = { ...recorder.status(), sealedSeq: 5 as Seq, recordedSeq: 6 as Seq };

@@ -2,7 +2,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Seq } from "../../../../../protocol/identifiers.js";
 import type { CompactionAnswer } from "../../../../../daemon/history/recorder/retention.js";
-import type { Maintenance } from "../../../../../daemon/history/recorder/maintenance.js";
 import type { RecorderReport } from "../../../../../daemon/history/recorder/messages.js";
 import { RecorderLoop } from "../../../../../daemon/history/recorder/recorder-loop.js";
 import { HistoryRecorder } from "../../../../../daemon/history/recorder/recorder.js";
@@ -74,7 +73,7 @@ function startLoop({ sealMilliseconds }: { readonly sealMilliseconds: number }):
       ref: MAIN_REF,
       hostName: "host",
     }),
-    maintenance: maintenance as unknown as Maintenance,
+    maintenance: maintenance,
     sealMilliseconds,
     report: (report) => {
       reports.push(report);

@@ -1,0 +1,245 @@
+/** The routes of forks, on a recorded history with a fork; who serves the branches is played by the test. */
+import type { FastifyInstance } from "fastify";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createConsole } from "../../../../daemon/http/console.js";
+import type { ChangeAnswer, ChangeRequest, CoreLink, ForkOutcome } from "../../../../daemon/http/messages.js";
+import { openHistory, type History } from "../../../../daemon/history/query/history.js";
+import { hexFromOid } from "../../../../daemon/history/object/oid.js";
+import type { ForkJson } from "../../../../protocol/http-api/forks.js";
+import type { Seq } from "../../../../protocol/identifiers.js";
+import {
+  diskWithRepository,
+  openFork,
+  openRecorder,
+  recordAndSeal,
+  REPOSITORY,
+  walkedOids,
+} from "../../../support/recorded-history.js";
+
+const MAIN = 12;
+const BASE = 8;
+const FORK = 10;
+const FORK_REF = "refs/heads/try";
+
+let history: History;
+let app: FastifyInstance;
+/** What was asked of whom, in order. */
+let asked: string[];
+let orders: ChangeRequest[];
+/** What main answers to changes, one after the other; committed when none is left. */
+let answers: ChangeAnswer[];
+/** What is answered to who makes or deletes a fork. */
+let outcome: ForkOutcome;
+let notes: unknown[];
+let fork: ForkJson;
+/** Object ids, by seq; the first is nobody's. */
+let main: readonly string[];
+let theirs: readonly string[];
+
+function linkTo(branch: string): CoreLink {
+  return {
+    ask: (name, what) => {
+      asked.push(`${branch} ${name}`);
+      const answer = (): unknown => {
+        switch (name) {
+          case "flush":
+            return { behind: undefined };
+          case "pin":
+            return { id: 1, seq: (branch === "main" ? MAIN : FORK) as Seq };
+          case "change":
+            orders.push(what as ChangeRequest);
+            return answers.shift() ?? { outcome: "committed", seq: MAIN as Seq, changes: 3 };
+          case "failures":
+            return [];
+          default:
+            return undefined;
+        }
+      };
+      return Promise.resolve(answer() as never);
+    },
+  };
+}
+
+beforeEach(() => {
+  [asked, orders, answers, notes] = [[], [], [], []];
+  const memory = diskWithRepository();
+  const recorder = openRecorder(memory);
+  recordAndSeal(recorder, BASE);
+  const base = walkedOids(memory)[BASE - 1];
+  recordAndSeal(recorder, MAIN - BASE);
+  recorder.close();
+  if (base === undefined) throw new Error("there is no base");
+  const forkRecorder = openFork(memory, FORK_REF, { oid: base, seq: BASE as Seq });
+  recordAndSeal(forkRecorder, FORK - BASE);
+  forkRecorder.close();
+  main = ["", ...walkedOids(memory).map(hexFromOid)];
+  theirs = ["", ...walkedOids(memory, FORK_REF).map(hexFromOid)];
+  fork = { name: "try", socket: "/run/branches/try", base: hexFromOid(base), baseSeq: BASE, state: "served" };
+  outcome = { fork };
+  history = openHistory(memory, REPOSITORY);
+  app = createConsole({
+    fileSystem: memory,
+    repositoryDirectory: REPOSITORY,
+    history,
+    daemon: {
+      core: linkTo("main"),
+      forks: {
+        ask: (name, what) => {
+          asked.push(`forks ${name} ${what === undefined ? "" : JSON.stringify(what)}`.trim());
+          if (name === "noteMerge") notes.push(what);
+          return Promise.resolve((name === "forks" ? [fork] : name === "noteMerge" ? undefined : outcome) as never);
+        },
+      },
+      branch: (name) =>
+        name === "try" ? linkTo("try") : { ask: () => Promise.reject(new Error(`there is no fork ${name}`)) },
+    },
+    clock: { nowMicroseconds: () => Date.UTC(2030, 0, 1) * 1000, monotonicMilliseconds: () => 0 },
+    failed: (text) => {
+      throw new Error(text);
+    },
+  });
+});
+
+afterEach(async () => {
+  await app.close();
+  history.close();
+});
+
+async function request(method: "GET" | "POST" | "DELETE", url: string, body?: object): Promise<[number, unknown]> {
+  const response = await app.inject({ method, url, ...(body === undefined ? {} : { payload: body }) });
+  return [response.statusCode, response.json()];
+}
+
+function detail(text: string): unknown {
+  return expect.objectContaining({ detail: expect.stringContaining(text) as string });
+}
+
+describe("POST /v1/forks", () => {
+  test("has the fork made at the commit that is named, what was acknowledged before being sealed", async () => {
+    expect(await request("POST", "/v1/forks", { name: "try", revision: "@{3}" })).toEqual([200, fork]);
+    const base = main[3] as string;
+    expect(asked).toEqual(["main flush", `forks createFork ${JSON.stringify({ name: "try", base, baseSeq: 3 })}`]);
+  });
+
+  test("begins with the newest commit of main, or with one of a fork", async () => {
+    await request("POST", "/v1/forks", { name: "a" });
+    await request("POST", "/v1/forks", { name: "b", revision: "try" });
+    expect(asked.filter((line) => line.startsWith("forks")).map((line) => /"baseSeq":(\d+)/.exec(line)?.[1])).toEqual([
+      String(MAIN),
+      String(FORK),
+    ]);
+  });
+
+  test("tells mistakes of who asks from what cannot be done now", async () => {
+    outcome = { mistake: "there is a fork try already" };
+    expect(await request("POST", "/v1/forks", { name: "try" })).toEqual([400, detail("there is a fork try already")]);
+    outcome = { refusal: "the disk is full" };
+    expect(await request("POST", "/v1/forks", { name: "try" })).toEqual([409, detail("the disk is full")]);
+    expect((await request("DELETE", "/v1/forks/try"))[0]).toBe(409);
+    expect(await request("POST", "/v1/forks", { name: "a", revision: "@{99}" })).toEqual([
+      400,
+      detail("there is no commit @{99}"),
+    ]);
+  });
+
+  test.each([
+    {},
+    { name: "" },
+    { name: "x".repeat(201) },
+    { name: "a", revision: 7, colour: "red" },
+    { name: ["a", "b"] },
+  ])("refuses the body %j", async (body) => {
+    expect((await request("POST", "/v1/forks", body))[0]).toBe(400);
+    expect(asked).toEqual([]);
+  });
+});
+
+describe("GET and DELETE /v1/forks", () => {
+  test("list the forks, and have one deleted", async () => {
+    expect(await request("GET", "/v1/forks")).toEqual([200, { forks: [fork] }]);
+    outcome = { fork: { ...fork, tip: "0".repeat(40) } };
+    expect(await request("DELETE", "/v1/forks/try")).toEqual([200, { ...fork, tip: "0".repeat(40) }]);
+    expect(asked).toEqual(["forks forks", 'forks deleteFork "try"']);
+  });
+});
+
+describe("POST /v1/forks/NAME/merge", () => {
+  /** Main and the fork were made from one stream, and main is further on. */
+  const CONFLICT = "/local/domain/0/device/vbd/51712/state: both changed its value";
+  const THEIRS = { prefer: "theirs" };
+
+  test("lists the conflicts, and asks for nothing", async () => {
+    const [status, body] = await request("POST", "/v1/forks/try/merge", {});
+    expect([status, body]).toEqual([409, expect.objectContaining({ conflicts: [CONFLICT] })]);
+    expect([orders, notes]).toEqual([[], []]);
+  });
+
+  test("seals the fork, takes down what is about to be done, has it done, and takes down that it was", async () => {
+    const [status, body] = await request("POST", "/v1/forks/try/merge", THEIRS);
+    expect([status, body]).toEqual([200, expect.objectContaining({ outcome: "committed", settled: [CONFLICT] })]);
+    const tip = theirs[FORK] as string;
+    expect(body).toMatchObject({ target: { oid: tip, seq: FORK } });
+    expect(notes).toEqual([
+      { name: "try", pending: { tip, after: MAIN } },
+      { name: "try", merge: { tip, seq: MAIN } },
+    ]);
+    expect(asked.map((line) => line.split(" ").slice(0, 2).join(" "))).toEqual([
+      "forks forks",
+      "try pin",
+      "try release",
+      "main pin",
+      "forks noteMerge",
+      "main change",
+      "main flush",
+      "main release",
+      "forks noteMerge",
+    ]);
+    expect(orders).toMatchObject([{ way: "merge", merged: tip, act: { operation: "MERGE", subject: "try" } }]);
+  });
+
+  test("with dryRun asks for nothing, and takes nothing down", async () => {
+    expect((await request("POST", "/v1/forks/try/merge", { dryRun: true, ...THEIRS }))[1]).toMatchObject({
+      outcome: "planned",
+    });
+    expect([orders, notes]).toEqual([[], []]);
+  });
+
+  test("does nothing where the fork has nothing that is not merged", async () => {
+    fork = { ...fork, merge: { tip: theirs[FORK] as string, seq: MAIN } };
+    expect((await request("POST", "/v1/forks/try/merge", {}))[1]).toMatchObject({ outcome: "unchanged" });
+    expect([orders, notes]).toEqual([[], []]);
+  });
+
+  test("works it out anew where main has moved, and tells of a daemon that accepts no changes", async () => {
+    answers = [
+      { outcome: "conflict", conflicts: ["/a: both changed its value"] },
+      { outcome: "refused", error: "ENOSPC" },
+    ];
+    expect(await request("POST", "/v1/forks/try/merge", THEIRS)).toEqual([
+      409,
+      detail("accepts no changes now (ENOSPC)"),
+    ]);
+    expect(orders.length).toBe(2);
+    expect(asked.filter((line) => line === "main release").length).toBe(2);
+  });
+
+  test("a merge that was begun and not made is no merge", async () => {
+    fork = { ...fork, pending: { tip: theirs[FORK] as string, after: BASE } };
+    expect((await request("POST", "/v1/forks/try/merge", THEIRS))[1]).toMatchObject({ outcome: "committed" });
+  });
+
+  test("refuses a fork that there is not, and a body that makes no sense", async () => {
+    expect(await request("POST", "/v1/forks/nobody/merge", {})).toEqual([400, detail("there is no fork nobody")]);
+    expect((await request("POST", "/v1/forks/try/merge", { prefer: "mine" }))[0]).toBe(400);
+  });
+});
+
+describe("other routes", () => {
+  test("are about the fork that they name", async () => {
+    const [status, body] = await request("POST", "/v1/rollback", { revision: "try~1", branch: "try" });
+    expect([status, body]).toEqual([200, expect.objectContaining({ outcome: "committed" })]);
+    expect((await request("GET", "/v1/failures?branch=try"))[0]).toBe(200);
+    expect(asked).toEqual(["try pin", "try change", "try flush", "try release", "try failures"]);
+    expect(await request("GET", "/v1/failures?branch=nobody")).toEqual([409, detail("there is no fork nobody")]);
+  });
+});
