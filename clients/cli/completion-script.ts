@@ -2,7 +2,8 @@
  * Scripts with which shells complete command lines of `xs`.
  *
  * Owns both of them, made from the commands and options that the program has, and what is completed where: commands, options,
- * files, and nodes, which are asked of the daemon that the line names. What takes a number or a pattern is left alone.
+ * files, and nodes, branches and tags, which are asked of the daemon that the line names. What takes a number or a pattern is
+ * left alone.
  */
 import type { Argument, Command, Option } from "commander";
 
@@ -19,7 +20,7 @@ export function completionScript(program: Command, shell: CompletedShell): strin
 }
 
 /** What a word may be. */
-type Kind = "node" | "revision" | "file" | "directory" | "nothing" | `choice ${string}`;
+type Kind = "node" | "revision" | "branch" | "file" | "directory" | "nothing" | `choice ${string}`;
 
 const ARGUMENT_KINDS: ReadonlyMap<string, Kind> = new Map([
   ["path", "node"],
@@ -27,12 +28,14 @@ const ARGUMENT_KINDS: ReadonlyMap<string, Kind> = new Map([
   ["from", "revision"],
   ["to", "revision"],
   ["revision", "revision"],
+  ["fork", "branch"],
 ]);
 const VALUE_KINDS: ReadonlyMap<string, Kind> = new Map([
   ["path", "file"],
   ["script", "file"],
   ["dir", "directory"],
   ["revision", "revision"],
+  ["fork", "branch"],
 ]);
 
 function kindOfArgument(argument: Argument): Kind {
@@ -64,7 +67,7 @@ function optionsOf(command: Command): readonly Option[] {
   return command.createHelp().visibleOptions(command);
 }
 
-/** For each option with a value, `--socket` first: `COMMAND:FLAG` as patterns, and what its value may be. */
+/** For each option with a value, `--socket` and `--fork` first: `COMMAND:FLAG` as patterns, and what its value may be. */
 function* valuePatterns(program: Command): Generator<readonly [patterns: string, kind: Kind]> {
   const withValue = (command: Command): Option[] =>
     optionsOf(command).filter((option) => option.required || option.optional);
@@ -100,7 +103,7 @@ function* argumentPatterns(program: Command): Generator<readonly [pattern: strin
 
 /**
  * What both shells share: `words` from `first` up to `last`, which is being typed, become `kind` (and `choices`, `options`
- * and `daemon`, the option that names its socket).
+ * and `daemon`, the options that name its socket and the fork).
  */
 function scanLines(program: Command, { first, last }: { readonly first: string; readonly last: string }): string[] {
   const commands = commandsOf(program);
@@ -109,8 +112,8 @@ function scanLines(program: Command, { first, last }: { readonly first: string; 
     `  for ((i = ${first}; i < ${last}; i++)); do`,
     "    word=${words[i]}",
     "    case $command:$word in",
-    '      *:--socket) daemon=(--socket "${words[i+1]}"); ((i++)) ;;',
-    ...values.slice(1).map(([patterns]) => `      ${patterns}) ((i++)) ;;`),
+    '      *:--socket | *:--fork) daemon+=("$word" "${words[i+1]}"); ((i++)) ;;',
+    ...values.slice(2).map(([patterns]) => `      ${patterns}) ((i++)) ;;`),
     "      *:-*) ;;",
     "      :*) command=$word ;;",
     "      *) ((position++)) ;;",
@@ -145,6 +148,12 @@ function kindText(kind: Kind): string {
 /** The node above the one that is being typed, in `parent`; the root where that has no slash. */
 const PARENT_LINES = ["      parent=${current%/*}", "      case $current in */*) ;; *) parent= ;; esac"] as const;
 
+/** What prints the names that commits have, a name on each line; the lines about forks are indented. */
+function namesLine(program: string, commands: readonly string[]): string {
+  const asks = commands.map((command) => `"\${words[${program}]}" "\${daemon[@]}" ${command};`);
+  return `{ ${asks.join(" ")} } 2>/dev/null | sed -n 's/^\\([^ ][^ ]*\\)  .*/\\1/p'`;
+}
+
 function bashLines(program: Command): string[] {
   return [
     "# Completion of xs for bash: put this into ~/.bashrc:",
@@ -168,7 +177,14 @@ function bashLines(program: Command): string[] {
     "  case $kind in",
     '    choice) COMPREPLY=($(compgen -W "$choices" -- "$current")) ;;',
     '    option) COMPREPLY=($(compgen -W "$options" -- "$current")) ;;',
-    '    revision) COMPREPLY=($(compgen -W HEAD -- "$current")) ;;',
+    "    revision | branch)",
+    "      while IFS= read -r word; do",
+    '        [[ $word != "$current"* ]] || COMPREPLY+=("$word")',
+    "      done < <(",
+    '        [[ $kind == branch ]] || echo "HEAD"',
+    `        if [[ $kind == branch ]]; then ${namesLine("0", ["branches"])}`,
+    `        else ${namesLine("0", ["branches", "tags"])}; fi`,
+    "      ) ;;",
     '    file) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")) ;;',
     '    directory) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$current")) ;;',
     "    node)",
@@ -200,7 +216,8 @@ function zshLines(program: Command): string[] {
     "  case $kind in",
     "    choice) compadd -- ${=choices} ;;",
     "    option) compadd -- ${=options} ;;",
-    "    revision) compadd -- HEAD ;;",
+    `    revision) compadd -- HEAD \${(f)"$(${namesLine("1", ["branches", "tags"])})"} ;;`,
+    `    branch) compadd -- \${(f)"$(${namesLine("1", ["branches"])})"} ;;`,
     "    file) _files ;;",
     "    directory) _files -/ ;;",
     "    node)",

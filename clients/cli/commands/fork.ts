@@ -39,7 +39,7 @@ export function addFork(program: Command, context: CliContext): void {
         "empty there. --delete ends it, with its commits but for those that were merged (xs merge); the object id that is told " +
         "makes it again with --from, as long as no git gc came between.",
     )
-    .argument("<name>", "the fork: letters, digits, - _ and .")
+    .argument("<fork>", "its name: letters, digits, - _ and .")
     .addOption(new Option("--from <revision>", "the commit to begin with (default: the newest)"))
     .addOption(new Option("--delete", "delete the fork").conflicts("from"))
     .addHelpText(

@@ -1,5 +1,5 @@
 /**
- * The scripts for shells, in the shells: bash does what it would do for a person, zsh only reads its script.
+ * The scripts for shells, in the shells: each does what it would do for a person.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -12,7 +12,14 @@ beforeAll(async () => {
 });
 
 /** A stand-in for the program: it prints how it was called to standard error, and some nodes. */
-const PROGRAM = `exec 3>&2; xs() { echo "xs $*" >&3; printf '%s\\n' /local/domain /local/domain-x /local/@x /vm '/$(echo x)*'; }`;
+const PROGRAM = `exec 3>&2; xs() {
+  echo "xs $*" >&3
+  case "$*" in
+    *branches) printf '%s\\n' 'main  @{4}  dom0' 'mine  @{3}  dom0' '    fork of @{2}, served' ;;
+    *tags) printf '%s\\n' 'v1  @{1}  dom0' ;;
+    *) printf '%s\\n' /local/domain /local/domain-x /local/@x /vm '/$(echo x)*' ;;
+  esac
+}`;
 
 interface Completion {
   readonly words: readonly string[];
@@ -69,7 +76,7 @@ describe("xs completion bash", () => {
   });
 
   test("tells nodes from what is no node", () => {
-    const isNode = (line: string): boolean => complete(line).asked !== "";
+    const isNode = (line: string): boolean => complete(line).asked.includes(" list -p");
     expect(isNode("xs chmod /")).toBe(true);
     expect(isNode("xs chmod /a /")).toBe(false);
     expect(isNode("xs diff main /")).toBe(false);
@@ -83,6 +90,13 @@ describe("xs completion bash", () => {
   test("completes revisions, files and directories", () => {
     expect(complete("xs ls --at H").words).toEqual(["HEAD"]);
     expect(complete("xs show H").words).toEqual(["HEAD"]);
+    expect(complete("xs show ").words).toEqual(["HEAD", "main", "mine", "v1"]);
+    expect(complete("xs --fork mine read /v").asked).toBe("xs --fork mine list -p /");
+    expect(complete("xs --socket /x/socket merge mi")).toEqual({
+      words: ["mine"],
+      asked: "xs --socket /x/socket branches",
+    });
+    expect(complete("xs --fork ma").words).toEqual(["main"]);
     expect(complete("xs txn -f package.js").words).toEqual(["package.json"]);
     expect(complete("xs log --repo packag").words).toEqual([]);
     expect(complete("xs log --repo clien").words).toEqual(["clients"]);
@@ -97,7 +111,25 @@ describe("xs completion bash", () => {
 
 const hasZsh = spawnSync("zsh", ["-c", "true"]).error === undefined;
 
-describe(`xs completion zsh${hasZsh ? "" : " (not read by zsh: it is not installed)"}`, () => {
+/** What zsh is told to offer for the last word of a line: the words of `compadd`, or the function that finds files. */
+function offer(line: string): Completion {
+  const script = [
+    "compdef() { :; }",
+    'compadd() { print -rl -- "$@"; }',
+    '_files() { print -rl -- files "$@"; }',
+    scripts.get("zsh"),
+    PROGRAM,
+    'words=("$@"); CURRENT=$#words',
+    "_xs",
+  ].join("\n");
+  const { status, stdout, stderr } = spawnSync("zsh", ["-f", "-c", script, "zsh", ...line.split(" ")], {
+    encoding: "utf8",
+  });
+  expect([status, stdout]).toEqual([0, stdout]);
+  return { words: stdout.split("\n").slice(0, -1), asked: stderr.trimEnd() };
+}
+
+describe(`xs completion zsh${hasZsh ? "" : " (not tried in zsh: it is not installed)"}`, () => {
   test("begins with what zsh's completion system looks for", () => {
     expect(scripts.get("zsh")).toMatch(/^#compdef xs\n/);
     expect(scripts.get("zsh")).toContain("ls:--at) kind=revision ;;");
@@ -105,5 +137,31 @@ describe(`xs completion zsh${hasZsh ? "" : " (not read by zsh: it is not install
 
   test.skipIf(!hasZsh)("is a script", () => {
     expect(execFileSync("zsh", ["-n"], { input: scripts.get("zsh"), encoding: "utf8" })).toBe("");
+  });
+
+  test.skipIf(!hasZsh)("offers commands, options, files and choices; zsh takes those that fit", () => {
+    expect(offer("xs rea").words).toEqual(expect.arrayContaining(["--", "read", "write", "fork"]));
+    expect(offer("xs --json --socket /x/socket ").words).toContain("read");
+    expect(offer("xs ls --p").words).toEqual(expect.arrayContaining(["--perms", "--at", "--fork"]));
+    expect(offer("xs completion ").words).toEqual(["--", "bash", "zsh"]);
+    expect(offer("xs txn -f x").words).toEqual(["files"]);
+    expect(offer("xs log --repo x").words).toEqual(["files", "-/"]);
+    expect(offer("xs log --grep x").words).toEqual([]);
+  });
+
+  test.skipIf(!hasZsh)("asks the daemon for nodes, branches and tags", () => {
+    expect(offer("xs read /local/d")).toEqual({
+      words: ["-S", "", "--", "/local/domain", "/local/domain-x", "/local/@x", "/vm", "/$(echo x)*"],
+      asked: "xs list -p /local",
+    });
+    expect(offer("xs --socket /x/socket --fork mine ls -f /vm /v").asked).toBe(
+      "xs --socket /x/socket --fork mine list -p /",
+    );
+    expect(offer("xs diff v1 ")).toEqual({
+      words: ["--", "HEAD", "main", "mine", "v1"],
+      asked: "xs branches\nxs tags",
+    });
+    expect(offer("xs merge m").words).toEqual(["--", "main", "mine"]);
+    expect(offer("xs chmod /a /").asked).toBe("");
   });
 });
