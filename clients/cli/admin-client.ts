@@ -20,7 +20,12 @@ export interface AdminClient {
 
 /** The daemon could not be reached, or failed. */
 export class AdminError extends Error {
-  override readonly name = "AdminError";
+  override readonly name: string = "AdminError";
+}
+
+/** Nobody answers, perhaps because the daemon is being started again. */
+export class NoAnswerError extends AdminError {
+  override readonly name = "NoAnswerError";
 }
 
 /** A client of the admin socket at this path. It keeps no connection. */
@@ -55,7 +60,7 @@ async function exchange<Answer>(socketPath: string, { method, path, body }: Exch
       });
     });
     sent.on("error", (error) => {
-      reject(new AdminError(`the daemon at ${socketPath} does not answer: ${error.message}`, { cause: error }));
+      reject(new NoAnswerError(`the daemon at ${socketPath} does not answer: ${error.message}`, { cause: error }));
     });
     sent.end(body === undefined ? undefined : JSON.stringify(body));
   });

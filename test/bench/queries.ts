@@ -27,6 +27,7 @@ const QUESTIONS: Readonly<Record<string, string>> = {
   diff: "/v1/diff?from=HEAD~100&to=HEAD",
   blame: "/v1/blame?path=/local/domain/7",
   tree: "/v1/tree?path=/local/domain/7",
+  "page of a dump": "/v1/tree?limit=1000",
   bisect: `/v1/bisect?predicate=${encodeURIComponent('value /local/domain/7/bench/count ~ "..."')}&good=@{2}`,
   refs: "/v1/refs",
 };

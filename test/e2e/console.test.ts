@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import { buildDaemon } from "../support/built-daemon.js";
@@ -292,7 +293,7 @@ describe("what no commit tells", () => {
     expect(out).toMatch(/@\{3\} .* dom0: WRITE \/tool\/x\n$/);
   });
 
-  it("xs log --follow shows each commit when it comes", async () => {
+  it("xs log --follow shows each commit when it comes, and goes on when the daemon is started again", async () => {
     const harness = await programHarness();
     let seen: (out: string) => void = () => undefined;
     const shows = (text: string): Promise<void> =>
@@ -316,9 +317,16 @@ describe("what no commit tells", () => {
       await write(path, "1");
       await next;
     }
+    await daemon.kill("SIGKILL");
+    await delay(300);
+    await start();
+    const next = shows("WRITE /third\n");
+    await write("/third", "1");
+    await next;
     running.interrupt();
-    const { code, out } = await running.result;
+    const { code, out, err } = await running.result;
     expect(code).toBe(130);
-    expect([...out.matchAll(/^@\{([0-9]+)\}/gm)].map(([, seq]) => seq)).toEqual(["1", "2", "3"]);
+    expect(err).toMatch(/^xs: the daemon at \S+ does not answer: .*: waiting for it\n$/);
+    expect([...out.matchAll(/^@\{([0-9]+)\}/gm)].map(([, seq]) => seq)).toEqual(["1", "2", "3", "4"]);
   });
 });

@@ -13,6 +13,7 @@ import {
 } from "../../../protocol/http-api/failures.js";
 import { LOG_PAGE_MAX, type HistoryQueries, type LogQuery } from "../../../protocol/http-api/history-queries.js";
 import type { Domid } from "../../../protocol/identifiers.js";
+import { NoAnswerError } from "../admin-client.js";
 import { summaryLine } from "../commit-text.js";
 import { escapeValue } from "../../../protocol/escape.js";
 import { EXIT_INTERRUPTED, ExitError, usageError } from "../exit.js";
@@ -139,17 +140,26 @@ async function followLog(path: string | undefined, options: LogOptions, context:
   try {
     await withHistory(context, repo, async (history) => {
       let last: string | undefined;
+      // A daemon that is started again goes on with the same history.
+      let isAway = false;
       while (!interrupted.signal.aborted) {
-        const { commits } = await history.ask("log", { limit: 1 });
-        const to = commits[0]?.oid;
-        if (to !== undefined && to !== last) {
-          const news: CommitSummaryJson[] = [];
-          const most = last === undefined ? count : Infinity;
-          for await (const commit of commitsOf(history, { ...query, to, from: last }, most)) {
-            if (commit.oid !== last) news.push(commit);
+        try {
+          const { commits } = await history.ask("log", { limit: 1 });
+          const to = commits[0]?.oid;
+          if (to !== undefined && to !== last) {
+            const news: CommitSummaryJson[] = [];
+            const most = last === undefined ? count : Infinity;
+            for await (const commit of commitsOf(history, { ...query, to, from: last }, most)) {
+              if (commit.oid !== last) news.push(commit);
+            }
+            for (const commit of news.reverse()) await show(commit, context);
+            last = to;
           }
-          for (const commit of news.reverse()) await show(commit, context);
-          last = to;
+          isAway = false;
+        } catch (error) {
+          if (!(error instanceof NoAnswerError) || last === undefined) throw error;
+          if (!isAway) context.io.err(`xs: ${error.message}: waiting for it\n`);
+          isAway = true;
         }
         await delay(FOLLOW_MILLISECONDS, undefined, { signal: interrupted.signal }).catch(() => undefined);
       }
