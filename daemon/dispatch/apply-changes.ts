@@ -100,7 +100,7 @@ function targetOf(order: ChangeOrder, now: Root, seq: Seq): Root | { readonly co
   if (way === "restore") return path === ROOT_PATH ? wanted : graft(now, wanted, path, seq);
   if (now === from) return wanted;
   const merged = mergeRoots({ base: from, ours: now, theirs: wanted });
-  if (merged.conflicts.length > 0) return { conflicts: merged.conflicts.map(describeConflict) };
+  if (merged.conflicts.length > 0) return { conflicts: merged.conflicts.map((conflict) => describeConflict(conflict)) };
   return applyManyChanges(now, merged.changes, seq);
 }
 

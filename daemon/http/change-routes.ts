@@ -24,6 +24,9 @@ import { ChangeMaker, nameOf } from "./change-maker.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { TEXT } from "./schemas.js";
 
+/** Of a revert: what has been committed since, and the undoing of the commit. */
+const REVERT_SIDES = { ours: "a later commit", theirs: "the undoing" };
+
 /** The routes. */
 export function changeRoutes(ports: ConsolePorts): FastifyPluginCallback {
   const maker = new ChangeMaker(ports);
@@ -61,7 +64,7 @@ function addRevert(app: FastifyInstance, maker: ChangeMaker): void {
       if (conflicts.length > 0) {
         throw new ConflictError(
           `${revision} cannot be undone: what it changed has changed since`,
-          conflicts.map(describeConflict),
+          conflicts.map((conflict) => describeConflict(conflict, REVERT_SIDES)),
         );
       }
       const { subject } = summarizeCommit(target);

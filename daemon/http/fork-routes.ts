@@ -132,9 +132,12 @@ class ForkMerger {
     const { changes, conflicts, settled } = planMerge(view, sides, prefer);
     if (conflicts.length > 0) {
       const text = `${this.#name} cannot be merged: main and the fork have changed the same; choose with --ours or --theirs`;
-      throw new ConflictError(text, conflicts.map(describeConflict));
+      throw new ConflictError(
+        text,
+        conflicts.map((conflict) => describeConflict(conflict)),
+      );
     }
-    this.#settled = settled.map(describeConflict);
+    this.#settled = settled.map((conflict) => describeConflict(conflict));
     const { oid: tip } = summarizeCommit(theirs);
     return {
       target: theirs,

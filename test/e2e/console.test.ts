@@ -158,7 +158,7 @@ describe("xs revert", () => {
     const { code, out, err } = await xs("revert", "@{2}");
     expect([code, out]).toEqual([1, ""]);
     expect(err).toBe(
-      "xs: @{2} cannot be undone: what it changed has changed since\n  /a: ours changed what theirs removed\n",
+      "xs: @{2} cannot be undone: what it changed has changed since\n  /a: a later commit changed what the undoing removed\n",
     );
     expect(git("log", "-1", "--format=%s", "main")).toBe(seq);
   });

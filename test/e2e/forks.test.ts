@@ -108,6 +108,8 @@ describe("xs fork", () => {
     await write(client, "/a", "2");
     const told = await mustXs("fork", "try", "--from", "@{2}");
     expect(told).toBe(`fork try of @{2}, served on ${forkSocket("try")}\n`);
+    const modes = [forkSocket("try"), `${forkSocket("try")}.domains`].map((path) => statSync(path).mode & 0o777);
+    expect(modes).toEqual([0o600, 0o700]);
     const fork = await connectFork("try");
     expect(await fork.must("READ", ["/a"])).toBe("1");
     await fork.must("WATCH", ["/", "t"]);

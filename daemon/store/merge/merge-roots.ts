@@ -85,8 +85,17 @@ export function mergeChanges(sides: ChangedSides, options: MergeOptions = {}): M
   return new Merger(sides, options).merge();
 }
 
+/** What the two sides are called. */
+export interface SideNames {
+  readonly ours: string;
+  readonly theirs: string;
+}
+
 /** A conflict in words, for the one who merges theirs into ours. */
-export function describeConflict({ subject, kind }: Conflict): string {
+export function describeConflict(
+  { subject, kind }: Conflict,
+  { ours, theirs }: SideNames = { ours: "ours", theirs: "theirs" },
+): string {
   switch (kind) {
     case "value":
     case "perms":
@@ -95,13 +104,13 @@ export function describeConflict({ subject, kind }: Conflict): string {
     case "record":
       return `${subject}: both changed it`;
     case "ours removed":
-      return `${subject}: ours removed what theirs changed`;
+      return `${subject}: ${ours} removed what ${theirs} changed`;
     case "theirs removed":
-      return `${subject}: ours changed what theirs removed`;
+      return `${subject}: ${ours} changed what ${theirs} removed`;
     case "ours released":
-      return `${subject}: theirs names a domain that ours released`;
+      return `${subject}: ${theirs} names a domain that ${ours} released`;
     case "theirs released":
-      return `${subject}: ours names a domain that theirs released`;
+      return `${subject}: ${ours} names a domain that ${theirs} released`;
   }
 }
 

@@ -37,7 +37,9 @@ const BASE = edited(emptyRoot(), "/a=1", "/a/b=2");
 /** What the merge makes of ours, or its conflicts. */
 function merged(ours: Root, theirs: Root, options: MergeOptions = {}): string[] {
   const { changes, conflicts } = mergeRoots({ base: BASE, ours, theirs }, options);
-  return conflicts.length > 0 ? conflicts.map(describeConflict) : textsOf(applyChanges(ours, changes, 2 as Seq));
+  return conflicts.length > 0
+    ? conflicts.map((conflict) => describeConflict(conflict))
+    : textsOf(applyChanges(ours, changes, 2 as Seq));
 }
 
 const CASES: readonly (readonly [ours: string, theirs: string, result: readonly string[]])[] = [
@@ -96,7 +98,8 @@ function withDomain(root: Root, domid: number, record: DomainRecord | undefined)
 
 describe("mergeRoots of what is beside the tree", () => {
   const base = withDomain(withDomain(BASE, 5, INTRODUCED), 6, INTRODUCED);
-  const conflicts = (ours: Root, theirs: Root) => mergeRoots({ base, ours, theirs }).conflicts.map(describeConflict);
+  const conflicts = (ours: Root, theirs: Root) =>
+    mergeRoots({ base, ours, theirs }).conflicts.map((conflict) => describeConflict(conflict));
 
   test("merges the fields of a domain's record one by one, its quotas among them", () => {
     const ours = withDomain(base, 5, { ...INTRODUCED, target: 6 as Domid, quotas: new Map([["nodes", 3]]) });
