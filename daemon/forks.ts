@@ -15,9 +15,10 @@
  *  4. One fork is made or deleted at a time.
  */
 import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { ForkJson } from "../protocol/http-api/forks.js";
 import type { BranchConfig } from "./branch.js";
+import { endsInTime } from "./ends-in-time.js";
 import { forkNameProblem } from "./fork-name.js";
 import {
   forkFailuresFile,
@@ -43,6 +44,8 @@ import { checkSocketPath } from "./server/socket-path.js";
 
 /** Each costs a thread, and memory for what of its state differs from no other's. */
 const FORKS_MAX = 16;
+/** Longest that who reads the history waits for a fork. */
+const FLUSH_MILLISECONDS_MAX = 5000;
 
 /** What forks work with. */
 export interface ForksOptions {
@@ -123,7 +126,12 @@ export class Forks {
     const behind = await Promise.all(
       served.map(async ({ name, thread }) => {
         try {
-          const told = (await thread.ask("flush", undefined)).behind;
+          const answer: { behind?: string | undefined } = {};
+          const asking = thread.ask("flush", undefined).then(({ behind: why }) => {
+            answer.behind = why;
+          });
+          const isAnswered = await endsInTime(asking, FLUSH_MILLISECONDS_MAX);
+          const told = isAnswered ? answer.behind : "it does not answer";
           return told === undefined ? [] : [`fork ${name}: ${told}`];
         } catch (error) {
           return [`fork ${name}: ${messageOf(error)}`];
@@ -140,6 +148,8 @@ export class Forks {
       if (mistake !== undefined) return { mistake };
       const note: ForkNote = { name, base, baseSeq, isDeleted: false };
       try {
+        // A power cut may have brought back the journal of an earlier fork of this name.
+        this.#removeJournal(name);
         this.#write(note);
         await this.#serve(note);
       } catch (error) {
@@ -319,11 +329,18 @@ export class Forks {
     const { socket, domains } = this.#sockets(name);
     rmSync(socket, { force: true });
     rmSync(domains, { recursive: true, force: true });
-    rmSync(journalDirectory(stateDirectory, name), { recursive: true, force: true });
+    this.#removeJournal(name);
     this.#refs.removeStaleLocks([ref]);
     this.#refs.delete(ref, { expected: this.#refs.read(ref) ?? oidFromHex(base) });
     removeSeqIndex({ fileSystem, repositoryDirectory, ref });
     removeForkNote(fileSystem, stateDirectory, name);
+  }
+
+  #removeJournal(name: string): void {
+    const { fileSystem, config } = this.#options;
+    const directory = journalDirectory(config.stateDirectory, name);
+    rmSync(directory, { recursive: true, force: true });
+    fileSystem.syncDirectory(dirname(directory));
   }
 
   #sockets(name: string): BranchConfig["sockets"] {

@@ -2,7 +2,7 @@
  * Forks of the real daemon: branches of its history that are live beside main, and their way back into it.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -201,6 +201,18 @@ describe("xs fork", () => {
     expect(await mustXs("branches")).not.toContain("try");
     await mustXs("fork", "try", "--from", tip);
     expect(await (await connectFork("try")).must("READ", ["/a"])).toBe("1");
+  });
+
+  it("is not haunted by an earlier one whose journal came back after a power cut", async () => {
+    await mustXs("fork", "try");
+    await write(await connectFork("try"), "/a", "1");
+    const journal = join(directory, "state", "journal", "try");
+    const lines = readdirSync(journal).map((name) => [name, readFileSync(join(journal, name))] as const);
+    await deleteFork("try");
+    mkdirSync(journal);
+    for (const [name, content] of lines) writeFileSync(join(journal, name), content);
+    await mustXs("fork", "try");
+    expect(await (await connectFork("try")).ask("READ", ["/a"])).toBe("ENOENT");
   });
 
   it("that a crash kept from being deleted, or made, is deleted, or made, at the next start", async () => {
