@@ -13,9 +13,10 @@ import type { Core } from "./dispatch/core.js";
 import type { ChangeRequest, CoreLink, CoreQuestions, LoadOrder, LoadOutcome, Pin } from "./http/messages.js";
 import { messageOf } from "./platform/error-message.js";
 import type { Server } from "./server/server.js";
-import type { Change } from "./store/commit.js";
+import type { Path } from "../protocol/identifiers.js";
+import type { Change, NodeState } from "./store/commit.js";
 import { changesToListing } from "./store/listing-changes.js";
-import { emptyRoot, type Root } from "./store/root.js";
+import { emptyRoot, getNode, type Root } from "./store/root.js";
 
 /** What the link works with. */
 export interface ConsoleLinkPorts {
@@ -84,7 +85,11 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
     if (from === undefined) throw new Error(`there is no pin ${String(id)}`);
     const act = (core: Core): ChangeOutcome => {
       admin ??= core.connect(DOM0, "admin");
-      return core.makeChanges(admin, { ...order, from, changes: emptyRedacted(changes) });
+      return core.makeChanges(admin, {
+        ...order,
+        from,
+        changes: emptyRedacted(withOwnSecrets(changes, { from, way: order.way, emptyRedacted })),
+      });
     };
     return await server.perform(act);
   };
@@ -101,4 +106,29 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
   return {
     ask: async (name, asked) => (await answers[name](asked)) as never,
   };
+}
+
+interface Secrets extends Pick<ConsoleLinkPorts, "emptyRedacted"> {
+  readonly from: Root;
+  readonly way: ChangeRequest["way"];
+}
+
+/**
+ * The history does not know what the store has where a value was kept out of it: where it is to be as it was, or nobody knows
+ * what it was to be, the store keeps its own.
+ */
+function withOwnSecrets(changes: readonly Change[], { from, way, emptyRedacted }: Secrets): readonly Change[] {
+  const isSecret = (path: Path, state: NodeState | undefined): boolean => {
+    if (state === undefined) return false;
+    const change: Change = { kind: "node", path, before: undefined, after: state };
+    return emptyRedacted([change])[0] !== change;
+  };
+  return changes.map((change) => {
+    if (change.kind !== "node" || change.after === undefined || !isSecret(change.path, change.before)) return change;
+    const { path, before, after } = change;
+    const isUnknown = after.value === "" || isSecret(path, after);
+    const isKept = way === "merge" ? isUnknown : after.value === before?.value;
+    const value = getNode(from, path)?.value;
+    return isKept && value !== undefined ? { ...change, after: { ...after, value } } : change;
+  });
 }

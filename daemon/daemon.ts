@@ -240,19 +240,28 @@ function configOfMain(config: DaemonConfig, { socket, domains }: Places): Branch
   };
 }
 
-/** Who answers the console. What is asked of the history is asked of all branches: a revision may be on any. */
+/** Who answers the console. What is asked of the history is asked of the branches that the question may be about. */
 function daemonLink(main: CoreLink, forks: Forks): DaemonLink {
-  const flush = async (): Promise<{ readonly behind: string | undefined }> => {
-    const [{ behind }, others] = await Promise.all([main.ask("flush", undefined), forks.flush()]);
+  const flush = async (revisions: readonly string[] | undefined): Promise<{ readonly behind: string | undefined }> => {
+    const isMeant = (name: string): boolean => revisions?.some((text) => namesBranch(text, name)) ?? true;
+    const [{ behind }, others] = await Promise.all([main.ask("flush", undefined), forks.flush(isMeant)]);
     const told = [...(behind === undefined ? [] : [behind]), ...others];
     return { behind: told.length === 0 ? undefined : told.join("; ") };
   };
-  const core: CoreLink = { ask: (name, asked) => (name === "flush" ? flush() : main.ask(name, asked)) };
+  const core: CoreLink = {
+    ask: (name, asked) => (name === "flush" ? flush(asked as readonly string[] | undefined) : main.ask(name, asked)),
+  };
   return {
     core,
     forks: forks.questions(),
     branch: (name) => (name === MAIN_BRANCH ? core : forks.link(name)),
   };
+}
+
+/** Whether a revision begins with a branch, said in whichever way. */
+function namesBranch(revision: string, branch: string): boolean {
+  const [, name = revision] = /^(?:refs\/)?(?:heads\/)?(.*)$/s.exec(revision) ?? [];
+  return name === branch || name.startsWith(`${branch}@`) || name.startsWith(`${branch}~`);
 }
 
 async function closeForks(forks: Forks, log: RateLimitedLog): Promise<boolean> {

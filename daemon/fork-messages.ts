@@ -11,19 +11,24 @@ import type { LogFields, LogLevel } from "./platform/log.js";
 /** What a fork's thread starts with. */
 export interface ForkWorkerData {
   readonly config: Omit<BranchConfig, "redact">;
+  /** The commit that it began with, 40 hexadecimal digits. */
+  readonly base: string;
+  readonly baseSeq: number;
   /** The globs as they were given. */
   readonly redact: readonly string[];
-  /** To the recorder's thread. It is handed over. */
-  readonly recorderPort: MessagePort;
 }
 
 /** To a fork's thread. */
 export type ForkOrder =
   | { readonly kind: "ask"; readonly id: number; readonly name: keyof CoreQuestions; readonly asked: unknown }
+  /** The answer to `checked`: the way to the recorder's thread, which records the fork from now on. */
+  | { readonly kind: "record"; readonly recorderPort: MessagePort }
   | { readonly kind: "stop" };
 
 /** From a fork's thread. */
 export type ForkReport =
+  /** The fork's ref is the fork's: it may be recorded. Before that nobody writes anything. */
+  | { readonly kind: "checked" }
   | { readonly kind: "started" }
   | { readonly kind: "answer"; readonly id: number; readonly answer: unknown }
   | { readonly kind: "refusal"; readonly id: number; readonly reason: string }

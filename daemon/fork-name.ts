@@ -7,8 +7,8 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const RESERVED: ReadonlySet<string> = new Set(["main", "HEAD", "ORIG_HEAD", "FETCH_HEAD", "MERGE_HEAD"]);
 /** Git takes it for an object before it looks for a branch. */
 const OID = /^[0-9a-f]{40}$/;
-/** Of lock files, and of the directories of guests' sockets. */
-const RESERVED_END = /\.(?:lock|domains|new)$|\.$/;
+/** Of lock files, of the directories of guests' sockets, and of what an index of seqs has beside it. */
+const RESERVED_END = /\.(?:lock|domains|new|old|walk)$|\.$/;
 
 /** Why this can be no fork's name, in words for people; undefined when it can. */
 export function forkNameProblem(name: string): string | undefined {

@@ -54,9 +54,7 @@ export function readForkNote(fileSystem: FileSystem, stateDirectory: string, nam
   if (content === undefined) return undefined;
   const note = parseNote(name, Buffer.from(content).toString("latin1"));
   if (note !== undefined) return note;
-  throw new Error(
-    `${path} is not the note of a fork that this version reads: mend it, or remove it; the branch is an ordinary one then`,
-  );
+  throw new Error(`${path} is not the note of a fork that this version reads: mend it, or delete the fork`);
 }
 
 /** Writes a note, durably. */

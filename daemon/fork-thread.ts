@@ -3,7 +3,7 @@
  *
  * Owns the thread and the questions that wait for its answers.
  */
-import type { Worker } from "node:worker_threads";
+import type { MessagePort, Worker } from "node:worker_threads";
 import type { ForkOrder, ForkReport, ForkWorkerData } from "./fork-messages.js";
 import type { CoreLink, CoreQuestions } from "./http/messages.js";
 import { messageOf } from "./platform/error-message.js";
@@ -15,6 +15,8 @@ export interface ForkHost {
   log(level: LogLevel, message: string, fields?: LogFields): void;
   /** It has died by itself after it had been served; the reason is for people. */
   died(reason: string): void;
+  /** Has the recorder's thread record it; gives the way there. */
+  record(): MessagePort;
 }
 
 interface Waiting {
@@ -35,7 +37,7 @@ export class ForkThread implements CoreLink {
   readonly #ended: Promise<void>;
 
   constructor(data: ForkWorkerData, host: ForkHost) {
-    const worker = startWorker(new URL("./fork-worker.js", import.meta.url), data, [data.recorderPort]);
+    const worker = startWorker(new URL("./fork-worker.js", import.meta.url), data);
     this.#worker = worker;
     let reason = "its thread ended by itself";
     let hasStarted = false;
@@ -43,6 +45,7 @@ export class ForkThread implements CoreLink {
       worker.on("message", (report: ForkReport) => {
         if (report.kind === "log") host.log(report.level, report.message, report.fields);
         else if (report.kind === "stopped") this.#isComplete = report.isComplete;
+        else if (report.kind === "checked") this.#record(host.record());
         else if (report.kind === "started") {
           hasStarted = true;
           resolve();
@@ -88,6 +91,10 @@ export class ForkThread implements CoreLink {
     this.#send({ kind: "stop" });
     await this.#ended;
     return this.#isComplete;
+  }
+
+  #record(recorderPort: MessagePort): void {
+    this.#worker.postMessage({ kind: "record", recorderPort } satisfies ForkOrder, [recorderPort]);
   }
 
   #send(order: ForkOrder): void {

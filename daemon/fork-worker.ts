@@ -5,7 +5,7 @@
  * host's clients, and because loading a state of 100,000 nodes takes some hundred milliseconds. An error at start ends the
  * thread, and `ForkThread` reports it.
  */
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import {
   flushNowAndThen,
   recoverBranch,
@@ -14,8 +14,10 @@ import {
   type BranchPorts,
   type Closing,
 } from "./branch.js";
+import { checkFork } from "./fork-check.js";
 import type { ForkOrder, ForkReport, ForkWorkerData } from "./fork-messages.js";
 import { connectRecorder } from "./history/recorder/handle.js";
+import { refOfBranch } from "./history/repository/layout.js";
 import type { CoreQuestions } from "./http/messages.js";
 import { parsePathGlob } from "./journal/path-glob.js";
 import { messageOf } from "./platform/error-message.js";
@@ -31,7 +33,7 @@ const NICE = 5;
 
 if (parentPort === null) throw new Error("this module is a worker thread: see fork-thread.ts");
 const port = parentPort;
-const { config: cloned, redact, recorderPort } = workerData as ForkWorkerData;
+const { config: cloned, base, baseSeq, redact } = workerData as ForkWorkerData;
 const config: BranchConfig = { ...cloned, redact: redact.map(parsePathGlob) };
 
 setThreadPriority(NICE);
@@ -67,6 +69,23 @@ const listener = nodeIpcListener((problem) => {
 });
 const ports: BranchPorts = { fileSystem: nodeFileSystem, clock, timers: nodeTimers, listener, logger };
 
+// From the beginning on: a message that nobody listens to is lost.
+let begin: () => void = () => undefined;
+const started = new Promise<void>((resolve) => {
+  begin = resolve;
+});
+const recording = new Promise<MessagePort>((resolve) => {
+  port.on("message", (order: ForkOrder) => {
+    if (order.kind === "record") resolve(order.recorderPort);
+    else if (order.kind === "ask") void answer(order.id, order.name, order.asked);
+    else void started.then(stop);
+  });
+});
+
+const { repositoryDirectory, branch: name } = config;
+checkFork({ fileSystem: nodeFileSystem, repositoryDirectory, ref: refOfBranch(name), base, baseSeq });
+report({ kind: "checked" });
+const recorderPort = await recording;
 const connecting = connectRecorder(recorderPort);
 // Where the state cannot be loaded, that is what there is to tell.
 connecting.catch(() => undefined);
@@ -76,9 +95,9 @@ const endLog = flushNowAndThen(log);
 const opened: Closing[] = [];
 const branch = await serveBranch(ports, config, { recovered, recorder: await connecting, log }, opened);
 
-async function answer(id: number, name: keyof CoreQuestions, asked: unknown): Promise<void> {
+async function answer(id: number, question: keyof CoreQuestions, asked: unknown): Promise<void> {
   try {
-    report({ kind: "answer", id, answer: await branch.link.ask(name, asked as never) });
+    report({ kind: "answer", id, answer: await branch.link.ask(question, asked as never) });
   } catch (error) {
     report({ kind: "refusal", id, reason: messageOf(error) });
   }
@@ -94,8 +113,5 @@ async function stop(): Promise<void> {
   recorderPort.close();
 }
 
-port.on("message", (order: ForkOrder) => {
-  if (order.kind === "ask") void answer(order.id, order.name, order.asked);
-  else void stop();
-});
 report({ kind: "started" });
+begin();

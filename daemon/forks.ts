@@ -5,8 +5,9 @@
  * (`fork-worker.ts`); all are recorded by main's recorder thread into the one repository. Source: design.md, "Branches".
  *
  *   create:  note ──► ref at the base ──► thread ──► served         what fails takes back what was made
- *   delete:  main sealed ──► note says so ──► thread stopped ──► journal, ref, index removed ──► note removed
- *   start:   for each note: a deletion is brought to its end; a ref that a crash kept from being made is made; then served
+ *   delete:  note says so ──► thread stopped ──► main sealed ──► journal, index, ref removed ──► note removed
+ *   start:   all notes are read; then, one after the other, a deletion is brought to its end, a ref that a crash kept from being
+ *            made is made, and the fork is served
  *
  * Invariants
  *  1. A fork is told to be there when its note, its ref and its socket are; one that was told to be deleted never comes back.
@@ -17,6 +18,7 @@
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ForkJson } from "../protocol/http-api/forks.js";
+import type { Seq } from "../protocol/identifiers.js";
 import type { BranchConfig } from "./branch.js";
 import { endsInTime } from "./ends-in-time.js";
 import { forkNameProblem } from "./fork-name.js";
@@ -34,6 +36,7 @@ import type { MainRecorder } from "./history/recorder/handle.js";
 import { refOfBranch } from "./history/repository/layout.js";
 import { RefStore } from "./history/repository/ref-store.js";
 import { removeSeqIndex } from "./history/repository/seq-index-writer.js";
+import { UnknownForkError } from "./http/branch-link.js";
 import type { CoreLink, ForkOutcome, ForkQuestions, Link, NewFork, NotedMerge } from "./http/messages.js";
 import { messageOf } from "./platform/error-message.js";
 import type { FileSystem } from "./platform/file-system.js";
@@ -59,7 +62,9 @@ export interface ForksOptions {
 }
 
 type Life =
-  | { readonly state: "starting" | "served"; readonly thread: ForkThread }
+  /** Without a thread it waits for its turn. */
+  | { readonly state: "starting"; readonly thread?: ForkThread }
+  | { readonly state: "served"; readonly thread: ForkThread }
   | { readonly state: "failed"; readonly reason: string };
 
 interface Fork {
@@ -86,15 +91,37 @@ export class Forks {
     this.#refs = new RefStore(options.fileSystem, options.config.repositoryDirectory);
   }
 
-  /** Serves the forks that an earlier life of the daemon left; resolves when each is served or has been told of in the log. */
-  async start(): Promise<void> {
+  /**
+   * Serves the forks that an earlier life of the daemon left; resolves when each is served or has been told of in the log. When
+   * it returns, all of them are known, so that no other takes a name.
+   */
+  start(): Promise<void> {
     const { fileSystem, config } = this.#options;
     const names = listForkNotes(fileSystem, config.stateDirectory);
-    for (const name of names.filter((each) => forkNameProblem(each) === undefined)) {
+    const found = names.filter((name) => forkNameProblem(name) === undefined).map((name) => this.#find(name));
+    for (const fork of found) this.#forks.set(fork.note.name, fork);
+    return this.#startEach(found);
+  }
+
+  #find(name: string): Fork {
+    const { fileSystem, config } = this.#options;
+    try {
+      const note = readForkNote(fileSystem, config.stateDirectory, name);
+      if (note !== undefined) return { note, life: { state: "starting" } };
+    } catch (error) {
+      return { note: unknownNote(name), life: { state: "failed", reason: messageOf(error) } };
+    }
+    return { note: unknownNote(name), life: { state: "failed", reason: "its note has gone" } };
+  }
+
+  async #startEach(forks: readonly Fork[]): Promise<void> {
+    for (const fork of forks) {
+      const { name } = fork.note;
       try {
-        await this.#inTurn(() => this.#resume(name));
+        if (fork.life.state === "failed") throw new Error(fork.life.reason);
+        await this.#inTurn(() => this.#resume(fork));
       } catch (error) {
-        this.#options.logger.error(`a fork cannot be served: ${messageOf(error)}`, { fork: name });
+        if (!this.#isClosed) this.#options.logger.error(`a fork cannot be served: ${messageOf(error)}`, { fork: name });
       }
     }
   }
@@ -102,14 +129,14 @@ export class Forks {
   /** All forks, by name. */
   list(): ForkJson[] {
     return [...this.#forks.values()]
-      .map(({ note, life }) => this.#describe(note, life))
+      .map((fork) => this.#describe(fork))
       .sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
-  /** What answers questions about a fork's store. @throws an error for people when it is not served */
+  /** What answers questions about a fork's store. @throws UnknownForkError, or an error for people when it is not served */
   link(name: string): CoreLink {
     const fork = this.#forks.get(name);
-    if (fork === undefined) throw new Error(`there is no fork ${name}`);
+    if (fork === undefined) throw new UnknownForkError(name);
     if (fork.life.state === "served") return fork.life.thread;
     throw new Error(
       fork.life.state === "failed"
@@ -118,24 +145,13 @@ export class Forks {
     );
   }
 
-  /** Seals what the forks have committed; resolves to why some cannot be, in words. */
-  async flush(): Promise<readonly string[]> {
-    const served = [...this.#forks].flatMap(([name, { life }]) =>
-      life.state === "served" ? [{ name, thread: life.thread }] : [],
-    );
+  /** Seals what the forks of these names have committed; resolves to why some cannot be, in words. */
+  async flush(isMeant: (name: string) => boolean): Promise<readonly string[]> {
     const behind = await Promise.all(
-      served.map(async ({ name, thread }) => {
-        try {
-          const answer: { behind?: string | undefined } = {};
-          const asking = thread.ask("flush", undefined).then(({ behind: why }) => {
-            answer.behind = why;
-          });
-          const isAnswered = await endsInTime(asking, FLUSH_MILLISECONDS_MAX);
-          const told = isAnswered ? answer.behind : "it does not answer";
-          return told === undefined ? [] : [`fork ${name}: ${told}`];
-        } catch (error) {
-          return [`fork ${name}: ${messageOf(error)}`];
-        }
+      [...this.#forks].map(async ([name, { life }]) => {
+        if (life.state !== "served" || !isMeant(name)) return [];
+        const told = await flushThread(life.thread);
+        return told === undefined ? [] : [`fork ${name}: ${told}`];
       }),
     );
     return behind.flat();
@@ -146,17 +162,18 @@ export class Forks {
     return this.#inTurn(async () => {
       const mistake = this.#mistake(name);
       if (mistake !== undefined) return { mistake };
-      const note: ForkNote = { name, base, baseSeq, isDeleted: false };
+      const fork: Fork = { note: { name, base, baseSeq, isDeleted: false }, life: { state: "starting" } };
+      this.#forks.set(name, fork);
       try {
-        // A power cut may have brought back the journal of an earlier fork of this name.
-        this.#removeJournal(name);
-        this.#write(note);
-        await this.#serve(note);
+        // A power cut may have brought back what belonged to an earlier fork of this name.
+        this.#removeDerived(name);
+        this.#write(fork.note);
+        await this.#serve(fork);
       } catch (error) {
-        this.#takeBack(note);
+        this.#takeBack(fork);
         return { refusal: `the fork ${name} cannot be served: ${messageOf(error)}` };
       }
-      return { fork: this.#describe(note, { state: "served" }) };
+      return { fork: this.#describe(fork) };
     });
   }
 
@@ -165,35 +182,34 @@ export class Forks {
     return this.#inTurn(async () => {
       const fork = this.#forks.get(name);
       if (fork === undefined) return { mistake: `there is no fork ${name}: xs branches lists them` };
+      const told = this.#describe(fork);
+      const note = { ...fork.note, isDeleted: true };
       try {
-        // Invariant 3.
+        // Before anything is done, where it cannot be done.
         await this.#options.recorder.flush();
+        this.#write(note);
       } catch (error) {
         return { refusal: `the fork ${name} cannot be deleted now: ${messageOf(error)}` };
       }
-      const told = this.#describe(fork.note, fork.life);
-      fork.note = { ...fork.note, isDeleted: true };
-      this.#write(fork.note);
-      if (fork.life.state !== "failed") await fork.life.thread.stop();
+      fork.note = note;
+      if (fork.life.state !== "failed") await fork.life.thread?.stop();
       fork.life = { state: "failed", reason: "it is being deleted" };
-      const tip = this.#refs.read(refOfBranch(name));
       try {
-        this.#removeAll(fork.note);
+        const tip = this.#refs.read(refOfBranch(name));
+        await this.#finishDeletion(fork);
+        return { fork: { ...told, tip: tip === undefined ? undefined : hexFromOid(tip) } };
       } catch (error) {
-        return {
-          refusal: `the fork ${name} is not served any more, but its deletion must be repeated: ${messageOf(error)}`,
-        };
+        const text = `the fork ${name} is not served any more, but its deletion must be repeated: ${messageOf(error)}`;
+        return { refusal: text };
       }
-      this.#forks.delete(name);
-      return { fork: { ...told, tip: tip === undefined ? undefined : hexFromOid(tip) } };
     });
   }
 
   /** Takes down a merge of a fork into main. */
   noteMerge({ name, merge, pending }: NotedMerge): void {
     const fork = this.#forks.get(name);
-    if (fork === undefined) throw new Error(`there is no fork ${name} any more`);
-    const note = { ...fork.note, merge: merge ?? fork.note.merge, pending };
+    if (fork === undefined || fork.note.isDeleted) throw new UnknownForkError(name);
+    const note = { ...fork.note, merge, pending };
     this.#write(note);
     fork.note = note;
   }
@@ -214,8 +230,11 @@ export class Forks {
   /** Has all forks seal what they acknowledged, and ends them; resolves to whether all have ended well. */
   async close(): Promise<boolean> {
     this.#isClosed = true;
-    const threads = [...this.#forks.values()].flatMap(({ life }) => (life.state === "failed" ? [] : [life.thread]));
-    const ends = await Promise.all(threads.map((thread) => thread.stop()));
+    const ends = await Promise.all(
+      [...this.#forks.values()].map(async ({ life }) =>
+        life.state === "failed" || life.thread === undefined ? true : await life.thread.stop(),
+      ),
+    );
     return ends.every(Boolean);
   }
 
@@ -255,22 +274,21 @@ export class Forks {
     return undefined;
   }
 
-  async #resume(name: string): Promise<void> {
-    const { fileSystem, config } = this.#options;
-    const note = readForkNote(fileSystem, config.stateDirectory, name);
-    if (note === undefined) return;
-    if (note.isDeleted) this.#removeAll(note);
-    else await this.#serve(note);
+  async #resume(fork: Fork): Promise<void> {
+    const { name } = fork.note;
+    // It may have been deleted before its turn came.
+    if (this.#forks.get(name) !== fork) return;
+    // An earlier life may have left them; nobody else writes this ref.
+    this.#refs.removeStaleLocks([refOfBranch(name)]);
+    if (fork.note.isDeleted) await this.#finishDeletion(fork);
+    else await this.#serve(fork);
   }
 
   /** Serves a fork that has a note. Of one that cannot be served it is kept why. */
-  async #serve(note: ForkNote): Promise<void> {
-    const { name, base } = note;
-    const fork: Fork = { note, life: { state: "failed", reason: "it has not been started" } };
-    this.#forks.set(name, fork);
+  async #serve(fork: Fork): Promise<void> {
+    const { name, base } = fork.note;
     try {
       const ref = refOfBranch(name);
-      this.#refs.removeStaleLocks([ref]);
       if (this.#refs.read(ref) === undefined) this.#refs.update(ref, { expected: undefined, to: oidFromHex(base) });
       const thread = this.#startThread(fork);
       fork.life = { state: "starting", thread };
@@ -288,18 +306,20 @@ export class Forks {
     const { stateDirectory, redact = [], ...shared } = config;
     const sockets = this.#sockets(name);
     makePrivateDirectory(sockets.domains);
-    const recorderPort = recorder.openFork({
-      ref: refOfBranch(name),
-      journalDirectory: journalDirectory(stateDirectory, name),
-      forkedFrom: { oid: oidFromHex(base), seq: baseSeq },
-    });
     const failuresFile = forkFailuresFile(stateDirectory, name);
     const data = {
       config: { ...shared, stateDirectory, branch: name, failuresFile, sockets },
+      base,
+      baseSeq,
       redact: redact.map(({ text }) => text),
-      recorderPort,
     };
     return new ForkThread(data, {
+      record: () =>
+        recorder.openFork({
+          ref: refOfBranch(name),
+          journalDirectory: journalDirectory(stateDirectory, name),
+          forkedFrom: { oid: oidFromHex(base), seq: baseSeq },
+        }),
       log: (level, message, fields) => {
         logger.log(level, message, { fork: name, ...fields });
       },
@@ -310,37 +330,52 @@ export class Forks {
     });
   }
 
-  /** Of a fork that could not be made nothing stays; what the disk keeps the next start removes. */
-  #takeBack(note: ForkNote): void {
-    this.#forks.delete(note.name);
+  /** Of a fork that could not be made nothing stays; where the disk keeps something, it is there to be deleted. */
+  #takeBack(fork: Fork): void {
+    const { fileSystem, config, logger } = this.#options;
+    const { name } = fork.note;
     try {
-      this.#write({ ...note, isDeleted: true });
-      this.#removeAll(note);
+      if (this.#refs.read(refOfBranch(name)) !== undefined) {
+        // A crash before the end must not bring it to life.
+        this.#write({ ...fork.note, isDeleted: true });
+        this.#removeAll(fork.note);
+      } else removeForkNote(fileSystem, config.stateDirectory, name);
+      this.#forks.delete(name);
     } catch (error) {
-      this.#options.logger.warn(`what was made of a fork cannot be removed: ${messageOf(error)}`, { fork: note.name });
+      const reason = `what was made of it could not be removed: ${messageOf(error)}`;
+      fork.life = { state: "failed", reason };
+      logger.warn(`of a fork that could not be made ${reason}`, { fork: name });
     }
   }
 
-  /** Removes all that is left of a fork whose note says that it is deleted, the note last. */
+  /** Removes a fork whose note says that it is deleted, and which is not served. */
+  async #finishDeletion(fork: Fork): Promise<void> {
+    // Invariant 3: what was merged until now.
+    await this.#options.recorder.flush();
+    this.#removeAll(fork.note);
+    this.#forks.delete(fork.note.name);
+  }
+
+  /** The note goes last. */
   #removeAll({ name, base }: ForkNote): void {
     const { fileSystem, config } = this.#options;
-    const { stateDirectory, repositoryDirectory } = config;
     const ref = refOfBranch(name);
     const { socket, domains } = this.#sockets(name);
     rmSync(socket, { force: true });
     rmSync(domains, { recursive: true, force: true });
-    this.#removeJournal(name);
-    this.#refs.removeStaleLocks([ref]);
+    this.#removeDerived(name);
     this.#refs.delete(ref, { expected: this.#refs.read(ref) ?? oidFromHex(base) });
-    removeSeqIndex({ fileSystem, repositoryDirectory, ref });
-    removeForkNote(fileSystem, stateDirectory, name);
+    removeForkNote(fileSystem, config.stateDirectory, name);
   }
 
-  #removeJournal(name: string): void {
+  /** The journal and the index of a fork's commits. */
+  #removeDerived(name: string): void {
     const { fileSystem, config } = this.#options;
-    const directory = journalDirectory(config.stateDirectory, name);
-    rmSync(directory, { recursive: true, force: true });
-    fileSystem.syncDirectory(dirname(directory));
+    const { stateDirectory, repositoryDirectory } = config;
+    const journal = journalDirectory(stateDirectory, name);
+    rmSync(journal, { recursive: true, force: true });
+    fileSystem.syncDirectory(dirname(journal));
+    removeSeqIndex({ fileSystem, repositoryDirectory, ref: refOfBranch(name) });
   }
 
   #sockets(name: string): BranchConfig["sockets"] {
@@ -348,19 +383,26 @@ export class Forks {
     return { socket, domains: `${socket}.domains` };
   }
 
-  #describe(
-    { name, base, baseSeq, merge, pending }: ForkNote,
-    life: { readonly state: Life["state"]; readonly reason?: string },
-  ): ForkJson {
-    return {
-      name,
-      base,
-      baseSeq,
-      socket: this.#sockets(name).socket,
-      state: life.state,
-      reason: life.reason,
-      merge,
-      pending,
-    };
+  #describe({ note: { name, base, baseSeq, merge, pending }, life }: Fork): ForkJson {
+    const reason = life.state === "failed" ? life.reason : undefined;
+    return { name, base, baseSeq, socket: this.#sockets(name).socket, state: life.state, reason, merge, pending };
+  }
+}
+
+/** Of a fork whose note cannot be read; it can be deleted all the same. */
+function unknownNote(name: string): ForkNote {
+  return { name, base: "0".repeat(40), baseSeq: 0 as Seq, isDeleted: false };
+}
+
+/** Why it is not sealed, in words; undefined when it is. */
+async function flushThread(thread: ForkThread): Promise<string | undefined> {
+  const answer: { behind?: string | undefined } = {};
+  try {
+    const asking = thread.ask("flush", undefined).then(({ behind }) => {
+      answer.behind = behind;
+    });
+    return (await endsInTime(asking, FLUSH_MILLISECONDS_MAX)) ? answer.behind : "it does not answer";
+  } catch (error) {
+    return messageOf(error);
   }
 }

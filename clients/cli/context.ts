@@ -9,6 +9,7 @@ import type { Command } from "commander";
 import { bytesFromText } from "../../protocol/bytes.js";
 import { connectXenstore, type XenstoreClient } from "../xenstore/client.js";
 import type { CliIo } from "./io.js";
+import { usageError } from "./exit.js";
 import { chooseSocket, type ChosenSocket } from "./socket-choice.js";
 
 /** Options that every command has. */
@@ -29,7 +30,7 @@ export interface CliContext {
   adminSocket(): string;
   /** The fork that the options name; undefined where a command is about main. */
   fork(): string | undefined;
-  /** A revision in which `HEAD` is the newest commit of the fork that the options name. */
+  /** A revision in which `HEAD` and `@{1234}` are commits of the fork that the options name. */
   revision(text: string): string;
   /** Connects to the daemon that the options name, and closes the connection when `use` is done. */
   withClient<T>(use: (client: XenstoreClient) => Promise<T>): Promise<T>;
@@ -37,8 +38,10 @@ export interface CliContext {
   print(text: string): Promise<void>;
 }
 
-/** What names the newest commit, and may have `~2` behind it. */
-const HEAD = /^(?:HEAD|@)(?=~|$)/;
+/** What names the newest commit, and may have `~2` or `@{1234}` behind it. */
+const HEAD = /^(?:HEAD(?=[~@]|$)|@(?=~|$))/;
+/** What names a commit of the branch at hand by its number or time. */
+const AT = /^@\{/;
 
 /** Adds a command to the program; each is a file of its own in `commands/`. */
 export type AddCommand = (program: Command, context: CliContext) => void;
@@ -48,6 +51,7 @@ export function createContext(io: CliIo, globalOptions: () => GlobalOptions): Cl
   const { environment } = io;
   const chosen = (): ChosenSocket => {
     const { socket, fork } = globalOptions();
+    if (fork?.includes("/") === true || fork === "") throw usageError(`${JSON.stringify(fork)} can be no fork's name`);
     return chooseSocket(socket, fork, io);
   };
   return {
@@ -58,10 +62,13 @@ export function createContext(io: CliIo, globalOptions: () => GlobalOptions): Cl
     fork: () => chosen().fork,
     revision: (text) => {
       const { fork } = chosen();
-      return fork === undefined ? text : text.replace(HEAD, () => fork);
+      return fork === undefined ? text : text.replace(HEAD, () => fork).replace(AT, () => `${fork}@{`);
     },
     async withClient(use) {
-      const { socket } = chosen();
+      const { socket, fork } = chosen();
+      if (fork !== undefined && globalOptions().fork !== undefined && !io.fileExists(socket)) {
+        throw usageError(`there is no fork ${fork} that is served: xs branches lists them`);
+      }
       const client = await connectXenstore(io.transport(socket), { reconnect: false });
       try {
         return await use(client);

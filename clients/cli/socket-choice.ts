@@ -32,7 +32,12 @@ export function chooseSocket(
 ): ChosenSocket {
   const socket = socketOf(given, io);
   const directory = dirname(socket);
-  const isOfFork = basename(directory) === FORKS_DIRECTORY;
+  // A daemon may serve main in a directory of that name.
+  const hasAdmin = (run: string): boolean => io.fileExists(join(run, "admin.sock"));
+  const isOfFork =
+    basename(directory) === FORKS_DIRECTORY &&
+    !hasAdmin(directory) &&
+    (hasAdmin(dirname(directory)) || fork !== undefined);
   const runDirectory = isOfFork ? dirname(directory) : directory;
   if (fork !== undefined) return { socket: join(runDirectory, FORKS_DIRECTORY, fork), runDirectory, fork };
   return { socket, runDirectory, fork: isOfFork ? basename(socket) : undefined };

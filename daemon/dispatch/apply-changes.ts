@@ -34,6 +34,8 @@ export interface ChangeOrder {
   readonly way: "restore" | "merge";
   /** With `restore`: only what is at or below this is restored; all there is unless given. */
   readonly path?: Path | undefined;
+  /** With `merge`: whose change is taken where the two are in conflict; where none is preferred, nothing is done. */
+  readonly prefer?: "ours" | "theirs" | undefined;
   /** The commit object of the branch that they come from: then it is a merge, which is a commit also where nothing changes. */
   readonly merged?: string | undefined;
   /** What the history tells of it. */
@@ -95,11 +97,12 @@ export function makeChanges(state: CoreState, connection: Connection, order: Cha
 }
 
 function targetOf(order: ChangeOrder, now: Root, seq: Seq): Root | { readonly conflicts: readonly string[] } {
-  const { from, changes, way, path = ROOT_PATH } = order;
+  const { from, changes, way, path = ROOT_PATH, prefer } = order;
   const wanted = applyManyChanges(from, changes, seq);
   if (way === "restore") return path === ROOT_PATH ? wanted : graft(now, wanted, path, seq);
   if (now === from) return wanted;
-  const merged = mergeRoots({ base: from, ours: now, theirs: wanted });
+  const options = prefer === undefined ? {} : { prefer };
+  const merged = mergeRoots({ base: from, ours: now, theirs: wanted }, options);
   if (merged.conflicts.length > 0) return { conflicts: merged.conflicts.map((conflict) => describeConflict(conflict)) };
   return applyManyChanges(now, merged.changes, seq);
 }

@@ -6,7 +6,7 @@
  * is told of.
  */
 import { CHANGES_LISTED_MAX, type ChangesAnswer } from "../../protocol/http-api/changes.js";
-import { ConflictError } from "../../protocol/http-api/history-queries.js";
+import { ConflictError, QueryError } from "../../protocol/http-api/history-queries.js";
 import type { Microseconds, Seq } from "../../protocol/identifiers.js";
 import { changeJson, summaryJson } from "../history/query/commit-json.js";
 import { summarizeCommit } from "../history/query/commit-summary.js";
@@ -24,13 +24,18 @@ import type { ChangeRequest, CoreLink, Pin } from "./messages.js";
 /** How often a change is worked out before its writer is told that the store does not stand still. */
 const ATTEMPTS_MAX = 5;
 
+/** Revisions that are on main, or sealed already. */
+const MAINS_OWN = /^(?:HEAD|@|[0-9a-f]{4,40}(?:~|$))/;
+
 /** Changes, worked out. */
 export interface Plan {
   readonly target: FoundCommit;
   readonly changes: readonly Change[];
-  readonly order: Pick<ChangeRequest, "way" | "path" | "act" | "merged">;
-  /** Told before the changes are made on the store as of `now`. */
+  readonly order: Pick<ChangeRequest, "way" | "path" | "act" | "merged" | "prefer">;
+  /** Told before the changes are made on the store as of `now`; nothing is done when it rejects. */
   readonly beforeMade?: ((now: Seq) => Promise<void>) | undefined;
+  /** Told which commit has made them; undefined where none has. */
+  readonly afterwards?: ((made: Seq | undefined) => Promise<void>) | undefined;
 }
 
 /** What a plan is worked out with. */
@@ -46,6 +51,8 @@ export interface MakeOptions {
   /** Main unless given. */
   readonly branch?: string | undefined;
   readonly isDryRun: boolean;
+  /** Those that the plan resolves. */
+  readonly revisions?: readonly string[] | undefined;
 }
 
 /** Works changes out, and has them made. */
@@ -58,11 +65,13 @@ export class ChangeMaker {
 
   /** @param plan - works the changes out; as often as the store moves on in a way that is in conflict with them */
   async make(
-    { branch = MAIN_BRANCH, isDryRun }: MakeOptions,
+    { branch = MAIN_BRANCH, isDryRun, revisions = [] }: MakeOptions,
     plan: (moment: PlanningMoment) => Plan,
   ): Promise<ChangesAnswer> {
-    const { history, clock } = this.#ports;
+    const { daemon, history, clock } = this.#ports;
     const core = linkOf(this.#ports, branch);
+    const elsewhere = branch === MAIN_BRANCH ? revisions.filter((text) => !MAINS_OWN.test(text)) : revisions;
+    if (elsewhere.length > 0) await daemon.core.ask("flush", elsewhere);
     let conflicts: readonly string[] = [];
     // `ago` means before the first attempt, whatever the commits of later ones.
     const time = clock.nowMicroseconds() as Microseconds;
@@ -81,6 +90,7 @@ export class ChangeMaker {
         }
         await planned.beforeMade?.(pin.seq);
         const made = await core.ask("change", { pin: pin.id, changes, ...order });
+        await planned.afterwards?.(made.outcome === "committed" ? made.seq : undefined);
         switch (made.outcome) {
           case "committed":
             return {
@@ -109,6 +119,7 @@ export async function pinOf(core: CoreLink): Promise<Pin> {
   try {
     return await core.ask("pin", undefined);
   } catch (error) {
+    if (error instanceof QueryError) throw error;
     throw new ConflictError(`this cannot be worked out now: ${messageOf(error)}`, [], { cause: error });
   }
 }

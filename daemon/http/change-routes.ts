@@ -44,7 +44,7 @@ function addRollback(app: FastifyInstance, maker: ChangeMaker): void {
   app.post<{ Body: RollbackRequest }>(CHANGE_ROUTES.rollback, { schema: { body } }, async (request) => {
     const { revision, path: text = "/", dryRun: isDryRun = false, branch } = request.body;
     const path = queriedPath(text);
-    return await maker.make({ branch, isDryRun }, ({ view, now, resolve }) => {
+    return await maker.make({ branch, isDryRun, revisions: [revision] }, ({ view, now, resolve }) => {
       const target = resolve(revision);
       const changes = planRollback(view, { from: now, to: target, path });
       const act = { operation: "ROLLBACK", subject: path, detail: nameOf(target) } as const;
@@ -58,7 +58,7 @@ function addRevert(app: FastifyInstance, maker: ChangeMaker): void {
   const body = { type: "object", properties, required: ["revision"], additionalProperties: false };
   app.post<{ Body: RevertRequest }>(CHANGE_ROUTES.revert, { schema: { body } }, async (request) => {
     const { revision, dryRun: isDryRun = false, branch } = request.body;
-    return await maker.make({ branch, isDryRun }, ({ view, now, resolve }) => {
+    return await maker.make({ branch, isDryRun, revisions: [revision] }, ({ view, now, resolve }) => {
       const target = resolve(revision);
       const { changes, conflicts } = planRevert(view, now, target);
       if (conflicts.length > 0) {
@@ -82,8 +82,8 @@ function addTag(app: FastifyInstance, ports: ConsolePorts): void {
     `${CHANGE_ROUTES.tags}*`,
     { schema: { body, params } },
     async (request): Promise<RefJson> => {
-      await daemon.core.ask("flush", undefined);
       const { revision = "HEAD" } = request.body;
+      await daemon.core.ask("flush", [revision]);
       return refusing(() => {
         const found = resolveRevision(history.view(), revision, clock.nowMicroseconds() as Microseconds);
         const name = request.params["*"];

@@ -7,6 +7,7 @@
 import type { Worker } from "node:worker_threads";
 import { messageOf } from "../platform/error-message.js";
 import { startWorker } from "../platform/worker.js";
+import { UnknownForkError } from "./branch-link.js";
 import type {
   Asked,
   ConsoleOrder,
@@ -112,7 +113,8 @@ class ConsoleThread implements Console {
         worker.postMessage({ kind: "answer", id, answer } satisfies ConsoleOrder);
       },
       (error: unknown) => {
-        worker.postMessage({ kind: "refusal", id, reason: messageOf(error) } satisfies ConsoleOrder);
+        const unknownFork = error instanceof UnknownForkError ? error.fork : undefined;
+        worker.postMessage({ kind: "refusal", id, reason: messageOf(error), unknownFork } satisfies ConsoleOrder);
       },
     );
   }

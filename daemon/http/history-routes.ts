@@ -60,13 +60,21 @@ export function historyRoutes(queries: HistoryQueries, core: CoreLink): FastifyP
       const [properties, required] = [MEMBERS[question], REQUIRED[question] ?? []];
       const querystring = { type: "object", properties, required, additionalProperties: false };
       app.get(HISTORY_ROUTES[question], { schema: { querystring } }, async (request, reply) => {
-        const { behind } = await core.ask("flush", undefined);
+        const { behind } = await core.ask("flush", question === "refs" ? undefined : revisionsOf(request.query));
         if (behind !== undefined) void reply.header("warning", `199 - ${JSON.stringify(headerText(behind))}`);
         return await queries.ask(question, request.query as never);
       });
     }
     done();
   };
+}
+
+const REVISIONS = ["from", "to", "revision", "at", "good", "bad"] as const;
+
+/** The revisions that a question names. */
+function revisionsOf(query: unknown): readonly string[] {
+  const members = query as Readonly<Record<string, unknown>>;
+  return REVISIONS.map((name) => members[name]).filter((text) => typeof text === "string");
 }
 
 /** Text that a header can hold. */

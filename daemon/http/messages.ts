@@ -32,6 +32,8 @@ export interface ChangeRequest {
   /** See `dispatch/apply-changes.ts`. */
   readonly way: "restore" | "merge";
   readonly path?: Path | undefined;
+  /** With `merge`: whose change is taken where what came since is in conflict. */
+  readonly prefer?: "ours" | "theirs" | undefined;
   /** Where it is a merge: the commit object that is merged, 40 hexadecimal digits. */
   readonly merged?: string | undefined;
   readonly act: { readonly operation: DaemonAct; readonly subject: string; readonly detail: string };
@@ -109,8 +111,11 @@ export interface WatchFacts {
 
 /** Each question with its answer. */
 export interface CoreQuestions {
-  /** Seals what has been committed. The answer says why the history is behind, where it is. */
-  flush: { readonly asked: undefined; readonly answer: { readonly behind: string | undefined } };
+  /**
+   * Seals what has been committed; with main also the forks on which the revisions that are asked with it may be, and all of
+   * them where none are. The answer says why the history is behind, where it is.
+   */
+  flush: { readonly asked: readonly string[] | undefined; readonly answer: { readonly behind: string | undefined } };
   /** Keeps the state of now, and seals it. Fails where the history cannot be brought so far. */
   pin: { readonly asked: undefined; readonly answer: Pin };
   release: { readonly asked: number; readonly answer: undefined };
@@ -183,5 +188,11 @@ export type ConsoleReport =
 /** To the console's thread. */
 export type ConsoleOrder =
   | { readonly kind: "answer"; readonly id: number; readonly answer: unknown }
-  | { readonly kind: "refusal"; readonly id: number; readonly reason: string }
+  /** `unknownFork` where somebody asked about a fork that there is not. */
+  | {
+      readonly kind: "refusal";
+      readonly id: number;
+      readonly reason: string;
+      readonly unknownFork?: string | undefined;
+    }
   | { readonly kind: "close" };

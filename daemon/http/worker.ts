@@ -11,6 +11,7 @@ import { messageOf } from "../platform/error-message.js";
 import { createNodeClock } from "../platform/node-clock.js";
 import { nodeFileSystem } from "../platform/node-file-system.js";
 import { setThreadPriority } from "../platform/thread-priority.js";
+import { UnknownForkError } from "./branch-link.js";
 import { createConsole } from "./console.js";
 import type {
   Asked,
@@ -85,7 +86,8 @@ port.on("message", (order: ConsoleOrder) => {
   const asked = waiting.get(order.id);
   waiting.delete(order.id);
   if (order.kind === "answer") asked?.resolve(order.answer as never);
-  else asked?.reject(new Error(order.reason));
+  else
+    asked?.reject(order.unknownFork === undefined ? new Error(order.reason) : new UnknownForkError(order.unknownFork));
 });
 
 // Left by a daemon that was killed: this one holds the directory's lock.

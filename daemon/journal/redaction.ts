@@ -25,6 +25,7 @@ import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import type { ByteString } from "../../protocol/bytes.js";
 import { childPath, ROOT_PATH } from "../../protocol/path.js";
+import { parseRedactionMarker, REDACTION_PREFIX } from "../../protocol/redaction-marker.js";
 import type { Path, Seq } from "../../protocol/identifiers.js";
 import type { Change, Commit, RequestRecord } from "../store/commit.js";
 import { setNode } from "../store/edit.js";
@@ -32,10 +33,8 @@ import type { Node } from "../store/node.js";
 import type { Root } from "../store/root.js";
 import type { PathGlob } from "./path-glob.js";
 
-const PREFIX = "redacted:hmac-sha256:";
-const MARKER = /^redacted:hmac-sha256:([0-9a-f]{64}):([0-9a-f]{32})$/;
 /** Bytes of a marker; nothing longer stands for a value. */
-export const MARKER_LENGTH: number = PREFIX.length + 64 + 1 + 32;
+export const MARKER_LENGTH: number = REDACTION_PREFIX.length + 64 + 1 + 32;
 /** What requests tell instead of a value; the tree has the marker. */
 const DETAIL = "redacted";
 
@@ -61,14 +60,14 @@ function seal(key: Uint8Array, path: ByteString, valueHash: string): string {
 /** The marker that stands for a value at a path. */
 export function markerOf({ key }: Pick<Redactor, "key">, path: Path, value: ByteString): ByteString {
   const valueHash = hash(key, "value", [value]);
-  return `${PREFIX}${valueHash}:${seal(key, path, valueHash)}`;
+  return `${REDACTION_PREFIX}${valueHash}:${seal(key, path, valueHash)}`;
 }
 
 /** Whether a value is a marker that this key made for this path. */
 export function isMarker({ key }: Pick<Redactor, "key">, path: Path, value: ByteString): boolean {
   if (value.length !== MARKER_LENGTH) return false;
-  const [, valueHash, sealed] = MARKER.exec(value) ?? [];
-  return valueHash !== undefined && sealed === seal(key, path, valueHash);
+  const marker = parseRedactionMarker(value);
+  return marker !== undefined && marker.seal === seal(key, path, marker.value);
 }
 
 /** A commit as it may be written down; the same one where no glob matches (invariants 1 and 2). */

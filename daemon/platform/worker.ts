@@ -7,7 +7,7 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Worker, type Transferable } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 
 /**
  * V8 would let the young generation of each thread grow to 48 MiB, most of it garbage. With this limit, the one that the
@@ -22,11 +22,10 @@ const resourceLimits = { maxYoungGenerationSizeMb: 12 } as const;
  * @param moduleUrl - the module as the built program calls it: `new URL("./recorder-worker.js", import.meta.url)`. Where
  *   only its `.ts` source exists, that runs.
  * @param workerData - what the module finds as `workerData` of `node:worker_threads`; must be cloneable
- * @param transferred - what in it is handed over, ports say
  */
-export function startWorker(moduleUrl: URL, workerData: unknown, transferred: readonly Transferable[] = []): Worker {
+export function startWorker(moduleUrl: URL, workerData: unknown): Worker {
   const source = sourceOf(moduleUrl);
-  const options = { workerData, resourceLimits, transferList: [...transferred] };
+  const options = { workerData, resourceLimits };
   if (!source.pathname.endsWith(".ts")) return new Worker(source, options);
   // Resolved here, because a data: module cannot import packages by name.
   const tsx = import.meta.resolve("tsx/esm/api");

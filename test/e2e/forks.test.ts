@@ -124,7 +124,7 @@ describe("xs fork", () => {
     expect(await mustXs("read", "/b", "--at", "try@{4}")).toBe("9\n");
     expect((await mustXs("--fork", "try", "log")).match(/^@\{\d+\}/gm)).toEqual(["@{4}", "@{3}", "@{2}", "@{1}"]);
     expect(await mustXs("diff", "main", "try")).toContain('\n\n~ /a\n    - "3"\n    + "9"\n+ /b = "9"  (n0)\n');
-    expect(await mustXs("branches")).toContain(`    fork of @{2}, served on ${forkSocket("try")}\n`);
+    expect(await mustXs("branches")).toContain(`@{2}, served on ${forkSocket("try")}\n`);
     expect([git("rev-parse", "try~2"), git("fsck", "--strict")]).toEqual([git("rev-parse", "main~2"), ""]);
   });
 
@@ -176,6 +176,7 @@ describe("xs fork", () => {
       /^rolled back to @\{2\}: 1 change, in @\{4\}\n$/,
     );
     expect(await fork.must("READ", ["/a"])).toBe("1");
+    expect(await mustXs("--fork", "try", "read", "/a", "--at", "@{3}")).toBe("2\n");
     expect(await mustXs("--fork", "try", "revert", "HEAD")).toMatch(/^reverted @\{4\}: 1 change, in @\{5\}\n$/);
     expect(await fork.must("READ", ["/a"])).toBe("2");
     await mustXs("--fork", "try", "tag", "good", "HEAD~1");
@@ -231,6 +232,42 @@ describe("xs fork", () => {
     expect(git("for-each-ref", "--format=%(refname:short)")).toBe("made\nmain");
   });
 
+  it("is made once, also by who asks for its name while the daemon starts", async () => {
+    await write(client, "/a", "1");
+    await mustXs("fork", "a");
+    await mustXs("fork", "zz");
+    await daemon.kill("SIGKILL");
+    git("update-ref", "-d", "refs/heads/zz");
+    await start();
+    const { code, err } = await xs("fork", "zz");
+    expect([code, err]).toEqual([2, expect.stringMatching(/there is a fork zz already/)]);
+    expect(await mustXs("branches", "--json")).toContain('"name":"zz"');
+    const fork = await connectForkAgain("zz");
+    for (let value = 0; value < 50; value++) await write(fork, "/a", String(value));
+    await daemon.kill("SIGKILL");
+    await start();
+    expect(await (await connectForkAgain("zz")).must("READ", ["/a"])).toBe("49");
+  });
+
+  it("that somebody moved with Git is not served, and main is", async () => {
+    await mustXs("fork", "try");
+    await write(await connectFork("try"), "/a", "theirs");
+    for (const value of ["1", "2", "3"]) await write(client, "/a", value);
+    await client.must("CONTROL", ["flush"]);
+    await daemon.kill("SIGTERM");
+    const tip = git("rev-parse", "try");
+    git("update-ref", "refs/heads/try", "main");
+    await start();
+    await daemon.logged("a fork cannot be served: refs/heads/try does not lead back to");
+    expect(await client.must("READ", ["/a"])).toBe("3");
+    expect(await mustXs("branches")).toMatch(/not served: refs\/heads\/try does not lead back/);
+    expect((await xs("--fork", "try", "rollback", "HEAD~1")).err).toMatch(/the fork try is not served/);
+    await daemon.kill("SIGTERM");
+    git("update-ref", "refs/heads/try", tip);
+    await start();
+    expect(await (await connectForkAgain("try")).must("READ", ["/a"])).toBe("theirs");
+  });
+
   it("refuses what makes no sense, says what would, and leaves nothing behind", async () => {
     await mustXs("fork", "try");
     await mustXs("tag", "v1");
@@ -247,6 +284,10 @@ describe("xs fork", () => {
       [["fork", "nobody", "--delete"], /there is no fork nobody: xs branches/],
       [["merge", "nobody"], /there is no fork nobody: xs branches/],
       [["--fork", "try", "merge", "try"], /merged into main and into no other/],
+      [["--fork", "nobody", "rollback", "HEAD"], /there is no fork nobody: xs branches/],
+      [["--fork", "nobody", "log", "--failures"], /there is no fork nobody: xs branches/],
+      [["--fork", "nobody", "read", "/a"], /there is no fork nobody that is served: xs branches/],
+      [["--fork", "../socket", "read", "/a"], /can be no fork's name/],
     ] as const) {
       const { code, err } = await xs(...words);
       expect([words, code, err]).toEqual([words, 2, expect.stringMatching(message)]);
@@ -335,6 +376,39 @@ describe("xs merge", () => {
     expect(await client.must("READ", ["/a"])).toBe("3");
     expect(note("try")).toMatchObject({ merge: { tip: git("rev-parse", "try") } });
     expect(note("try")).not.toHaveProperty("pending");
+  });
+
+  it("one after the other, and what was done between two of them stays done", async () => {
+    const fork = await connectFork("try");
+    await write(fork, "/new", "theirs");
+    const merges = await Promise.all([xs("merge", "try"), xs("merge", "try"), xs("merge", "try")]);
+    expect(merges.map(({ out }) => out.replace(/\{\d+\}/g, "")).sort()).toEqual([
+      "merged try@: 1 change, in @\n",
+      "nothing differs: nothing was done\n",
+      "nothing differs: nothing was done\n",
+    ]);
+    await client.must("RM", ["/new"]);
+    await write(fork, "/other", "theirs");
+    expect(await mustXs("merge", "try")).toMatch(/: 1 change/);
+    expect(await client.ask("READ", ["/new"])).toBe("ENOENT");
+  });
+
+  it("keeps what main has of a value that was kept out of the history", async () => {
+    await mustXs("fork", "try", "--delete");
+    await daemon.kill("SIGTERM");
+    await start("--redact", "/secret/**");
+    await write(client, "/secret/pw", "hunter2");
+    await mustXs("fork", "try");
+    const fork = await connectFork("try");
+    expect(await fork.must("READ", ["/secret/pw"])).toBe("");
+    await fork.must("SET_PERMS", ["/secret/pw", "n0", "r7"]);
+    await write(client, "/secret/pw", "hunter3");
+    expect(await mustXs("merge", "try")).toMatch(/: 1 change/);
+    expect(await client.must("READ", ["/secret/pw"])).toBe("hunter3");
+    expect(await client.must("GET_PERMS", ["/secret/pw"])).toBe("n0\0r7");
+    await write(fork, "/secret/pw", "theirs");
+    expect((await xs("merge", "try", "--theirs")).code).toBe(0);
+    expect(await client.must("READ", ["/secret/pw"])).toBe("hunter3");
   });
 
   it("takes domains along", async () => {

@@ -50,7 +50,11 @@ export function addLoad(program: Command, context: CliContext): void {
       const branch = context.fork();
       const request: LoadRequest = { listing, path, skipBadLines, dryRun, branch };
       const answer = await withAdmin(context, async (admin) => {
-        if (branch !== undefined && dryRun !== true) await ensureFork(admin, branch);
+        if (branch !== undefined && dryRun !== true && !(await hasFork(admin, branch))) {
+          // What is wrong with the listing is told before anything is made.
+          await admin.send<LoadAnswer>("POST", CHANGE_ROUTES.load, { ...request, branch: undefined, dryRun: true });
+          await admin.send("POST", FORKS_ROUTE, { name: branch } satisfies ForkRequest);
+        }
         return await admin.send<LoadAnswer>("POST", CHANGE_ROUTES.load, request);
       });
       if (context.isJson()) await context.io.out(jsonLine(answer));
@@ -61,10 +65,9 @@ export function addLoad(program: Command, context: CliContext): void {
     });
 }
 
-/** Makes a fork that is not there yet: somebody else's host is to be replayed against, and main is to be left alone. */
-async function ensureFork(admin: AdminClient, name: string): Promise<void> {
+async function hasFork(admin: AdminClient, name: string): Promise<boolean> {
   const { forks } = await admin.get<ForksAnswer>(FORKS_ROUTE, {});
-  if (!forks.some((fork) => fork.name === name)) await admin.send("POST", FORKS_ROUTE, { name } satisfies ForkRequest);
+  return forks.some((fork) => fork.name === name);
 }
 
 async function readListing(file: string, { io }: CliContext): Promise<ByteString> {

@@ -73,6 +73,9 @@ interface ListedRef extends RefJson {
   readonly fork?: ForkJson | undefined;
 }
 
+/** Of an object id as people see it. */
+const OID_DIGITS = 10;
+
 interface ListCommand {
   readonly name: string;
   readonly summary: string;
@@ -103,8 +106,8 @@ function refLine({ fork, ...ref }: ListedRef): string {
   return `${bytesFromText(ref.name)}  ${summaryLine(ref)}${fork === undefined ? "" : bytesFromText(forkLine(fork))}`;
 }
 
-function forkLine({ socket, state, reason, baseSeq, merge }: ForkJson): string {
+function forkLine({ socket, state, reason, base, baseSeq, merge }: ForkJson): string {
   const life = state === "failed" ? `not served: ${reason ?? "the log says why"}` : `${state} on ${socket}`;
   const merged = merge === undefined ? "" : `, merged last in @{${String(merge.seq)}}`;
-  return `    fork of @{${String(baseSeq)}}${merged}, ${life}\n`;
+  return `    fork of ${base.slice(0, OID_DIGITS)} @{${String(baseSeq)}}${merged}, ${life}\n`;
 }

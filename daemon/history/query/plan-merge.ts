@@ -4,6 +4,8 @@
  * Owns the base of the merge: the fork's commit that was merged last, or the one that it began with.
  */
 import type { Path } from "../../../protocol/identifiers.js";
+import { samePerms } from "../../../protocol/perms.js";
+import { isRedactionMarker } from "../../../protocol/redaction-marker.js";
 import type { Change } from "../../store/commit.js";
 import { mergeChanges, type Merge, type MergeOptions } from "../../store/merge/merge-roots.js";
 import { oidFromHex } from "../object/oid.js";
@@ -24,26 +26,34 @@ export interface MergedFork {
   readonly pending?: { readonly tip: string; readonly after: number } | undefined;
 }
 
+/** Commits that are looked at between two pauses. */
+const SLICE_COMMITS = 500;
+
 /**
- * Main's last merge of a fork; undefined where there is none. A merge that was begun is looked for among main's commits since.
+ * Main's last merge of a fork; undefined where there is none. A merge that was begun is looked for among main's commits since,
+ * which may be many.
  *
+ * @param pause - awaited now and then, so that others get their turn
  * @throws what `HistoryView.commitWithSeq` throws
  */
-export function lastMerge(view: HistoryView, { merge, pending }: MergedFork): MergedFork["merge"] {
-  if (pending !== undefined) {
-    const tip = oidFromHex(pending.tip);
-    for (let seq = pending.after + 1; ; seq++) {
-      const found = view.commitWithSeq(MAIN_REF, seq);
-      if (found === undefined) break;
-      if (found.commit.parents[1] === tip) return { tip: pending.tip, seq };
-    }
+export async function lastMerge(
+  view: HistoryView,
+  { merge, pending }: MergedFork,
+  pause: () => Promise<unknown>,
+): Promise<MergedFork["merge"]> {
+  if (pending === undefined) return merge;
+  const tip = oidFromHex(pending.tip);
+  for (let seq = pending.after + 1; ; seq++) {
+    const found = view.commitWithSeq(MAIN_REF, seq);
+    if (found === undefined) return merge;
+    if (found.commit.parents[1] === tip) return { tip: pending.tip, seq };
+    if (seq % SLICE_COMMITS === 0) await pause();
   }
-  return merge;
 }
 
 /** What main and a fork have in common: the fork's commit that was merged last, or the one that it began with. */
-export function mergeBase(view: HistoryView, fork: MergedFork): FoundCommit {
-  return view.commit(oidFromHex(lastMerge(view, fork)?.tip ?? fork.base));
+export function mergeBase(view: HistoryView, { base, merge }: Pick<MergedFork, "base" | "merge">): FoundCommit {
+  return view.commit(oidFromHex(merge?.tip ?? base));
 }
 
 /** The sides of a merge. */
@@ -56,7 +66,12 @@ export interface ForkMerge {
   readonly theirs: FoundCommit;
 }
 
-/** Merges theirs into ours. @throws what `changesBetween` throws */
+/**
+ * Merges theirs into ours. A value that was kept out of the history and has become empty there counts as unchanged: a daemon
+ * that is started again, or a fork, does not know it, and writes nothing in its place.
+ *
+ * @throws what `changesBetween` throws
+ */
 export function planMerge(
   { reader }: HistoryView,
   { base, ours, theirs }: ForkMerge,
@@ -69,10 +84,19 @@ export function planMerge(
   };
   return mergeChanges(
     {
-      ours: changesBetween(reader, from, ours.commit.tree),
-      theirs: changesBetween(reader, from, theirs.commit.tree),
+      ours: withoutLostSecrets(changesBetween(reader, from, ours.commit.tree)),
+      theirs: withoutLostSecrets(changesBetween(reader, from, theirs.commit.tree)),
       creationsOfTheirs,
     },
     prefer === undefined ? {} : { prefer },
   );
+}
+
+function withoutLostSecrets(changes: readonly Change[]): readonly Change[] {
+  return changes.flatMap((change) => {
+    if (change.kind !== "node" || change.before === undefined || change.after?.value !== "") return [change];
+    const { before, after } = change;
+    if (!isRedactionMarker(before.value)) return [change];
+    return samePerms(before.perms, after.perms) ? [] : [{ ...change, after: { ...after, value: before.value } }];
+  });
 }

@@ -267,7 +267,7 @@ class Side {
   readonly special = new Map<string, Perms>();
   readonly quotas = new Map<string, Change & { readonly kind: "quota" }>();
   readonly domains = new Map<Domid, DomainChange>();
-  /** Domains that were introduced and are not any more. */
+  /** Domains that were introduced and are not any more, whether their number was given anew or not. */
   readonly #released = new Set<Domid>();
   /** Paths below which a node came or changed. */
   readonly changedBelow = new Set<Path>();
@@ -299,8 +299,11 @@ class Side {
 
   #addDomain(change: DomainChange): void {
     this.domains.set(change.domid, change);
-    const wasIntroduced = change.before?.introduction !== undefined;
-    if (wasIntroduced && change.after?.introduction === undefined) this.#released.add(change.domid);
+    const [was, is] = [change.before?.introduction, change.after?.introduction];
+    // Introduced otherwise, it is another domain that was given the number.
+    if (was !== undefined && (is === undefined || is.gfn !== was.gfn || is.port !== was.port)) {
+      this.#released.add(change.domid);
+    }
   }
 
   #addNode(change: NodeChange): void {

@@ -18,6 +18,8 @@ describe("forkNameProblem", () => {
     "a.lock",
     "try.domains",
     "try.new",
+    "main.old",
+    "main.walk",
     "-delete",
     "a b",
     "a\0b",

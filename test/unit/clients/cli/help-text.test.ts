@@ -90,7 +90,12 @@ async function run(words: readonly string[]): Promise<RunResult> {
   const isHistory = (HISTORY_COMMANDS.has(words[0] ?? "") || words.includes("--at")) && !isForAdmin(words);
   const line = words.map((word) => (word === "store.git" ? repository : word));
   if (isHistory && !words.includes("--repo")) line.push("--repo", repository);
-  const files = { [repository]: "", script: "read /local/domain/5/name\n", "state.txt": "" };
+  const files = {
+    [repository]: "",
+    "/run/xenstored/branches/what-if": "",
+    script: "read /local/domain/5/name\n",
+    "state.txt": "",
+  };
   const running = xs.start(line, {
     files,
     ...(PARSED_ONLY.has(words[0] ?? "") ? { transport: noDaemon } : {}),

@@ -28,7 +28,13 @@ describe("chooseSocket", () => {
     const chosen = { socket: "/r/branches/try", runDirectory: "/r", fork: "try" };
     expect(chooseSocket("/r/socket", "try", around({}))).toEqual(chosen);
     expect(chooseSocket("/r/branches/other", "try", around({}))).toEqual(chosen);
-    expect(chooseSocket("/r/branches/try", undefined, around({}))).toEqual(chosen);
+    expect(chooseSocket("/r/branches/try", undefined, around({}, "/r/admin.sock"))).toEqual(chosen);
     expect(chooseSocket("/r/socket", undefined, around({}))).toMatchObject({ runDirectory: "/r", fork: undefined });
+  });
+
+  test("a daemon's own directory may be called as that of forks is", () => {
+    const main = { socket: "/r/branches/socket", runDirectory: "/r/branches", fork: undefined };
+    expect(chooseSocket("/r/branches/socket", undefined, around({}, "/r/branches/admin.sock"))).toEqual(main);
+    expect(chooseSocket("/r/branches/socket", undefined, around({}))).toEqual(main);
   });
 });

@@ -1,6 +1,7 @@
 /** The routes of forks, on a recorded history with a fork; who serves the branches is played by the test. */
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { UnknownForkError } from "../../../../daemon/http/branch-link.js";
 import { createConsole } from "../../../../daemon/http/console.js";
 import type { ChangeAnswer, ChangeRequest, CoreLink, ForkOutcome } from "../../../../daemon/http/messages.js";
 import { openHistory, type History } from "../../../../daemon/history/query/history.js";
@@ -90,8 +91,7 @@ beforeEach(() => {
           return Promise.resolve((name === "forks" ? [fork] : name === "noteMerge" ? undefined : outcome) as never);
         },
       },
-      branch: (name) =>
-        name === "try" ? linkTo("try") : { ask: () => Promise.reject(new Error(`there is no fork ${name}`)) },
+      branch: (name) => (name === "try" ? linkTo("try") : { ask: () => Promise.reject(new UnknownForkError(name)) }),
     },
     clock: { nowMicroseconds: () => Date.UTC(2030, 0, 1) * 1000, monotonicMilliseconds: () => 0 },
     failed: (text) => {
@@ -184,15 +184,16 @@ describe("POST /v1/forks/NAME/merge", () => {
       { name: "try", merge: { tip, seq: MAIN } },
     ]);
     expect(asked.map((line) => line.split(" ").slice(0, 2).join(" "))).toEqual([
-      "forks forks",
       "try pin",
       "try release",
+      "main flush",
+      "forks forks",
       "main pin",
       "forks noteMerge",
       "main change",
+      "forks noteMerge",
       "main flush",
       "main release",
-      "forks noteMerge",
     ]);
     expect(orders).toMatchObject([{ way: "merge", merged: tip, act: { operation: "MERGE", subject: "try" } }]);
   });
@@ -239,7 +240,7 @@ describe("other routes", () => {
     const [status, body] = await request("POST", "/v1/rollback", { revision: "try~1", branch: "try" });
     expect([status, body]).toEqual([200, expect.objectContaining({ outcome: "committed" })]);
     expect((await request("GET", "/v1/failures?branch=try"))[0]).toBe(200);
-    expect(asked).toEqual(["try pin", "try change", "try flush", "try release", "try failures"]);
-    expect(await request("GET", "/v1/failures?branch=nobody")).toEqual([409, detail("there is no fork nobody")]);
+    expect(asked).toEqual(["main flush", "try pin", "try change", "try flush", "try release", "try failures"]);
+    expect(await request("GET", "/v1/failures?branch=nobody")).toEqual([400, detail("there is no fork nobody")]);
   });
 });
