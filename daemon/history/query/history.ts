@@ -74,12 +74,14 @@ export class History {
   /**
    * The history as it is now.
    *
-   * @throws DamagedShallowError, DamagedRefError
+   * @throws DamagedShallowError; DamagedRefError where it is the ref of `HEAD`
    */
   view(): HistoryView {
     // A compaction moves the boundary and then removes objects: who reads the boundary last never walks beyond it.
-    const refs = this.#refs.list();
+    // Of one branch whose ref is damaged the others' history is not to suffer; who reads that branch is told by `HEAD`.
+    const refs = this.#refs.list("refs/", () => undefined);
     const head = this.#refs.readSymbolic("HEAD");
+    if (head !== undefined) this.#refs.read(head);
     const detached = head === undefined ? this.#refs.read("HEAD") : undefined;
     const shallow = readShallow(this.#fileSystem, this.#directory);
     return new HistoryView(this, { refs, head: head ?? MAIN_REF, detached, shallow });

@@ -150,14 +150,22 @@ export class RefStore {
    * nowhere are left out, as are files whose names are no ref names (locks, an editor's backup).
    *
    * @param prefix - such as `refs/tags/`
+   * @param damaged - told of a loose ref that cannot be read, which is then left out; without it that is thrown
+   * @throws DamagedRefError
    */
-  list(prefix = "refs/"): Ref[] {
+  list(prefix = "refs/", damaged?: (error: DamagedRefError) => void): Ref[] {
     // Loose first: a ref that is packed in between is then found in packed-refs.
     const loose = this.#looseNames();
     const found = this.#readPacked();
     for (const name of loose) {
-      const oid = this.read(name);
-      if (oid !== undefined) found.set(name, oid);
+      try {
+        const oid = this.read(name);
+        if (oid !== undefined) found.set(name, oid);
+      } catch (error) {
+        if (!(error instanceof DamagedRefError) || damaged === undefined) throw error;
+        found.delete(name);
+        damaged(error);
+      }
     }
     return [...found]
       .filter(([name]) => name.startsWith(prefix))

@@ -178,3 +178,23 @@ describe("HistoryView.branchWith", () => {
     history.close();
   });
 });
+
+describe("a damaged ref", () => {
+  function damage(branch: string): void {
+    const path = `${REPOSITORY}/${refOf(branch)}`;
+    if (memory.exists(path)) memory.remove(path);
+    const file = memory.open(path, "create");
+    file.write(Buffer.from("garbage\n"), 0);
+    file.close();
+  }
+
+  test("of one branch leaves the others' history readable; that of HEAD does not", () => {
+    const history = openHistory(memory, REPOSITORY);
+    damage("broken");
+    expect(history.view().commitWithSeq(refOf("main"), 2)?.oid).toBe(oid("main", 2));
+    expect(history.view().ref(refOf("broken"))).toBeUndefined();
+    damage("main");
+    expect(() => history.view()).toThrow(/damaged ref: .*refs\/heads\/main/);
+    history.close();
+  });
+});
