@@ -131,10 +131,12 @@ class ForkMerger {
   /** The fork, with main's last merge of it. */
   async #findFork(): Promise<ForkJson> {
     const { daemon, history } = this.#ports;
-    await daemon.core.ask("flush", [this.#name]);
+    const { behind } = await daemon.core.ask("flush", [this.#name]);
     const fork = (await daemon.forks.ask("forks", undefined)).find(({ name }) => name === this.#name);
     if (fork === undefined) throw new QueryError(new UnknownForkError(this.#name).message);
     if (fork.pending === undefined) return fork;
+    // The merge that was begun may be among what the history lacks.
+    if (behind !== undefined) throw new ConflictError(`${this.#name} cannot be merged now: ${behind}`, []);
     const merge = await lastMerge(history.view(), fork, () => nextTurn());
     await this.#note({ merge });
     return { ...fork, merge };

@@ -29,6 +29,8 @@ let asked: string[];
 let orders: ChangeRequest[];
 /** What main answers to changes, one after the other; committed when none is left. */
 let answers: ChangeAnswer[];
+/** Why the history is behind. */
+let behind: string | undefined;
 /** What is answered to who makes or deletes a fork. */
 let outcome: ForkOutcome;
 let notes: unknown[];
@@ -44,7 +46,7 @@ function linkTo(branch: string): CoreLink {
       const answer = (): unknown => {
         switch (name) {
           case "flush":
-            return { behind: undefined };
+            return { behind };
           case "pin":
             return { id: 1, seq: (branch === "main" ? MAIN : FORK) as Seq };
           case "change":
@@ -63,6 +65,7 @@ function linkTo(branch: string): CoreLink {
 
 beforeEach(() => {
   [asked, orders, answers, notes] = [[], [], [], []];
+  behind = undefined;
   const memory = diskWithRepository();
   const recorder = openRecorder(memory);
   recordAndSeal(recorder, BASE);
@@ -128,6 +131,15 @@ describe("POST /v1/forks", () => {
       String(MAIN),
       String(FORK),
     ]);
+  });
+
+  test("does not begin with an old state where the history is behind, and may begin with an older one", async () => {
+    behind = "the disk is full";
+    expect(await request("POST", "/v1/forks", { name: "a" })).toEqual([
+      409,
+      detail("old state, since the history is behind"),
+    ]);
+    expect((await request("POST", "/v1/forks", { name: "a", revision: "@{3}" }))[0]).toBe(200);
   });
 
   test("tells mistakes of who asks from what cannot be done now", async () => {
@@ -227,6 +239,13 @@ describe("POST /v1/forks/NAME/merge", () => {
   test("a merge that was begun and not made is no merge", async () => {
     fork = { ...fork, pending: { tip: theirs[FORK] as string, after: BASE } };
     expect((await request("POST", "/v1/forks/try/merge", THEIRS))[1]).toMatchObject({ outcome: "committed" });
+  });
+
+  test("does not forget what was begun where the history is behind", async () => {
+    fork = { ...fork, pending: { tip: theirs[FORK] as string, after: BASE } };
+    behind = "the disk is full";
+    expect(await request("POST", "/v1/forks/try/merge", THEIRS)).toEqual([409, detail("the disk is full")]);
+    expect(notes).toEqual([]);
   });
 
   test("refuses a fork that there is not, and a body that makes no sense", async () => {
