@@ -96,11 +96,21 @@ export class Forks {
    * it returns, all of them are known, so that no other takes a name.
    */
   start(): Promise<void> {
-    const { fileSystem, config } = this.#options;
-    const names = listForkNotes(fileSystem, config.stateDirectory);
-    const found = names.filter((name) => forkNameProblem(name) === undefined).map((name) => this.#find(name));
+    const found = this.#noteNames().map((name) => this.#find(name));
     for (const fork of found) this.#forks.set(fork.note.name, fork);
     return this.#startEach(found);
+  }
+
+  #noteNames(): readonly string[] {
+    const { fileSystem, config, logger } = this.#options;
+    try {
+      const names = listForkNotes(fileSystem, config.stateDirectory);
+      return names.filter((name) => forkNameProblem(name) === undefined);
+    } catch (error) {
+      // Main is served all the same.
+      logger.error(`the forks cannot be served: ${messageOf(error)}`);
+      return [];
+    }
   }
 
   #find(name: string): Fork {

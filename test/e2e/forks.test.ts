@@ -268,6 +268,14 @@ describe("xs fork", () => {
     expect(await (await connectForkAgain("try")).must("READ", ["/a"])).toBe("theirs");
   });
 
+  it("whose notes cannot be read keeps nobody from main", async () => {
+    await daemon.kill("SIGTERM");
+    writeFileSync(join(directory, "state", "forks"), "");
+    await start();
+    await write(client, "/a", "1");
+    expect((await xs("fork", "try")).code).toBe(1);
+  });
+
   it("refuses what makes no sense, says what would, and leaves nothing behind", async () => {
     await mustXs("fork", "try");
     await mustXs("tag", "v1");
