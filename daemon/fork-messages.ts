@@ -14,6 +14,8 @@ export interface ForkWorkerData {
   /** The commit that it began with, 40 hexadecimal digits. */
   readonly base: string;
   readonly baseSeq: number;
+  /** Whether its ref was made a moment ago: then nobody has moved it, and the recorder may load it meanwhile. */
+  readonly isNew: boolean;
   /** The globs as they were given. */
   readonly redact: readonly string[];
 }
@@ -21,7 +23,7 @@ export interface ForkWorkerData {
 /** To a fork's thread. */
 export type ForkOrder =
   | { readonly kind: "ask"; readonly id: number; readonly name: keyof CoreQuestions; readonly asked: unknown }
-  /** The answer to `checked`: the way to the recorder's thread, which records the fork from now on. */
+  /** The answer to `checked`, and the first order to a new fork: the way to the recorder's thread, which records the fork from now on. */
   | { readonly kind: "record"; readonly recorderPort: MessagePort }
   | { readonly kind: "stop" };
 

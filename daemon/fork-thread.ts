@@ -39,6 +39,7 @@ export class ForkThread implements CoreLink {
   constructor(data: ForkWorkerData, host: ForkHost) {
     const worker = startWorker(new URL("./fork-worker.js", import.meta.url), data);
     this.#worker = worker;
+    if (data.isNew) this.#record(host.record());
     let reason = "its thread ended by itself";
     let hasStarted = false;
     this.started = new Promise((resolve, reject) => {

@@ -33,7 +33,7 @@ const NICE = 5;
 
 if (parentPort === null) throw new Error("this module is a worker thread: see fork-thread.ts");
 const port = parentPort;
-const { config: cloned, base, baseSeq, redact } = workerData as ForkWorkerData;
+const { config: cloned, base, baseSeq, isNew, redact } = workerData as ForkWorkerData;
 const config: BranchConfig = { ...cloned, redact: redact.map(parsePathGlob) };
 
 setThreadPriority(NICE);
@@ -83,8 +83,10 @@ const recording = new Promise<MessagePort>((resolve) => {
 });
 
 const { repositoryDirectory, branch: name } = config;
-checkFork({ fileSystem: nodeFileSystem, repositoryDirectory, ref: refOfBranch(name), base, baseSeq });
-report({ kind: "checked" });
+if (!isNew) {
+  checkFork({ fileSystem: nodeFileSystem, repositoryDirectory, ref: refOfBranch(name), base, baseSeq });
+  report({ kind: "checked" });
+}
 const recorderPort = await recording;
 const connecting = connectRecorder(recorderPort);
 // Where the state cannot be loaded, that is what there is to tell.

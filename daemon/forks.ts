@@ -299,8 +299,9 @@ export class Forks {
     const { name, base } = fork.note;
     try {
       const ref = refOfBranch(name);
-      if (this.#refs.read(ref) === undefined) this.#refs.update(ref, { expected: undefined, to: oidFromHex(base) });
-      const thread = this.#startThread(fork);
+      const isNew = this.#refs.read(ref) === undefined;
+      if (isNew) this.#refs.update(ref, { expected: undefined, to: oidFromHex(base) });
+      const thread = this.#startThread(fork, isNew);
       fork.life = { state: "starting", thread };
       await thread.started;
       fork.life = { state: "served", thread };
@@ -310,7 +311,7 @@ export class Forks {
     }
   }
 
-  #startThread(fork: Fork): ForkThread {
+  #startThread(fork: Fork, isNew: boolean): ForkThread {
     const { config, recorder, logger } = this.#options;
     const { name, base, baseSeq } = fork.note;
     const { stateDirectory, redact = [], ...shared } = config;
@@ -321,6 +322,7 @@ export class Forks {
       config: { ...shared, stateDirectory, branch: name, failuresFile, sockets },
       base,
       baseSeq,
+      isNew,
       redact: redact.map(({ text }) => text),
     };
     return new ForkThread(data, {
