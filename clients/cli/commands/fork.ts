@@ -94,8 +94,8 @@ export function addMerge(program: Command, context: CliContext): void {
       "Brings what was done on a fork into main, in one commit with two parents: value, perms, existence and children of each node " +
         "are merged with what main has changed since the fork began, or was merged last. Watches fire for what differs in main. " +
         "Where both have changed the same otherwise, nothing is done and the conflicts are listed (exit code 1); --ours and --theirs " +
-        "say whose change is taken there. The fork goes on, and can be merged again. Values that --redact kept out of the history " +
-        "are empty where the fork has written them.",
+        "say whose change is taken there. The fork goes on, and can be merged again. Where --redact kept a value out of the history " +
+        "main keeps its own, and a node that is new in main is empty.",
     )
     .argument("<fork>", "the fork's name")
     .addOption(new Option("--ours", "in a conflict take what main has"))
