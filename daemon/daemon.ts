@@ -24,8 +24,6 @@ import { startRecorder, type MainRecorder } from "./history/recorder/handle.js";
 import { createRepository, MAIN_BRANCH } from "./history/repository/layout.js";
 import { startConsole, type Console, type ConsoleHost } from "./http/handle.js";
 import type { CoreLink, DaemonLink } from "./http/messages.js";
-import type { Durability } from "./journal/journal.js";
-import type { PathGlob } from "./journal/path-glob.js";
 import { lockDirectory, type DirectoryLock } from "./platform/directory-lock.js";
 import { messageOf } from "./platform/error-message.js";
 import type { Clock } from "./platform/clock.js";
@@ -51,19 +49,14 @@ const CONSOLE_STOP_MILLISECONDS_MAX = 2000;
 export type DaemonPorts = BranchPorts;
 
 /** What the daemon is told. Paths are absolute. */
-export interface DaemonConfig {
-  readonly stateDirectory: string;
+export interface DaemonConfig extends Pick<
+  BranchConfig,
+  "stateDirectory" | "durability" | "journalBytesMax" | "redact" | "bootId"
+> {
   readonly runDirectory: string;
-  readonly durability: Durability;
   readonly sealMilliseconds: number;
-  /** The most bytes of acknowledged commits that wait in the journal for the history; clients that commit wait for it. */
-  readonly journalBytesMax: number;
   /** Part of the authors' mail addresses in the history. */
   readonly hostName: string;
-  /** Paths whose values are not written down; none unless told. */
-  readonly redact?: readonly PathGlob[];
-  /** The kernel's boot id; left out where there is none. */
-  readonly bootId?: string | undefined;
   /** How many of the newest commits stay in the history; any number unless told. */
   readonly keepCommits?: number | undefined;
   /** How old, in seconds, a commit becomes before it leaves the history; any age unless told. */

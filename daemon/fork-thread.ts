@@ -8,6 +8,7 @@ import type { ForkOrder, ForkReport, ForkWorkerData } from "./fork-messages.js";
 import type { CoreLink, CoreQuestions } from "./http/messages.js";
 import { messageOf } from "./platform/error-message.js";
 import type { LogFields, LogLevel } from "./platform/log.js";
+import { PendingAnswers } from "./platform/pending-answers.js";
 import { startWorker } from "./platform/worker.js";
 
 /** Who hears of a fork. */
@@ -19,18 +20,12 @@ export interface ForkHost {
   record(): MessagePort;
 }
 
-interface Waiting {
-  readonly resolve: (answer: never) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** A thread that serves one fork. */
 export class ForkThread implements CoreLink {
   /** Resolves when the fork is served. @throws an error for people when it cannot be */
   readonly started: Promise<void>;
   readonly #worker: Worker;
-  readonly #waiting = new Map<number, Waiting>();
-  #lastId = 0;
+  readonly #pending = new PendingAnswers();
   #isStopping = false;
   #isComplete = false;
   #hasEnded = false;
@@ -62,31 +57,24 @@ export class ForkThread implements CoreLink {
     this.#ended = new Promise((resolve) => {
       worker.on("exit", () => {
         this.#hasEnded = true;
-        for (const { reject } of this.#waiting.values())
-          reject(new Error(`the fork is not served any more: ${reason}`));
-        this.#waiting.clear();
+        this.#pending.rejectAll(new Error(`the fork is not served any more: ${reason}`));
         if (hasStarted && !this.#isStopping) host.died(reason);
         resolve();
       });
     });
   }
 
-  ask<Name extends keyof CoreQuestions>(
+  async ask<Name extends keyof CoreQuestions>(
     name: Name,
     asked: CoreQuestions[Name]["asked"],
   ): Promise<CoreQuestions[Name]["answer"]> {
-    return new Promise((resolve, reject) => {
-      if (this.#hasEnded) {
-        reject(new Error("the fork is not served any more"));
-        return;
-      }
-      const id = ++this.#lastId;
-      this.#waiting.set(id, { resolve, reject });
+    if (this.#hasEnded) throw new Error("the fork is not served any more");
+    return await this.#pending.ask((id) => {
       this.#send({ kind: "ask", id, name, asked });
     });
   }
 
-  /** Has it close its sockets and sealed what it acknowledged; resolves to whether all has ended well. */
+  /** Has it close its sockets and seal what it acknowledged; resolves to whether all has ended well. */
   async stop(): Promise<boolean> {
     this.#isStopping = true;
     this.#send({ kind: "stop" });
@@ -103,9 +91,7 @@ export class ForkThread implements CoreLink {
   }
 
   #receive(report: Extract<ForkReport, { readonly id: number }>): void {
-    const asked = this.#waiting.get(report.id);
-    this.#waiting.delete(report.id);
-    if (report.kind === "answer") asked?.resolve(report.answer as never);
-    else asked?.reject(new Error(report.reason));
+    if (report.kind === "answer") this.#pending.resolve(report.id, report.answer);
+    else this.#pending.reject(report.id, new Error(report.reason));
   }
 }

@@ -21,7 +21,7 @@ import { refOfBranch } from "./history/repository/layout.js";
 import type { CoreQuestions } from "./http/messages.js";
 import { parsePathGlob } from "./journal/path-glob.js";
 import { messageOf } from "./platform/error-message.js";
-import { limitRate, type Logger, type LogFields, type LogLevel } from "./platform/log.js";
+import { limitRate, loggerOf } from "./platform/log.js";
 import { createNodeClock } from "./platform/node-clock.js";
 import { nodeFileSystem } from "./platform/node-file-system.js";
 import { nodeTimers } from "./platform/node-timers.js";
@@ -42,26 +42,12 @@ const report = (message: ForkReport): void => {
   port.postMessage(message);
 };
 
-const write = (level: LogLevel, message: string, fields?: LogFields): void => {
-  report({ kind: "log", level, message, fields });
-};
-const logger: Logger = {
-  log: write,
-  error: (message, fields) => {
-    write("error", message, fields);
+const logger = loggerOf(
+  (level, message, fields) => {
+    report({ kind: "log", level, message, fields });
   },
-  warn: (message, fields) => {
-    write("warn", message, fields);
-  },
-  info: (message, fields) => {
-    write("info", message, fields);
-  },
-  debug: (message, fields) => {
-    write("debug", message, fields);
-  },
-  reopen: () => undefined,
-  close: () => undefined,
-};
+  { reopen: () => undefined, close: () => undefined },
+);
 const clock = createNodeClock();
 const log = limitRate(logger, clock);
 const listener = nodeIpcListener((problem) => {

@@ -42,7 +42,7 @@ import { messageOf } from "./platform/error-message.js";
 import type { FileSystem } from "./platform/file-system.js";
 import type { Logger } from "./platform/log.js";
 import { makePrivateDirectory } from "./platform/private-directory.js";
-import { journalDirectory } from "./recover-state.js";
+import { journalDirectory } from "./journal/journal-directory.js";
 import { checkSocketPath } from "./server/socket-path.js";
 
 /** Each costs a thread, and memory for what of its state differs from no other's. */

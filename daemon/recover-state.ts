@@ -5,11 +5,11 @@
  * recovered root. It starts no thread and opens no socket, so the crash tests run it on a disk in memory, as it is. It must
  * never change the repository. Source: design.md, "Journal and recorder", "Start".
  */
-import { join } from "node:path";
 import type { Seq } from "../protocol/identifiers.js";
 import { loadTip } from "./history/recorder/load-tip.js";
 import { MAIN_BRANCH, refOfBranch } from "./history/repository/layout.js";
 import { RefStore } from "./history/repository/ref-store.js";
+import { journalDirectory } from "./journal/journal-directory.js";
 import { openJournal, type Durability, type Journal, type OpenedJournal } from "./journal/journal.js";
 import type { PathGlob } from "./journal/path-glob.js";
 import { createRedactionKey, readRedactionKey } from "./journal/redaction-key.js";
@@ -83,11 +83,6 @@ export function recoverState(options: RecoveryOptions): RecoveredState {
   });
   const emptyRedacted: RecoveredState["emptyRedacted"] = (changes) => redactor?.emptyChanges(changes) ?? changes;
   return { journal: opened.journal, root, seq, recorded, opened, emptyRedacted };
-}
-
-/** Where the journal of a branch is. */
-export function journalDirectory(stateDirectory: string, branch: string): string {
-  return join(stateDirectory, "journal", branch);
 }
 
 interface OpenedRedactor {

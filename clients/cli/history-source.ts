@@ -16,6 +16,7 @@ import {
   ConflictError,
   HISTORY_ROUTES,
   QueryError,
+  REVISION_MEMBERS,
   type HistoryQueries,
   type HistoryQuestion,
 } from "../../protocol/http-api/history-queries.js";
@@ -90,7 +91,7 @@ function historyOfDaemon(admin: AdminClient): HistoryQueries {
   };
 }
 
-/** The member of each question that is the newest commit unless it is given, and others that are revisions. */
+/** The member of each question that is the newest commit unless it is given. */
 const NEWEST: Partial<Readonly<Record<HistoryQuestion, string>>> = {
   log: "to",
   commit: "revision",
@@ -99,7 +100,6 @@ const NEWEST: Partial<Readonly<Record<HistoryQuestion, string>>> = {
   blame: "at",
   bisect: "bad",
 };
-const REVISIONS = ["from", "to", "revision", "at", "good", "bad"] as const;
 
 /** Questions in which `HEAD`, said or not, is the newest commit of the fork that the options name. */
 function onBranch(context: CliContext, history: HistoryQueries): HistoryQueries {
@@ -109,7 +109,7 @@ function onBranch(context: CliContext, history: HistoryQueries): HistoryQueries 
     ask: (question, query) => {
       const newest = NEWEST[question];
       const asked: Record<string, unknown> = { ...query };
-      for (const name of REVISIONS) {
+      for (const name of REVISION_MEMBERS) {
         const text = asked[name];
         if (typeof text === "string") asked[name] = context.revision(text);
       }

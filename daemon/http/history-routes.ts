@@ -10,6 +10,7 @@ import {
   HISTORY_ROUTES,
   LOG_PAGE_MAX,
   NODES_PAGE_MAX,
+  REVISION_MEMBERS,
   type HistoryQueries,
   type HistoryQuestion,
 } from "../../protocol/http-api/history-queries.js";
@@ -69,12 +70,10 @@ export function historyRoutes(queries: HistoryQueries, core: CoreLink): FastifyP
   };
 }
 
-const REVISIONS = ["from", "to", "revision", "at", "good", "bad"] as const;
-
 /** The revisions that a question names. */
 function revisionsOf(query: unknown): readonly string[] {
   const members = query as Readonly<Record<string, unknown>>;
-  return REVISIONS.map((name) => members[name]).filter((text) => typeof text === "string");
+  return REVISION_MEMBERS.map((name) => members[name]).filter((text) => typeof text === "string");
 }
 
 /** Text that a header can hold. */

@@ -1,7 +1,7 @@
 /**
  * The console's thread: wires the console to the real disk, its socket, and the main thread.
  *
- * Owns the questions that wait for the main thread's answers. An error at start ends the thread, and `startConsole` reports it.
+ * Owns nothing but the wiring. An error at start ends the thread, and `startConsole` reports it.
  */
 import { chmodSync, rmSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
@@ -10,6 +10,7 @@ import { MAIN_BRANCH } from "../history/query/refs.js";
 import { messageOf } from "../platform/error-message.js";
 import { createNodeClock } from "../platform/node-clock.js";
 import { nodeFileSystem } from "../platform/node-file-system.js";
+import { PendingAnswers } from "../platform/pending-answers.js";
 import { setThreadPriority } from "../platform/thread-priority.js";
 import { UnknownForkError } from "./branch-link.js";
 import { createConsole } from "./console.js";
@@ -29,25 +30,17 @@ const { socketPath, repositoryDirectory } = workerData as ConsoleWorkerData;
 
 const NICE = 10;
 
-interface Waiting {
-  readonly resolve: (answer: never) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** Who waits for a reply on the wire comes before who looks for a fault. */
 setThreadPriority(NICE);
 
-const waiting = new Map<number, Waiting>();
-let lastId = 0;
+const pending = new PendingAnswers();
 
 const report = (message: ConsoleReport): void => {
   port.postMessage(message);
 };
 
 function ask(of: Asked, name: string, asked: unknown): Promise<never> {
-  return new Promise((resolve, reject) => {
-    const id = ++lastId;
-    waiting.set(id, { resolve, reject });
+  return pending.ask((id) => {
     report({ kind: "ask", id, of, name, asked });
   });
 }
@@ -83,11 +76,12 @@ port.on("message", (order: ConsoleOrder) => {
     });
     return;
   }
-  const asked = waiting.get(order.id);
-  waiting.delete(order.id);
-  if (order.kind === "answer") asked?.resolve(order.answer as never);
-  else
-    asked?.reject(order.unknownFork === undefined ? new Error(order.reason) : new UnknownForkError(order.unknownFork));
+  const { id } = order;
+  if (order.kind === "answer") pending.resolve(id, order.answer);
+  else {
+    const { reason, unknownFork } = order;
+    pending.reject(id, unknownFork === undefined ? new Error(reason) : new UnknownForkError(unknownFork));
+  }
 });
 
 // Left by a daemon that was killed: this one holds the directory's lock.

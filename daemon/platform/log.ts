@@ -100,20 +100,7 @@ export function createLogger({ level: leastLevel, sink, clock }: LoggerOptions):
     const time = new Date(Math.floor(clock.nowMicroseconds() / 1000)).toISOString();
     sink.write(`${time} ${level} ${escapeControls(message)}${formatFields(fields)}\n`);
   };
-  return {
-    log,
-    error: (message, fields) => {
-      log("error", message, fields);
-    },
-    warn: (message, fields) => {
-      log("warn", message, fields);
-    },
-    info: (message, fields) => {
-      log("info", message, fields);
-    },
-    debug: (message, fields) => {
-      log("debug", message, fields);
-    },
+  return loggerOf(log, {
     reopen: () => {
       try {
         sink.reopen();
@@ -125,6 +112,26 @@ export function createLogger({ level: leastLevel, sink, clock }: LoggerOptions):
     },
     close: () => {
       sink.close();
+    },
+  });
+}
+
+/** A logger whose messages go where `log` brings them. */
+export function loggerOf(log: Logger["log"], ends: Pick<Logger, "reopen" | "close">): Logger {
+  return {
+    log,
+    ...ends,
+    error: (message, fields) => {
+      log("error", message, fields);
+    },
+    warn: (message, fields) => {
+      log("warn", message, fields);
+    },
+    info: (message, fields) => {
+      log("info", message, fields);
+    },
+    debug: (message, fields) => {
+      log("debug", message, fields);
     },
   };
 }

@@ -76,6 +76,9 @@ export interface RefsJson {
   readonly tags: readonly RefJson[];
 }
 
+/** The members of questions that are revisions. */
+export const REVISION_MEMBERS = ["from", "to", "revision", "at", "good", "bad"] as const;
+
 /** Most nodes or changes of one page. */
 export const NODES_PAGE_MAX = 1000;
 

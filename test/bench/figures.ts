@@ -40,3 +40,13 @@ export function formatFigures(figures: Figures): string {
   );
   return parts.join(", ").replaceAll(", \n", "\n");
 }
+
+/** What this part of the values, which are ascending, is not above; with 1 the largest. */
+export function quantile(sorted: readonly number[], part: number): number {
+  return sorted[Math.floor((sorted.length - 1) * part)] ?? NaN;
+}
+
+/** To two decimals. */
+export function rounded(value: number): number {
+  return Number(value.toFixed(2));
+}

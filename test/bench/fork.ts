@@ -11,7 +11,7 @@ import { connectXenstore, type XenstoreClient } from "../../clients/xenstore/cli
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import { forkRoute, FORKS_ROUTE, mergeRoute, type ForkJson, type MergeAnswer } from "../../protocol/http-api/forks.js";
 import { startBenchDaemon } from "./daemon.js";
-import { median, type Benchmark, type Figures } from "./figures.js";
+import { median, quantile, rounded, type Benchmark, type Figures } from "./figures.js";
 
 const NODES = 100_000;
 const DOMAINS = 1000;
@@ -77,17 +77,18 @@ async function measureForks({ client, admin, revision, rounds }: Measured): Prom
     await forking;
     await admin.send("DELETE", forkRoute(NAME));
   }
+  meanwhile.sort(ascending);
   return {
     milliseconds: rounded(median(times)),
     slowest: rounded(Math.max(...times)),
-    readP99Before: quantile(before, 0.99),
-    readP99Meanwhile: quantile(meanwhile, 0.99),
-    slowestReadBefore: quantile(before, 1),
-    slowestReadMeanwhile: quantile(meanwhile, 1),
+    readP99Before: rounded(quantile(before, 0.99)),
+    readP99Meanwhile: rounded(quantile(meanwhile, 0.99)),
+    slowestReadBefore: rounded(quantile(before, 1)),
+    slowestReadMeanwhile: rounded(quantile(meanwhile, 1)),
   };
 }
 
-/** Milliseconds of each READ that main answers until something is done. */
+/** Milliseconds of each READ that main answers until something is done, ascending. */
 async function readWhile(client: XenstoreClient, done: Promise<unknown>): Promise<number[]> {
   const told = { isOver: false };
   void done.finally(() => {
@@ -99,7 +100,11 @@ async function readWhile(client: XenstoreClient, done: Promise<unknown>): Promis
     await client.read(pathOf(times.length % NODES));
     times.push(performance.now() - start);
   }
-  return times;
+  return times.sort(ascending);
+}
+
+function ascending(left: number, right: number): number {
+  return left - right;
 }
 
 async function measureMerge(admin: AdminClient, rounds: number): Promise<Figures> {
@@ -115,13 +120,4 @@ async function measureMerge(admin: AdminClient, rounds: number): Promise<Figures
   }
   fork.close();
   return { milliseconds: rounded(median(times)), slowest: rounded(Math.max(...times)) };
-}
-
-function quantile(values: readonly number[], part: number): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return rounded(sorted[Math.floor((sorted.length - 1) * part)] ?? NaN);
-}
-
-function rounded(value: number): number {
-  return Number(value.toFixed(2));
 }

@@ -22,7 +22,7 @@ import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
 import type { Change, Commit } from "../../daemon/store/commit.js";
 import type { Domid, Microseconds, Path, Seq } from "../../protocol/identifiers.js";
 import { parsePerms, type Perms } from "../../protocol/perms.js";
-import { median, type BenchmarkOptions, type Figures } from "./figures.js";
+import { median, rounded, type BenchmarkOptions, type Figures } from "./figures.js";
 
 const COMMITS = 100_000;
 /** Guests at a time. */
@@ -207,10 +207,6 @@ function record(directory: string, commits: number): Recording {
   writer.close();
   rmSync(beside, { recursive: true });
   return { recorder, stream, all, index, indexSteps };
-}
-
-function rounded(value: number): number {
-  return Number(value.toFixed(2));
 }
 
 function milliseconds(run: () => unknown): number {

@@ -12,7 +12,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connectXenstore, type XenstoreClient } from "../../clients/xenstore/client.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import { startBenchDaemon } from "./daemon.js";
-import { median, type Benchmark, type Figures } from "./figures.js";
+import { median, quantile, rounded, type Benchmark, type Figures } from "./figures.js";
 
 const COMMITS_PER_SECOND = 500;
 const TICK_MILLISECONDS = 10;
@@ -149,12 +149,4 @@ async function compare(client: XenstoreClient, { seconds, rounds, ask }: Compari
     questionMilliseconds: rounded(median(times)),
     questions: times.length,
   };
-}
-
-function quantile(sorted: readonly number[], part: number): number {
-  return sorted[Math.floor((sorted.length - 1) * part)] ?? NaN;
-}
-
-function rounded(value: number): number {
-  return Number(value.toFixed(2));
 }

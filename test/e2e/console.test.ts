@@ -2,18 +2,17 @@
  * The admin socket of the real daemon, and the commands of `xs` that use it: they see what was acknowledged, change the store
  * as any client would, and no guest comes near them.
  */
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import { buildDaemon } from "../support/built-daemon.js";
+import { adminSocketOf, commandsOn } from "../support/daemon-commands.js";
 import { startDaemon, type DaemonProcess } from "../support/daemon-process.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { resultOf, type WireClient } from "../support/wire-client.js";
-import { jsonOf, programHarness, type RunResult } from "../unit/clients/cli/program-harness.js";
+import { jsonOf, programHarness } from "../unit/clients/cli/program-harness.js";
 
 let command: readonly string[];
 let daemon: DaemonProcess;
@@ -38,28 +37,7 @@ afterEach(async () => {
   await daemon.stop();
 });
 
-function adminSocket(): string {
-  return join(daemon.runDirectory, "admin.sock");
-}
-
-async function xs(...words: readonly string[]): Promise<RunResult> {
-  const harness = await programHarness();
-  const files: Record<string, string> = existsSync(adminSocket()) ? { [adminSocket()]: "" } : {};
-  for (const word of words) {
-    if (statSync(word, { throwIfNoEntry: false })?.isFile() === true) files[word] = readFileSync(word, "latin1");
-  }
-  return harness.run(["--socket", daemon.socket, ...words], { files, transport: socketTransport });
-}
-
-async function mustXs(...words: readonly string[]): Promise<string> {
-  const { code, out, err } = await xs(...words);
-  expect([code, err]).toEqual([0, ""]);
-  return out;
-}
-
-function git(...words: readonly string[]): string {
-  return execFileSync("git", ["-C", daemon.repository, ...words], { encoding: "latin1" }).trim();
-}
+const { xs, mustXs, git } = commandsOn(() => daemon);
 
 async function write(path: string, value: string): Promise<void> {
   expect(resultOf(await client.call("WRITE", `${path}\0${value}`))).toBe("OK");
@@ -191,7 +169,7 @@ describe("the admin socket", () => {
   });
 
   it("is for the daemon's user alone, and no guest gets at it over its own socket", async () => {
-    expect(statSync(adminSocket()).mode & 0o777).toBe(0o600);
+    expect(statSync(adminSocketOf(daemon)).mode & 0o777).toBe(0o600);
     expect(statSync(daemon.runDirectory).mode & 0o777).toBe(0o700);
     await client.must("INTRODUCE", ["7", "1", "1"]);
     const guest = await daemon.connectGuest(7);
@@ -215,7 +193,7 @@ describe("the admin socket", () => {
     await write("/a", "1");
     await daemon.kill("SIGTERM");
     await start({ hasConsole: false });
-    expect(existsSync(adminSocket())).toBe(false);
+    expect(existsSync(adminSocketOf(daemon))).toBe(false);
     const { code, err } = await xs("rollback", "@{1}");
     expect([code, err]).toEqual([2, expect.stringContaining("this needs a running daemon, and there is no")]);
   });
@@ -223,7 +201,7 @@ describe("the admin socket", () => {
   it("is served again after the daemon was killed and left its socket behind", async () => {
     await write("/a", "1");
     await daemon.kill("SIGKILL");
-    expect(existsSync(adminSocket())).toBe(true);
+    expect(existsSync(adminSocketOf(daemon))).toBe(true);
     await start();
     expect(await mustXs("log", "-n", "1")).toContain("WRITE /a");
   });
@@ -302,7 +280,7 @@ describe("what no commit tells", () => {
           if (out.includes(text)) resolve();
         };
       });
-    const files = { [adminSocket()]: "" };
+    const files = { [adminSocketOf(daemon)]: "" };
     const words = ["--socket", daemon.socket, "log", "--follow"];
     const shown = shows("MKDIR /tool/xenstored");
     const running = harness.start(words, {

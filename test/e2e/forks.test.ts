@@ -1,18 +1,17 @@
 /**
  * Forks of the real daemon: branches of its history that are live beside main, and their way back into it.
  */
-import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import { runReplay } from "../../simulator/replay/run-replay.js";
 import { buildDaemon } from "../support/built-daemon.js";
+import { commandsOn } from "../support/daemon-commands.js";
 import { startDaemon, type DaemonProcess } from "../support/daemon-process.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { connectClient, resultOf, type WireClient } from "../support/wire-client.js";
-import { jsonOf, programHarness, type RunResult } from "../unit/clients/cli/program-harness.js";
+import { jsonOf } from "../unit/clients/cli/program-harness.js";
 
 let command: readonly string[];
 let daemon: DaemonProcess;
@@ -41,32 +40,11 @@ afterEach(async () => {
   await daemon.stop();
 });
 
-function adminSocket(): string {
-  return join(daemon.runDirectory, "admin.sock");
-}
-
-async function xs(...words: readonly string[]): Promise<RunResult> {
-  const harness = await programHarness();
-  const files: Record<string, string> = existsSync(adminSocket()) ? { [adminSocket()]: "" } : {};
-  for (const word of words) {
-    if (statSync(word, { throwIfNoEntry: false })?.isFile() === true) files[word] = readFileSync(word, "latin1");
-  }
-  return harness.run(["--socket", daemon.socket, ...words], { files, transport: socketTransport });
-}
-
-async function mustXs(...words: readonly string[]): Promise<string> {
-  const { code, out, err } = await xs(...words);
-  expect([code, err]).toEqual([0, ""]);
-  return out;
-}
+const { xs, mustXs, git } = commandsOn(() => daemon);
 
 /** The object id that a deletion told. */
 async function deleteFork(name: string): Promise<string> {
   return /\(was ([0-9a-f]{40})\)/.exec(await mustXs("fork", name, "--delete"))?.[1] ?? "";
-}
-
-function git(...words: readonly string[]): string {
-  return execFileSync("git", ["-C", daemon.repository, ...words], { encoding: "latin1" }).trim();
 }
 
 function forkSocket(name: string): string {

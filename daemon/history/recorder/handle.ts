@@ -13,6 +13,8 @@
  */
 import { MessageChannel, type MessagePort, type Transferable } from "node:worker_threads";
 import type { Seq } from "../../../protocol/identifiers.js";
+import { journalDirectory } from "../../journal/journal-directory.js";
+import { refOfBranch } from "../repository/layout.js";
 import type { PassedOver } from "../../journal/bad-line.js";
 import type { JournalPosition } from "../../journal/journal.js";
 import { startWorker } from "../../platform/worker.js";
@@ -132,8 +134,8 @@ export async function startRecorder(options: StartRecorderOptions): Promise<Main
   const { stateDirectory, branch, hostName, sealMilliseconds = SEAL_MILLISECONDS } = options;
   const data: RecorderWorkerData = {
     repositoryDirectory: `${stateDirectory}/store.git`,
-    journalDirectory: `${stateDirectory}/journal/${branch}`,
-    ref: `refs/heads/${branch}`,
+    journalDirectory: journalDirectory(stateDirectory, branch),
+    ref: refOfBranch(branch),
     hostName,
     sealMilliseconds,
     retirementMillisecondsMin: options.retirementMillisecondsMin ?? RETIREMENT_MILLISECONDS_MIN,
