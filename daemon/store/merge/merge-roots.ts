@@ -236,7 +236,8 @@ class Merger {
 
   /**
    * Nobody can be preferred here: what names a released domain must go or get other perms. What both sides made is neither's
-   * mistake, and what is in conflict already is not told twice.
+   * mistake, and what is in conflict already is not told twice, nor
+   * what lies below it: whoever decides about a removal decides about all that it takes.
    */
   #checkReleased(): void {
     const [byOurs, byTheirs] = [this.#ours.releasedBeside(this.#theirs), this.#theirs.releasedBeside(this.#ours)];
@@ -248,9 +249,14 @@ class Merger {
     }
     if (byTheirs.size === 0) return;
     const merged = new Side(this.#changes);
+    const disputed = new Set(
+      this.#conflicts.filter(({ kind }) => kind === "theirs removed").map(({ subject }) => subject),
+    );
+    const isGone = (path: Path): boolean =>
+      merged.removedAtOrAbove(path) !== undefined || nearestOf(disputed, path) !== undefined;
     for (const change of this.#ours.changes) {
       const subject = subjectOf(change);
-      if (change.kind === "node" && merged.removedAtOrAbove(change.path) !== undefined) continue;
+      if (change.kind === "node" && isGone(change.path)) continue;
       const isTheirs = hasSameEnd(change, this.#theirs.bySubject.get(subject));
       if (!isTheirs && names(merged.bySubject.get(subject) ?? change, byTheirs, told)) {
         this.#conflicts.push({ subject, kind: "theirs released" });
@@ -291,10 +297,7 @@ class Side {
 
   /** The path at or above this one that was removed; there is at most one. */
   removedAtOrAbove(path: Path): Path | undefined {
-    if (this.#removed.size === 0) return undefined;
-    let at: Path | undefined = path;
-    while (at !== undefined && !this.#removed.has(at)) at = parentPath(at);
-    return at;
+    return nearestOf(this.#removed, path);
   }
 
   #addDomain(change: DomainChange): void {
@@ -317,6 +320,14 @@ class Side {
       this.changedBelow.add(at);
     }
   }
+}
+
+/** The nearest path at or above this one that is in the set. */
+function nearestOf(paths: ReadonlySet<string>, path: Path): Path | undefined {
+  if (paths.size === 0) return undefined;
+  let at: Path | undefined = path;
+  while (at !== undefined && !paths.has(at)) at = parentPath(at);
+  return at;
 }
 
 /** The changes that make a node with all below it, parents first; none for none. */

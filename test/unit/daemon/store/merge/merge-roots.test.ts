@@ -140,6 +140,11 @@ describe("mergeRoots of what is beside the tree", () => {
     expect(conflicts(released, targeted)).toEqual(["domain 6: theirs names a domain that ours released"]);
     expect(conflicts(targeted, released)).toEqual(["domain 6: ours names a domain that theirs released"]);
     expect(conflicts(withDomain(named, 5, undefined), named), "both made it").toEqual([]);
+    const [removed, below] = [edited(released, "-/a"), edited(base, "/a/c=1 n5")];
+    expect(conflicts(removed, below)).toEqual(["/a: ours removed what theirs changed"]);
+    expect(conflicts(below, removed), "not told twice in this order either").toEqual([
+      "/a: ours changed what theirs removed",
+    ]);
   });
 
   test("has conflicts of default quotas and of special paths", () => {
