@@ -11,7 +11,7 @@ const core = ["protocol/**/*.ts", "daemon/{store,watch,connection,dispatch}/**/*
 const namedExportsOnly = { selector: "ExportDefaultDeclaration", message: "Named exports only." };
 
 export default tseslint.config(
-  { ignores: ["dist/", "coverage/", "**/*.js", "**/*.cjs"] },
+  { ignores: ["dist/", "**/build/", "coverage/", "**/*.js", "**/*.cjs", "**/*.mjs"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

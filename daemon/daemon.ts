@@ -35,6 +35,7 @@ import type { Path, Seq } from "../protocol/identifiers.js";
 import { startTraceThread, type TraceThread } from "./trace/handle.js";
 import { RequestTrace } from "./trace/request-trace.js";
 import { checkSocketPath, isServed } from "./server/socket-path.js";
+import { bestListenerKind, type ListenerKind } from "./server/choose-listener.js";
 
 /** Longest that a start which fails waits for the recorder. */
 const STOP_MILLISECONDS_MAX = 5000;
@@ -63,6 +64,8 @@ export interface DaemonConfig extends Pick<
   readonly keepSeconds?: number | undefined;
   /** Where every request is traced; nowhere unless told. */
   readonly trace?: TraceConfig | undefined;
+  /** What carries the sockets of forks, whose threads have listeners of their own; the best that is there unless told. */
+  readonly listenerKind?: ListenerKind | undefined;
   /** Whether the admin socket is served; not unless told. */
   readonly hasConsole?: boolean | undefined;
 }
@@ -181,8 +184,15 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
   const { recovered, recorder } = await openHistory(ports, config, branchConfig, opened);
   if (traceThread !== undefined) trace = startTrace(traceThread, { config, clock, log, seq: recovered.seq });
   const main = await serveBranch(ports, branchConfig, { recovered, recorder, log, observer: trace }, opened);
-  const { runDirectory } = config;
-  const forks = new Forks({ fileSystem: ports.fileSystem, logger, runDirectory, config: branchConfig, recorder });
+  const { runDirectory, listenerKind = bestListenerKind() } = config;
+  const forks = new Forks({
+    fileSystem: ports.fileSystem,
+    logger,
+    runDirectory,
+    config: branchConfig,
+    recorder,
+    listenerKind,
+  });
   // Main does not wait for them; what goes wrong is logged.
   void forks.start();
   console.serve(daemonLink(main.link, forks));

@@ -7,6 +7,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { BranchConfig } from "./branch.js";
 import type { CoreQuestions } from "./http/messages.js";
 import type { LogFields, LogLevel } from "./platform/log.js";
+import type { ListenerKind } from "./server/choose-listener.js";
 
 /** What a fork's thread starts with. */
 export interface ForkWorkerData {
@@ -18,6 +19,8 @@ export interface ForkWorkerData {
   readonly isNew: boolean;
   /** The globs as they were given. */
   readonly redact: readonly string[];
+  /** What carries its sockets. */
+  readonly listenerKind: ListenerKind;
 }
 
 /** To a fork's thread. */

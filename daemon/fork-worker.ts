@@ -26,14 +26,14 @@ import { createNodeClock } from "./platform/node-clock.js";
 import { nodeFileSystem } from "./platform/node-file-system.js";
 import { nodeTimers } from "./platform/node-timers.js";
 import { setThreadPriority } from "./platform/thread-priority.js";
-import { nodeIpcListener } from "./server/node-ipc-listener.js";
+import { createListener } from "./server/choose-listener.js";
 
 /** The clients of main come first. */
 const NICE = 5;
 
 if (parentPort === null) throw new Error("this module is a worker thread: see fork-thread.ts");
 const port = parentPort;
-const { config: cloned, base, baseSeq, isNew, redact } = workerData as ForkWorkerData;
+const { config: cloned, base, baseSeq, isNew, redact, listenerKind } = workerData as ForkWorkerData;
 const config: BranchConfig = { ...cloned, redact: redact.map(parsePathGlob) };
 
 setThreadPriority(NICE);
@@ -50,7 +50,7 @@ const logger = loggerOf(
 );
 const clock = createNodeClock();
 const log = limitRate(logger, clock);
-const listener = nodeIpcListener((problem) => {
+const listener = createListener(listenerKind, (problem) => {
   log.log("error", "accept", problem);
 });
 const ports: BranchPorts = { fileSystem: nodeFileSystem, clock, timers: nodeTimers, listener, logger };

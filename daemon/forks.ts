@@ -44,6 +44,7 @@ import type { Logger } from "./platform/log.js";
 import { makePrivateDirectory } from "./platform/private-directory.js";
 import { journalDirectory } from "./journal/journal-directory.js";
 import { checkSocketPath } from "./server/socket-path.js";
+import type { ListenerKind } from "./server/choose-listener.js";
 
 /** Each costs a thread, and memory for what of its state differs from no other's. */
 const FORKS_MAX = 16;
@@ -57,6 +58,8 @@ export interface ForksOptions {
   readonly runDirectory: string;
   /** Of main: forks keep their commits as safe. */
   readonly config: Omit<BranchConfig, "branch" | "failuresFile" | "sockets">;
+  /** What carries their sockets. */
+  readonly listenerKind: ListenerKind;
   /** Main's. */
   readonly recorder: Pick<MainRecorder, "openFork" | "flush">;
 }
@@ -324,6 +327,7 @@ export class Forks {
       baseSeq,
       isNew,
       redact: redact.map(({ text }) => text),
+      listenerKind: this.#options.listenerKind,
     };
     return new ForkThread(data, {
       record: () =>

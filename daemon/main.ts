@@ -17,7 +17,7 @@ import { createNodeClock } from "./platform/node-clock.js";
 import { nodeFileSystem } from "./platform/node-file-system.js";
 import { nodeTimers } from "./platform/node-timers.js";
 import { packageVersion } from "./platform/package-version.js";
-import { nodeIpcListener } from "./server/node-ipc-listener.js";
+import { bestListenerKind, createListener } from "./server/choose-listener.js";
 import { messageOf } from "./platform/error-message.js";
 
 async function main(): Promise<void> {
@@ -27,11 +27,12 @@ async function main(): Promise<void> {
   const clock = createNodeClock();
   const logger = createLogger({ level: options.logLevel, sink: logSink(options.logFile), clock });
   const limited = limitRate(logger, clock);
-  const listener = nodeIpcListener((problem) => {
+  const listenerKind = options.listenerKind ?? bestListenerKind();
+  const listener = createListener(listenerKind, (problem) => {
     limited.log("error", "accept", problem);
   });
   const ports = { fileSystem: nodeFileSystem, clock, timers: nodeTimers, listener, logger };
-  const daemon = await assemble(ports, { ...options, hostName: hostname(), bootId: readBootId() });
+  const daemon = await assemble(ports, { ...options, listenerKind, hostName: hostname(), bootId: readBootId() });
   const stop = (signal: NodeJS.Signals): void => {
     logger.info("stopping", { signal });
     daemon.stop().then(

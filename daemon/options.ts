@@ -11,6 +11,7 @@ import type { Durability } from "./journal/journal.js";
 import { parsePathGlob, type PathGlob } from "./journal/path-glob.js";
 import { messageOf } from "./platform/error-message.js";
 import { LOG_LEVELS, type LogLevel } from "./platform/log.js";
+import { LISTENER_KINDS, type ListenerKind } from "./server/choose-listener.js";
 import { parseKeepAge, parseKeepCommits } from "./retention-option.js";
 
 /** What the daemon was asked to do. */
@@ -34,6 +35,8 @@ export interface DaemonOptions {
   readonly logFile: string | undefined;
   /** Where requests are traced, its path absolute; undefined for nowhere. */
   readonly trace: TraceConfig | undefined;
+  /** What carries the sockets; undefined for the best that is there. */
+  readonly listenerKind: ListenerKind | undefined;
   /** Whether the admin socket is served. */
   readonly hasConsole: boolean;
 }
@@ -109,6 +112,11 @@ export function parseDaemonOptions(
       new Option("--log-level <level>", "least important level that is logged").choices(LOG_LEVELS).default("info"),
     )
     .addOption(
+      new Option("--listener <kind>", "what carries the sockets (default: reactor where it was built)").choices(
+        LISTENER_KINDS,
+      ),
+    )
+    .addOption(
       new Option("--no-admin", "serve no admin socket (RUN/admin.sock): xs then reads no history of this daemon"),
     )
     .addOption(new Option("--log-file <file>", "log to a file, reopened on SIGHUP (default: standard error)"))
@@ -136,6 +144,7 @@ export function parseDaemonOptions(
     logLevel: flags.logLevel,
     logFile: flags.logFile === undefined ? undefined : resolve(flags.logFile),
     trace: traceOf(flags),
+    listenerKind: flags.listener,
     hasConsole: flags.admin,
   };
 }
@@ -160,6 +169,7 @@ interface Flags extends TraceFlags {
   readonly keepAge?: number;
   readonly logLevel: LogLevel;
   readonly logFile?: string;
+  readonly listener?: ListenerKind;
   readonly admin: boolean;
 }
 

@@ -1,0 +1,49 @@
+/**
+ * The reactor's native half, where it was built.
+ *
+ * Owns where the addon is found and what its functions are; `reactor.c` says what they do.
+ */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { messageOf } from "../../platform/error-message.js";
+
+/** The functions of `reactor.c`. A connection or listener is told by its slot and its generation. */
+export interface ReactorAddon {
+  start(records: Int32Array, callback: (input: string, count: number) => void): void;
+  listen(path: string, backlog: number, id: number): readonly [slot: number, generation: number];
+  write(slot: number, generation: number, bytes: string): number;
+  pendingBytes(slot: number, generation: number): number;
+  read(slot: number, generation: number, isRead: boolean): void;
+  finish(slot: number, generation: number): boolean;
+  close(slot: number, generation: number): void;
+}
+
+/** Below the package's directory, for the sources and for the built program alike. */
+const FILE = "daemon/server/reactor/build/Release/reactor.node";
+
+let loaded: ReactorAddon | string | undefined;
+
+/** The addon, or why there is none, as text for people. */
+export function loadReactorAddon(): ReactorAddon | string {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): ReactorAddon | string {
+  const file = findFile();
+  if (file === undefined) return `${FILE} is not there: "npm rebuild" builds it where there is a C compiler`;
+  try {
+    return createRequire(import.meta.url)(file) as ReactorAddon;
+  } catch (error) {
+    return `${file} cannot be loaded: ${messageOf(error)}`;
+  }
+}
+
+function findFile(): string | undefined {
+  for (const top of ["../../../", "../../../../"]) {
+    const file = fileURLToPath(new URL(top + FILE, import.meta.url));
+    if (existsSync(file)) return file;
+  }
+  return undefined;
+}

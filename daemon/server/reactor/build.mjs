@@ -1,0 +1,40 @@
+/**
+ * Builds the reactor's native half when the package is installed, where there is a C compiler.
+ *
+ * Without one the daemon works all the same, its sockets carried by node-ipc: so this says so in one line and never fails.
+ * Plain JavaScript, because it runs before anything else of the package does.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/** The headers of this very Node, where they were installed with it: else node-gyp gets them from where Node comes from. */
+function installedHeaders() {
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, "include/node/node_api.h")) ? [`--nodedir=${prefix}`] : [];
+}
+
+/** npm tells its scripts where its own node-gyp is. */
+function nodeGyp() {
+  const script = process.env.npm_config_node_gyp;
+  return script === undefined ? ["node-gyp"] : [process.execPath, script];
+}
+
+/** The last thing that node-gyp complained about. */
+function reasonOf({ error, stderr }) {
+  if (error !== undefined) return error.message;
+  const complaints = stderr.split("\n").filter((line) => /error|not found|gyp ERR! stack/i.test(line));
+  return complaints[0]?.trim() ?? "node-gyp failed";
+}
+
+const [program, ...words] = nodeGyp();
+const result = spawnSync(program, [...words, "rebuild", ...installedHeaders()], {
+  cwd: dirname(fileURLToPath(import.meta.url)),
+  encoding: "utf8",
+});
+if (result.status !== 0) {
+  const text = `xenstore-tng: the native reactor was not built (${reasonOf(result)}); sockets go through node-ipc, which is slower`;
+  process.stdout.write(`${text}. "npm rebuild" tries again.\n`);
+}

@@ -1,0 +1,227 @@
+/**
+ * The listener port over the native reactor.
+ *
+ * Owns the JavaScript half: which stream or listening socket is meant by a slot, and the calls that its owner gets. One
+ * reactor serves all listening sockets of a thread, so that everything that arrived at once, wherever, is one call from C,
+ * and one tick of the server.
+ */
+import { rmSync } from "node:fs";
+import { getSystemErrorName } from "node:util";
+import { messageOf } from "../../platform/error-message.js";
+import type { Listener, ListeningSocket, Stream, StreamHandler } from "../../platform/listener.js";
+import { checkSocketPath } from "../socket-path.js";
+import { loadReactorAddon, type ReactorAddon } from "./addon.js";
+
+/** As in `reactor.c`. */
+const RECORDS_MAX = 1024;
+const RECORD_FIELDS = 4;
+const ACCEPTED = 0;
+const DATA = 1;
+const ENDED = 2;
+const DRAINED = 3;
+const CLOSED = 4;
+
+/** Connections that may wait to be accepted; the kernel cuts it to `net.core.somaxconn`. */
+const BACKLOG = 4096;
+/** How long a listener rests that cannot accept, nor turn away. */
+const REST_MILLISECONDS = 100;
+
+/** A bound socket. */
+interface Bound {
+  readonly accept: (stream: Stream) => StreamHandler;
+  readonly report: (problem: string) => void;
+  readonly streams: Set<ReactorStream>;
+  readonly path: string;
+  readonly slot: number;
+  readonly generation: number;
+}
+
+/** One accepted connection. */
+class ReactorStream implements Stream {
+  /** Who is told; set when the owner has taken it up. */
+  handler: StreamHandler | undefined;
+  readonly #addon: ReactorAddon;
+  readonly #slot: number;
+  readonly #generation: number;
+  readonly #forget: (stream: ReactorStream) => void;
+  #isClosed = false;
+
+  constructor(addon: ReactorAddon, slot: number, generation: number, forget: (stream: ReactorStream) => void) {
+    this.#addon = addon;
+    this.#slot = slot;
+    this.#generation = generation;
+    this.#forget = forget;
+  }
+
+  write(data: string): boolean {
+    if (this.#isClosed) return true;
+    const pending = this.#addon.write(this.#slot, this.#generation, data);
+    if (pending < 0) this.close();
+    return pending <= 0;
+  }
+
+  pendingBytes(): number {
+    return this.#isClosed ? 0 : this.#addon.pendingBytes(this.#slot, this.#generation);
+  }
+
+  pause(): void {
+    if (!this.#isClosed) this.#addon.read(this.#slot, this.#generation, false);
+  }
+
+  resume(): void {
+    if (!this.#isClosed) this.#addon.read(this.#slot, this.#generation, true);
+  }
+
+  finish(): void {
+    if (!this.#isClosed && this.#addon.finish(this.#slot, this.#generation)) this.#tellLater();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#addon.close(this.#slot, this.#generation);
+    this.#tellLater();
+  }
+
+  /** The native half has closed it. */
+  wasClosed(): void {
+    this.#isClosed = true;
+    this.#forget(this);
+    this.handler?.closed();
+  }
+
+  /** Its owner is told of a close of his own once he has returned to the event loop. */
+  #tellLater(): void {
+    this.#isClosed = true;
+    this.#forget(this);
+    process.nextTick(() => this.handler?.closed());
+  }
+}
+
+/** The reactor of this thread. */
+class Reactor {
+  readonly #addon: ReactorAddon;
+  readonly #records = new Int32Array(RECORDS_MAX * RECORD_FIELDS);
+  /** By slot. */
+  readonly #streams: (ReactorStream | undefined)[] = [];
+  readonly #bound = new Map<number, Bound>();
+  #lastId = 0;
+
+  constructor(addon: ReactorAddon) {
+    this.#addon = addon;
+    addon.start(this.#records, (input, count) => {
+      this.#handle(input, count);
+    });
+  }
+
+  /** Binds a path; throws when that fails. */
+  listen(
+    path: string,
+    accept: (stream: Stream) => StreamHandler,
+    report: (problem: string) => void,
+  ): { close: () => void } {
+    const id = ++this.#lastId;
+    const [slot, generation] = this.#addon.listen(path, BACKLOG, id);
+    const bound: Bound = { accept, report, path, slot, generation, streams: new Set() };
+    this.#bound.set(id, bound);
+    return {
+      close: () => {
+        if (!this.#bound.delete(id)) return;
+        this.#addon.close(slot, generation);
+        rmSync(path, { force: true });
+        for (const stream of bound.streams) stream.close();
+      },
+    };
+  }
+
+  #handle(input: string, count: number): void {
+    const records = this.#records;
+    for (let at = 0; at < count * RECORD_FIELDS; at += RECORD_FIELDS) {
+      const [slot, first, second] = [records[at + 1] as number, records[at + 2] as number, records[at + 3] as number];
+      const stream = this.#streams[slot];
+      switch (records[at] as number) {
+        case DATA:
+          stream?.handler?.data(input.slice(first, second));
+          break;
+        case ACCEPTED:
+          this.#accept(first, slot, second);
+          break;
+        case ENDED:
+          stream?.handler?.ended();
+          break;
+        case DRAINED:
+          stream?.handler?.drain();
+          break;
+        case CLOSED:
+          stream?.wasClosed();
+          break;
+        default:
+          this.#cannotAccept(first, second);
+      }
+    }
+  }
+
+  #accept(id: number, slot: number, generation: number): void {
+    const bound = this.#bound.get(id);
+    if (bound === undefined) {
+      this.#addon.close(slot, generation);
+      return;
+    }
+    const stream = new ReactorStream(this.#addon, slot, generation, (gone) => {
+      if (this.#streams[slot] === gone) this.#streams[slot] = undefined;
+      bound.streams.delete(gone);
+    });
+    this.#streams[slot] = stream;
+    bound.streams.add(stream);
+    stream.handler = bound.accept(stream);
+  }
+
+  /** It is asked to go on after a while, whether it rests or not. */
+  #cannotAccept(id: number, errno: number): void {
+    const bound = this.#bound.get(id);
+    if (bound === undefined) return;
+    bound.report(`${bound.path} cannot accept a connection: ${getSystemErrorName(-errno)}`);
+    setTimeout(() => {
+      if (this.#bound.has(id)) this.#addon.read(bound.slot, bound.generation, true);
+    }, REST_MILLISECONDS).unref();
+  }
+}
+
+let shared: Reactor | undefined;
+
+/** Why the reactor cannot be used here, as text for people; undefined when it can. */
+export function whyNoReactor(): string | undefined {
+  const addon = loadReactorAddon();
+  return typeof addon === "string" ? addon : undefined;
+}
+
+/**
+ * A listener whose sockets are the reactor's. Throws where it was not built.
+ *
+ * @param report - told, in words for people, when a socket that listens cannot accept (no file descriptor is free, say)
+ */
+export function reactorListener(report: (problem: string) => void): Listener {
+  const addon = loadReactorAddon();
+  if (typeof addon === "string") throw new Error(`the reactor is not available: ${addon}`);
+  shared ??= new Reactor(addon);
+  const reactor = shared;
+  return { listen: (path, accept) => listen(reactor, path, accept, report) };
+}
+
+function listen(
+  reactor: Reactor,
+  path: string,
+  accept: (stream: Stream) => StreamHandler,
+  report: (problem: string) => void,
+): ListeningSocket {
+  checkSocketPath(path);
+  rmSync(path, { force: true });
+  try {
+    const { close } = reactor.listen(path, accept, report);
+    return { listening: Promise.resolve(), close };
+  } catch (error) {
+    const failed = Promise.reject(new Error(`cannot listen on ${path}: ${messageOf(error)}`));
+    // Whoever waits for it is told; who does not, asked not to be.
+    failed.catch(() => undefined);
+    return { listening: failed, close: () => undefined };
+  }
+}

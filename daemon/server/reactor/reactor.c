@@ -1,0 +1,630 @@
+/*
+ * The reactor: Unix stream sockets of one event loop, without a JavaScript object, a libuv handle or a write request for each.
+ *
+ * Owns the descriptors of listening sockets and connections, an epoll descriptor that libuv watches for all of them, and the
+ * output that the kernel has not taken yet. It knows bytes and no protocol. `reactor-listener.ts` is its only caller, and the
+ * only reader of its records.
+ *
+ * When something is ready, everything that has arrived goes to JavaScript in one call: a byte string with all input, and
+ * records of four int32 in an array that both sides share,
+ *
+ *     kind, slot, first, second
+ *     ACCEPTED   listener's id, generation     a connection of that listener; its bytes come in later calls
+ *     DATA       start, end                    what it sent, in the byte string
+ *     ENDED      0, 0                          it sends no more; it may still read
+ *     DRAINED    0, 0                          the kernel has taken all that was written
+ *     CLOSED     0, 0                          it is gone, and its slot free: nothing follows
+ *     UNACCEPTED listener's id, errno          it cannot accept
+ *
+ * Invariants:
+ * 1. A slot is told by its number and its generation. The generation changes when the slot becomes free, so that neither a
+ *    call for a connection that is gone nor an event that epoll had in store reaches the next one, whatever descriptor it got.
+ * 2. JavaScript runs when no descriptor of the round is looked at any more: it may close, listen and write as it likes.
+ * 3. A round takes at most READS_MAX bytes of one connection and BATCH_BYTES of all, and tells at most RECORDS_MAX things. The
+ *    kernel hands out ready descriptors in turn, so what is left comes in the next round, before who was served in this one.
+ * 4. A connection that is neither read nor waits to write is not in the epoll set: a peer that hangs up wakes nobody then.
+ * 5. Output that the kernel did not take is kept here, at most what the caller wrote: it writes no more until DRAINED.
+ * 6. With no descriptor left for a new connection it is accepted and closed by means of a spare one; without that, the
+ *    listener rests until it is resumed.
+ *
+ * One of these for each thread that loads the addon. Only Node-API, `uv_poll` and what closes it are used.
+ */
+#define _GNU_SOURCE
+#define NAPI_VERSION 8
+#include <errno.h>
+#include <fcntl.h>
+#include <node_api.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+/* Bytes that are read from one connection at a time: what a Unix socket holds is about three times that. */
+#define READS_MAX (64 * 1024)
+#define BATCH_BYTES (1024 * 1024)
+/* Things that one call tells; the caller makes the array as long (see RECORDS_MAX in reactor-listener.ts). */
+#define RECORDS_MAX 1024
+#define RECORD_FIELDS 4
+/* Connections that are accepted in a round: others have their turn between. */
+#define ACCEPTS_MAX 64
+/* Output up to this size is copied to a buffer that is there; more gets one of its own. */
+#define OUTPUT_BYTES (256 * 1024)
+#define SLOTS_FIRST 64
+
+enum kind { ACCEPTED, DATA, ENDED, DRAINED, CLOSED, UNACCEPTED };
+
+enum use { FREE, LISTENER, CONNECTION };
+
+struct slot {
+	enum use use;
+	int descriptor;
+	uint32_t generation;
+	/* Of a listener: its id, which JavaScript chose. */
+	int32_t id;
+	/* Of a free slot. */
+	uint32_t next_free;
+	/* What epoll waits for; 0 when the descriptor is not in its set. */
+	uint32_t interest;
+	bool is_read;
+	/* Whether it is to be closed once its output is gone. */
+	bool is_finishing;
+	/* Output that the kernel has not taken: `pending_end - pending_start` bytes. */
+	char *pending;
+	size_t pending_start, pending_end;
+};
+
+struct reactor {
+	napi_env env;
+	napi_ref callback, receiver, records_reference;
+	napi_async_context context;
+	napi_async_cleanup_hook_handle cleanup;
+	uv_poll_t poll;
+	bool is_polling;
+	int epoll;
+	/* Given up for a moment to accept and close a connection when no descriptor is free; -1 while it is not there. */
+	int spare;
+	struct slot *slots;
+	uint32_t slot_count, free_slot, used_slots;
+	int32_t *records;
+	uint32_t record_count;
+	char *input, *output;
+	size_t input_length;
+};
+
+#define NO_SLOT UINT32_MAX
+
+/* ---- slots ---- */
+
+static bool add_slots(struct reactor *reactor)
+{
+	uint32_t count = reactor->slot_count == 0 ? SLOTS_FIRST : reactor->slot_count * 2;
+	struct slot *slots = realloc(reactor->slots, count * sizeof(*slots));
+	if (slots == NULL) return false;
+	for (uint32_t index = reactor->slot_count; index < count; index++)
+		slots[index] = (struct slot){ .use = FREE, .descriptor = -1, .next_free = index + 1 < count ? index + 1 : NO_SLOT };
+	reactor->slots = slots;
+	reactor->free_slot = reactor->slot_count;
+	reactor->slot_count = count;
+	return true;
+}
+
+/* Whoever holds a pointer to a slot has to get it anew. */
+static uint32_t take_slot(struct reactor *reactor, enum use use, int descriptor)
+{
+	if (reactor->free_slot == NO_SLOT && !add_slots(reactor)) return NO_SLOT;
+	uint32_t index = reactor->free_slot;
+	struct slot *slot = &reactor->slots[index];
+	reactor->free_slot = slot->next_free;
+	slot->use = use;
+	slot->descriptor = descriptor;
+	slot->id = 0;
+	slot->interest = 0;
+	slot->is_read = use == CONNECTION;
+	slot->is_finishing = false;
+	slot->pending = NULL;
+	slot->pending_start = slot->pending_end = 0;
+	reactor->used_slots++;
+	return index;
+}
+
+/* Closes the descriptor, which takes it out of the epoll set too. */
+static void free_slot(struct reactor *reactor, uint32_t index)
+{
+	struct slot *slot = &reactor->slots[index];
+	close(slot->descriptor);
+	free(slot->pending);
+	slot->pending = NULL;
+	slot->use = FREE;
+	slot->descriptor = -1;
+	slot->generation = (slot->generation + 1) & INT32_MAX;
+	slot->next_free = reactor->free_slot;
+	reactor->free_slot = index;
+	reactor->used_slots--;
+}
+
+static size_t pending_bytes(const struct slot *slot)
+{
+	return slot->pending_end - slot->pending_start;
+}
+
+/* Has epoll wait for what the slot can do now. */
+static bool update_interest(struct reactor *reactor, uint32_t index)
+{
+	struct slot *slot = &reactor->slots[index];
+	uint32_t interest = (slot->is_read ? EPOLLIN : 0) | (pending_bytes(slot) > 0 ? EPOLLOUT : 0);
+	if (interest == slot->interest) return true;
+	int operation = interest == 0 ? EPOLL_CTL_DEL : slot->interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+	struct epoll_event event = { .events = interest, .data.u64 = (uint64_t)slot->generation << 32 | index };
+	if (epoll_ctl(reactor->epoll, operation, slot->descriptor, &event) != 0) return false;
+	slot->interest = interest;
+	return true;
+}
+
+/* ---- what is told ---- */
+
+static void tell(struct reactor *reactor, enum kind kind, uint32_t slot, int32_t first, int32_t second)
+{
+	int32_t *record = reactor->records + reactor->record_count++ * RECORD_FIELDS;
+	record[0] = kind;
+	record[1] = (int32_t)slot;
+	record[2] = first;
+	record[3] = second;
+}
+
+static void drop_connection(struct reactor *reactor, uint32_t index)
+{
+	free_slot(reactor, index);
+	tell(reactor, CLOSED, index, 0, 0);
+}
+
+/* ---- accepting ---- */
+
+static bool is_out_of_descriptors(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static int open_spare(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Accepts one connection and closes it, so that its client is not left waiting; false when that is not possible either. */
+static bool turn_away(struct reactor *reactor, int listener)
+{
+	if (reactor->spare < 0) return false;
+	close(reactor->spare);
+	int descriptor = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (descriptor >= 0) close(descriptor);
+	reactor->spare = open_spare();
+	return descriptor >= 0;
+}
+
+static void accept_connections(struct reactor *reactor, uint32_t listener)
+{
+	for (int count = 0; count < ACCEPTS_MAX && reactor->record_count < RECORDS_MAX; count++) {
+		struct slot *slot = &reactor->slots[listener];
+		int descriptor = accept4(slot->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (descriptor < 0) {
+			int error = errno;
+			if (error == EAGAIN) return;
+			if (error == EINTR || error == ECONNABORTED) continue;
+			tell(reactor, UNACCEPTED, listener, slot->id, error);
+			if (is_out_of_descriptors(error) && turn_away(reactor, slot->descriptor)) return;
+			slot->is_read = false;
+			update_interest(reactor, listener);
+			return;
+		}
+		uint32_t index = take_slot(reactor, CONNECTION, descriptor);
+		if (index == NO_SLOT) {
+			close(descriptor);
+			return;
+		}
+		int32_t id = reactor->slots[listener].id;
+		if (!update_interest(reactor, index)) {
+			tell(reactor, UNACCEPTED, listener, id, errno);
+			free_slot(reactor, index);
+			return;
+		}
+		tell(reactor, ACCEPTED, index, id, (int32_t)reactor->slots[index].generation);
+	}
+}
+
+/* ---- writing ---- */
+
+/* Sends as much as the kernel takes. Returns how much that was, or -1 when the peer is gone. */
+static ssize_t send_some(int descriptor, const char *bytes, size_t length)
+{
+	size_t sent = 0;
+	while (sent < length) {
+		ssize_t count = send(descriptor, bytes + sent, length - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (count >= 0) sent += (size_t)count;
+		else if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) break;
+		else if (errno != EINTR) return -1;
+	}
+	return (ssize_t)sent;
+}
+
+/* The kernel takes more again. */
+static void flush(struct reactor *reactor, uint32_t index)
+{
+	struct slot *slot = &reactor->slots[index];
+	ssize_t sent = send_some(slot->descriptor, slot->pending + slot->pending_start, pending_bytes(slot));
+	if (sent < 0) {
+		drop_connection(reactor, index);
+		return;
+	}
+	slot->pending_start += (size_t)sent;
+	if (pending_bytes(slot) > 0) return;
+	free(slot->pending);
+	slot->pending = NULL;
+	slot->pending_start = slot->pending_end = 0;
+	if (slot->is_finishing) drop_connection(reactor, index);
+	else if (update_interest(reactor, index)) tell(reactor, DRAINED, index, 0, 0);
+	else drop_connection(reactor, index);
+}
+
+/* Keeps what the kernel did not take; false when there is no memory. */
+static bool keep(struct slot *slot, const char *bytes, size_t length)
+{
+	size_t kept = pending_bytes(slot);
+	char *pending = malloc(kept + length);
+	if (pending == NULL) return false;
+	if (kept > 0) memcpy(pending, slot->pending + slot->pending_start, kept);
+	memcpy(pending + kept, bytes, length);
+	free(slot->pending);
+	slot->pending = pending;
+	slot->pending_start = 0;
+	slot->pending_end = kept + length;
+	return true;
+}
+
+/* ---- reading ---- */
+
+static void receive(struct reactor *reactor, uint32_t index)
+{
+	struct slot *slot = &reactor->slots[index];
+	ssize_t count;
+	do count = recv(slot->descriptor, reactor->input + reactor->input_length, READS_MAX, MSG_DONTWAIT);
+	while (count < 0 && errno == EINTR);
+	if (count > 0) {
+		size_t start = reactor->input_length;
+		reactor->input_length += (size_t)count;
+		tell(reactor, DATA, index, (int32_t)start, (int32_t)reactor->input_length);
+	} else if (count == 0) {
+		slot->is_read = false;
+		if (update_interest(reactor, index)) tell(reactor, ENDED, index, 0, 0);
+		else drop_connection(reactor, index);
+	} else if (errno != EAGAIN) {
+		drop_connection(reactor, index);
+	}
+}
+
+static void handle_event(struct reactor *reactor, const struct epoll_event *event)
+{
+	uint32_t index = (uint32_t)event->data.u64;
+	struct slot *slot = &reactor->slots[index];
+	if (slot->use == FREE || slot->generation != event->data.u64 >> 32) return;
+	if (slot->use == LISTENER) {
+		accept_connections(reactor, index);
+		return;
+	}
+	if (pending_bytes(slot) > 0 && (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
+		uint32_t told = reactor->record_count;
+		flush(reactor, index);
+		if (reactor->record_count > told || reactor->slots[index].use == FREE) return;
+	}
+	if (slot->is_read && (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))) receive(reactor, index);
+}
+
+/* Tells JavaScript what this round found. An error that it throws is Node's to report, as one of any callback. */
+static void call_back(struct reactor *reactor)
+{
+	napi_env env = reactor->env;
+	napi_handle_scope scope;
+	if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+	napi_value callback, receiver, result, arguments[2];
+	if (napi_get_reference_value(env, reactor->callback, &callback) == napi_ok &&
+	    napi_get_reference_value(env, reactor->receiver, &receiver) == napi_ok &&
+	    napi_create_string_latin1(env, reactor->input, reactor->input_length, &arguments[0]) == napi_ok &&
+	    napi_create_uint32(env, reactor->record_count, &arguments[1]) == napi_ok &&
+	    napi_make_callback(env, reactor->context, receiver, callback, 2, arguments, &result) == napi_pending_exception) {
+		napi_value error;
+		if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+	}
+	napi_close_handle_scope(env, scope);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct reactor *reactor = poll->data;
+	struct epoll_event ready[RECORDS_MAX];
+	(void)status;
+	(void)events;
+	int count = epoll_wait(reactor->epoll, ready, RECORDS_MAX, 0);
+	reactor->record_count = 0;
+	reactor->input_length = 0;
+	for (int index = 0; index < count; index++) {
+		if (reactor->record_count == RECORDS_MAX || BATCH_BYTES - reactor->input_length < READS_MAX) break;
+		handle_event(reactor, &ready[index]);
+	}
+	if (reactor->record_count > 0) call_back(reactor);
+}
+
+/* Watches while there is something to watch, so that the loop can end else. */
+static void adjust_polling(struct reactor *reactor)
+{
+	bool is_needed = reactor->used_slots > 0;
+	if (is_needed == reactor->is_polling) return;
+	reactor->is_polling = is_needed;
+	if (is_needed) uv_poll_start(&reactor->poll, UV_READABLE, on_ready);
+	else uv_poll_stop(&reactor->poll);
+}
+
+/* ---- what JavaScript calls ---- */
+
+static struct reactor *reactor_of(napi_env env)
+{
+	void *data = NULL;
+	napi_get_instance_data(env, &data);
+	return data;
+}
+
+static napi_value integer(napi_env env, int64_t number)
+{
+	napi_value value = NULL;
+	napi_create_int64(env, number, &value);
+	return value;
+}
+
+static napi_value throw_errno(napi_env env, int error)
+{
+	napi_throw_error(env, uv_err_name(-error), uv_strerror(-error));
+	return NULL;
+}
+
+#define ARGUMENTS_MAX 3
+
+/*
+ * The slot that a call is for: its first two arguments are number and generation. NULL when the connection is gone; the
+ * caller then does nothing.
+ */
+static struct slot *slot_of(napi_env env, napi_callback_info info, napi_value *arguments, uint32_t *index)
+{
+	size_t count = ARGUMENTS_MAX;
+	uint32_t generation;
+	struct reactor *reactor = reactor_of(env);
+	if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < 2) return NULL;
+	if (napi_get_value_uint32(env, arguments[0], index) != napi_ok) return NULL;
+	if (napi_get_value_uint32(env, arguments[1], &generation) != napi_ok) return NULL;
+	if (*index >= reactor->slot_count) return NULL;
+	struct slot *slot = &reactor->slots[*index];
+	return slot->use == FREE || slot->generation != generation ? NULL : slot;
+}
+
+/* write(slot, generation, bytes): how many bytes wait for the kernel now; -1 when the peer is gone, and close is due. */
+static napi_value write_bytes(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[ARGUMENTS_MAX];
+	uint32_t index;
+	struct reactor *reactor = reactor_of(env);
+	struct slot *slot = slot_of(env, info, arguments, &index);
+	if (slot == NULL) return integer(env, 0);
+	char *bytes = reactor->output;
+	size_t length = 0;
+	if (napi_get_value_string_latin1(env, arguments[2], bytes, OUTPUT_BYTES, &length) != napi_ok) return NULL;
+	if (length == OUTPUT_BYTES - 1) {
+		if (napi_get_value_string_latin1(env, arguments[2], NULL, 0, &length) != napi_ok) return NULL;
+		bytes = malloc(length + 1);
+		if (bytes == NULL) return throw_errno(env, ENOMEM);
+		napi_get_value_string_latin1(env, arguments[2], bytes, length + 1, &length);
+	}
+	ssize_t sent = pending_bytes(slot) > 0 ? 0 : send_some(slot->descriptor, bytes, length);
+	bool is_whole = sent >= 0;
+	if (is_whole && (size_t)sent < length)
+		is_whole = keep(slot, bytes + sent, length - (size_t)sent) && update_interest(reactor, index);
+	if (bytes != reactor->output) free(bytes);
+	return integer(env, is_whole ? (int64_t)pending_bytes(slot) : -1);
+}
+
+/* pendingBytes(slot, generation) */
+static napi_value count_pending(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[ARGUMENTS_MAX];
+	uint32_t index;
+	struct slot *slot = slot_of(env, info, arguments, &index);
+	return integer(env, slot == NULL ? 0 : (int64_t)pending_bytes(slot));
+}
+
+/* read(slot, generation, isRead): whether the connection is read, or the listener accepts, from now on. */
+static napi_value set_reading(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[ARGUMENTS_MAX];
+	uint32_t index;
+	struct slot *slot = slot_of(env, info, arguments, &index);
+	if (slot == NULL || napi_get_value_bool(env, arguments[2], &slot->is_read) != napi_ok) return NULL;
+	if (!update_interest(reactor_of(env), index)) return throw_errno(env, errno);
+	return NULL;
+}
+
+/* finish(slot, generation): whether it is closed already; else it is when its output has gone, and CLOSED tells. */
+static napi_value finish_slot(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[ARGUMENTS_MAX], result = NULL;
+	uint32_t index;
+	struct reactor *reactor = reactor_of(env);
+	struct slot *slot = slot_of(env, info, arguments, &index);
+	bool is_closed = slot != NULL && pending_bytes(slot) == 0;
+	if (is_closed) free_slot(reactor, index);
+	else if (slot != NULL) slot->is_finishing = true;
+	adjust_polling(reactor);
+	napi_get_boolean(env, is_closed, &result);
+	return result;
+}
+
+/* close(slot, generation): at once, also of a listener. Nothing tells of it. */
+static napi_value close_slot(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[ARGUMENTS_MAX];
+	uint32_t index;
+	struct reactor *reactor = reactor_of(env);
+	if (slot_of(env, info, arguments, &index) != NULL) free_slot(reactor, index);
+	adjust_polling(reactor);
+	return NULL;
+}
+
+/* Binds a socket for its owner alone. Returns the descriptor, or minus an errno. */
+static int bind_socket(const char *path, size_t length, int backlog)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	if (length >= sizeof(address.sun_path)) return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, length);
+	int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (descriptor < 0) return -errno;
+	if (bind(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0 && chmod(path, S_IRUSR | S_IWUSR) == 0 &&
+	    listen(descriptor, backlog) == 0)
+		return descriptor;
+	int error = errno;
+	close(descriptor);
+	return -error;
+}
+
+/* listen(path, backlog, id): [slot, generation] of the listener. Throws an error with a code when it cannot be bound. */
+static napi_value listen_at(napi_env env, napi_callback_info info)
+{
+	size_t count = ARGUMENTS_MAX, length = 0;
+	napi_value arguments[ARGUMENTS_MAX];
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1];
+	int32_t backlog = 0, id = 0;
+	struct reactor *reactor = reactor_of(env);
+	napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
+	if (napi_get_value_string_utf8(env, arguments[0], path, sizeof(path), &length) != napi_ok ||
+	    napi_get_value_int32(env, arguments[1], &backlog) != napi_ok ||
+	    napi_get_value_int32(env, arguments[2], &id) != napi_ok)
+		return throw_errno(env, EINVAL);
+	int descriptor = bind_socket(path, length, backlog);
+	if (descriptor < 0) return throw_errno(env, -descriptor);
+	uint32_t index = take_slot(reactor, LISTENER, descriptor);
+	if (index == NO_SLOT) {
+		close(descriptor);
+		return throw_errno(env, ENOMEM);
+	}
+	reactor->slots[index].is_read = true;
+	reactor->slots[index].id = id;
+	if (!update_interest(reactor, index)) {
+		int error = errno;
+		free_slot(reactor, index);
+		return throw_errno(env, error);
+	}
+	adjust_polling(reactor);
+	napi_value result = NULL;
+	napi_create_array_with_length(env, 2, &result);
+	napi_set_element(env, result, 0, integer(env, index));
+	napi_set_element(env, result, 1, integer(env, reactor->slots[index].generation));
+	return result;
+}
+
+/* start(records, callback): once, before anything else. `records` is an Int32Array, which stays in use. */
+static napi_value start(napi_env env, napi_callback_info info)
+{
+	size_t count = 2, length = 0;
+	napi_value arguments[2], receiver, name;
+	napi_typedarray_type type;
+	void *records = NULL;
+	struct reactor *reactor = reactor_of(env);
+	napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
+	if (napi_get_typedarray_info(env, arguments[0], &type, &length, &records, NULL, NULL) != napi_ok ||
+	    type != napi_int32_array || length < RECORDS_MAX * RECORD_FIELDS || reactor->callback != NULL)
+		return throw_errno(env, EINVAL);
+	reactor->records = records;
+	napi_create_reference(env, arguments[0], 1, &reactor->records_reference);
+	napi_create_reference(env, arguments[1], 1, &reactor->callback);
+	napi_create_object(env, &receiver);
+	napi_create_reference(env, receiver, 1, &reactor->receiver);
+	napi_create_string_latin1(env, "xenstore-reactor", NAPI_AUTO_LENGTH, &name);
+	napi_async_init(env, receiver, name, &reactor->context);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static void release(struct reactor *reactor)
+{
+	free(reactor->slots);
+	free(reactor->input);
+	free(reactor->output);
+	free(reactor);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct reactor *reactor = handle->data;
+	napi_async_cleanup_hook_handle cleanup = reactor->cleanup;
+	close(reactor->epoll);
+	if (reactor->spare >= 0) close(reactor->spare);
+	release(reactor);
+	napi_remove_async_cleanup_hook(cleanup);
+}
+
+/* The thread ends. */
+static void on_cleanup(napi_async_cleanup_hook_handle handle, void *data)
+{
+	struct reactor *reactor = data;
+	(void)handle;
+	for (uint32_t index = 0; index < reactor->slot_count; index++)
+		if (reactor->slots[index].use != FREE) free_slot(reactor, index);
+	adjust_polling(reactor);
+	uv_close((uv_handle_t *)&reactor->poll, on_poll_closed);
+}
+
+static bool initialize(napi_env env, struct reactor *reactor)
+{
+	uv_loop_t *loop;
+	*reactor = (struct reactor){ .env = env, .epoll = -1, .spare = -1, .free_slot = NO_SLOT };
+	reactor->input = malloc(BATCH_BYTES);
+	reactor->output = malloc(OUTPUT_BYTES);
+	if (reactor->input == NULL || reactor->output == NULL) return false;
+	if (napi_get_uv_event_loop(env, &loop) != napi_ok) return false;
+	reactor->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (reactor->epoll < 0) return false;
+	reactor->spare = open_spare();
+	if (uv_poll_init(loop, &reactor->poll, reactor->epoll) != 0) {
+		close(reactor->epoll);
+		if (reactor->spare >= 0) close(reactor->spare);
+		return false;
+	}
+	reactor->poll.data = reactor;
+	napi_set_instance_data(env, reactor, NULL, NULL);
+	napi_add_async_cleanup_hook(env, on_cleanup, reactor, &reactor->cleanup);
+	return true;
+}
+
+NAPI_MODULE_INIT()
+{
+	struct reactor *reactor = malloc(sizeof(*reactor));
+	if (reactor == NULL || !initialize(env, reactor)) {
+		if (reactor != NULL) release(reactor);
+		return throw_errno(env, ENOMEM);
+	}
+	const struct {
+		const char *name;
+		napi_callback function;
+	} functions[] = {
+		{ "start", start }, { "listen", listen_at }, { "write", write_bytes },  { "pendingBytes", count_pending },
+		{ "read", set_reading }, { "finish", finish_slot }, { "close", close_slot },
+	};
+	for (size_t index = 0; index < sizeof(functions) / sizeof(*functions); index++) {
+		napi_value function;
+		if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function, NULL,
+					 &function) != napi_ok ||
+		    napi_set_named_property(env, exports, functions[index].name, function) != napi_ok)
+			return NULL;
+	}
+	return exports;
+}
