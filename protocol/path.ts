@@ -8,6 +8,7 @@
 import type { ByteString } from "./bytes.js";
 import { parseDecimal, type Domid, type Path } from "./identifiers.js";
 import { XENSTORE_ABS_PATH_MAX, XENSTORE_REL_PATH_MAX } from "./limits.js";
+import { recallPath, splitAndRemember, type SplitPath } from "./recent-paths.js";
 
 const ABSOLUTE = /^(?:\/[A-Za-z0-9_@-]+)+$/;
 const RELATIVE = /^[A-Za-z0-9_-][A-Za-z0-9_@-]*(?:\/[A-Za-z0-9_@-]+)*$/;
@@ -46,8 +47,11 @@ export function domainPath(domid: Domid): Path {
  */
 export function parsePath(text: ByteString, domid: Domid): Path | undefined {
   if (text.charCodeAt(0) === 0x2f) {
-    if (text.length > XENSTORE_ABS_PATH_MAX) return undefined;
-    return text.length === 1 || ABSOLUTE.test(text) ? (text as Path) : undefined;
+    if (text.length === 1) return ROOT_PATH;
+    const known = recallPath(text);
+    if (known !== undefined) return (last = known).path;
+    if (text.length > XENSTORE_ABS_PATH_MAX || !ABSOLUTE.test(text)) return undefined;
+    return (last = splitAndRemember(text as Path)).path;
   }
   if (text.length > XENSTORE_REL_PATH_MAX || !RELATIVE.test(text)) return undefined;
   return `${domainPath(domid)}/${text}` as Path;
@@ -81,9 +85,16 @@ export function parseSpecialDomid(path: ByteString): { special: SpecialPath; dom
   return domid === undefined || domid > 0xffff ? undefined : { special, domid: domid as Domid };
 }
 
+const NO_NAMES: readonly string[] = [];
+/** A request asks for the names of its path several times. */
+let last: SplitPath = { path: ROOT_PATH, names: NO_NAMES };
+
 /** The names from the root to the node: `[]` for `/`. */
-export function splitPath(path: Path): string[] {
-  return path.length === 1 ? [] : path.slice(1).split("/");
+export function splitPath(path: Path): readonly string[] {
+  if (path === last.path) return last.names;
+  if (path.length === 1) return NO_NAMES;
+  last = recallPath(path) ?? splitAndRemember(path);
+  return last.names;
 }
 
 /** Joins names to a path; the inverse of `splitPath`. The caller vouches for the names. */

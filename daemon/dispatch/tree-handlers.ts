@@ -11,7 +11,13 @@ import type { TreeOperationName } from "../../protocol/operation.js";
 import { isSpecialPath, parsePath, parseWatchPath } from "../../protocol/path.js";
 import { directoryPartReply, permsReply, REQUEST_CODECS, serializeStrings } from "../../protocol/payload.js";
 import { Draft } from "../store/draft.js";
-import { executeTreeRequest, type TreeReply, type TreeRequest } from "../store/tree-request.js";
+import {
+  answerQuery,
+  executeTreeRequest,
+  isMutating,
+  type TreeReply,
+  type TreeRequest,
+} from "../store/tree-request.js";
 import type { Call, Handler } from "./call.js";
 import { fail, OK, type Outcome } from "./outcome.js";
 import { treeRequestRecord } from "./request-record.js";
@@ -30,6 +36,7 @@ export function treeHandler(operation: TreeOperationName): Handler {
 function executeAlone(call: Call, request: TreeRequest): Outcome {
   const { state, connection } = call;
   const { store } = state;
+  if (!isMutating(request)) return serializeReply(answerQuery(store.root, request, state.requesterOf(connection)));
   const draft = new Draft(store.root, (store.seq + 1) as Seq);
   const reply = executeTreeRequest(draft, request, state.contextFor(connection));
   if (!draft.isEmpty) {

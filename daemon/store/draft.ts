@@ -71,9 +71,8 @@ export class Draft {
     return getNode(this.root, path);
   }
 
-  /** Gives an existing node a value and perms. */
-  set(path: Path, state: NodeState): void {
-    const old = this.get(path);
+  /** Gives an existing node, which the caller may have at hand, a value and perms. */
+  set(path: Path, state: NodeState, old: Node | undefined = this.get(path)): void {
     const node = setNode(this.root.node, path, state, this.seq);
     if (old === undefined || node === undefined) throw new Error(`there is no node ${path} to change`);
     if (node === this.root.node) return;

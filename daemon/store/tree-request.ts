@@ -16,13 +16,19 @@ import type { Draft } from "./draft.js";
 import { getChild, type Node } from "./node.js";
 import { accessOf, inheritedPerms, isUnprivileged, OWN, type Requester } from "./permission.js";
 import { exceedsQuota } from "./quota-limit.js";
+import type { Root } from "./root.js";
+
+/** A request that changes nothing. */
+export type TreeQuery =
+  | { readonly operation: "READ" | "DIRECTORY"; readonly path: Path }
+  | { readonly operation: "DIRECTORY_PART"; readonly path: Path; readonly offset: number }
+  | { readonly operation: "GET_PERMS"; readonly path: Path | SpecialPath };
 
 /** A request on the tree; paths are absolute and valid. */
 export type TreeRequest =
-  | { readonly operation: "READ" | "DIRECTORY" | "MKDIR" | "RM"; readonly path: Path }
-  | { readonly operation: "DIRECTORY_PART"; readonly path: Path; readonly offset: number }
+  | TreeQuery
+  | { readonly operation: "MKDIR" | "RM"; readonly path: Path }
   | { readonly operation: "WRITE"; readonly path: Path; readonly value: ByteString }
-  | { readonly operation: "GET_PERMS"; readonly path: Path | SpecialPath }
   | { readonly operation: "SET_PERMS"; readonly path: Path | SpecialPath; readonly perms: Perms };
 
 /** An answer, holding what it tells by reference, so that a transaction's log costs little. */
@@ -53,21 +59,11 @@ function failed(error: ErrorName): TreeReply {
 /** Runs a request on a draft, which is unchanged when the answer is an error. */
 export function executeTreeRequest(draft: Draft, request: TreeRequest, context: RequestContext): TreeReply {
   switch (request.operation) {
-    case "READ": {
-      const node = findNode(draft, request.path, context.requester, READ);
-      return typeof node === "string" ? failed(node) : { kind: "value", value: node.value };
-    }
-    case "DIRECTORY": {
-      const node = findNode(draft, request.path, context.requester, READ);
-      return typeof node === "string" ? failed(node) : { kind: "names", names: node.names };
-    }
-    case "DIRECTORY_PART": {
-      const node = findNode(draft, request.path, context.requester, READ);
-      if (typeof node === "string") return failed(node);
-      return { kind: "part", names: node.names, offset: request.offset, generation: node.modified };
-    }
+    case "READ":
+    case "DIRECTORY":
+    case "DIRECTORY_PART":
     case "GET_PERMS":
-      return getPerms(draft, request.path, context.requester);
+      return answerQuery(draft.root, request, context.requester);
     case "WRITE":
       return write(draft, request.path, request.value, context);
     case "MKDIR":
@@ -79,8 +75,23 @@ export function executeTreeRequest(draft: Draft, request: TreeRequest, context: 
   }
 }
 
+/** Answers a request that changes nothing. */
+export function answerQuery(root: Root, query: TreeQuery, requester: Requester): TreeReply {
+  if (query.operation === "GET_PERMS") return getPerms(root, query.path, requester);
+  const node = findNode(root, query.path, requester, READ);
+  if (typeof node === "string") return failed(node);
+  switch (query.operation) {
+    case "READ":
+      return { kind: "value", value: node.value };
+    case "DIRECTORY":
+      return { kind: "names", names: node.names };
+    case "DIRECTORY_PART":
+      return { kind: "part", names: node.names, offset: query.offset, generation: node.modified };
+  }
+}
+
 /** Whether a request of this operation changes the draft when it succeeds. */
-export function isMutating(request: TreeRequest): boolean {
+export function isMutating(request: TreeRequest): request is Exclude<TreeRequest, TreeQuery> {
   const { operation } = request;
   return operation === "WRITE" || operation === "MKDIR" || operation === "RM" || operation === "SET_PERMS";
 }
@@ -129,8 +140,8 @@ interface Ancestor {
   readonly depth: number;
 }
 
-function nearestExisting(draft: Draft, names: readonly string[]): Ancestor {
-  let node = draft.root.node;
+function nearestExisting(root: Root, names: readonly string[]): Ancestor {
+  let { node } = root;
   let depth = 0;
   for (; depth < names.length; depth++) {
     const child = getChild(node, names[depth] as string);
@@ -146,9 +157,9 @@ function nearestExisting(draft: Draft, names: readonly string[]): Ancestor {
  * A refused node is EACCES. A missing one is ENOENT only if the nearest existing ancestor grants any of the access that
  * was asked for; else EACCES, so that nothing leaks about a tree that cannot be read (XSA-115).
  */
-function findNode(draft: Draft, path: Path, requester: Requester, needed: Access): Node | ErrorName {
+function findNode(root: Root, path: Path, requester: Requester, needed: Access): Node | ErrorName {
   const names = splitPath(path);
-  const { node, depth } = nearestExisting(draft, names);
+  const { node, depth } = nearestExisting(root, names);
   const granted = accessOf(requester, node.perms);
   if (depth === names.length) return (granted & needed) === needed ? node : "EACCES";
   return (granted & needed) !== 0 ? "ENOENT" : "EACCES";
@@ -164,18 +175,18 @@ function exceedsNodeSize(draft: Draft, requester: Requester, bytes: number): boo
 }
 
 function write(draft: Draft, path: Path, value: ByteString, context: RequestContext): TreeReply {
-  const node = findNode(draft, path, context.requester, WRITE);
+  const node = findNode(draft.root, path, context.requester, WRITE);
   if (node === "ENOENT") return create(draft, path, value, context);
   if (typeof node === "string") return failed(node);
   if (exceedsNodeSize(draft, context.requester, nodeBytes(value, node.perms, node.names))) return failed("ENOSPC");
-  draft.set(path, { value: flattenBytes(value), perms: node.perms });
+  draft.set(path, { value: flattenBytes(value), perms: node.perms }, node);
   draft.touch(path);
   return DONE;
 }
 
 /** MKDIR of an existing node is fine, changes nothing and fires nothing. */
 function makeDirectory(draft: Draft, path: Path, context: RequestContext): TreeReply {
-  const node = findNode(draft, path, context.requester, WRITE);
+  const node = findNode(draft.root, path, context.requester, WRITE);
   if (node === "ENOENT") return create(draft, path, "", context);
   return typeof node === "string" ? failed(node) : DONE;
 }
@@ -187,7 +198,7 @@ function makeDirectory(draft: Draft, path: Path, context: RequestContext): TreeR
 function create(draft: Draft, path: Path, value: ByteString, context: RequestContext): TreeReply {
   const { requester } = context;
   const names = splitPath(path);
-  const { node: ancestor, depth } = nearestExisting(draft, names);
+  const { node: ancestor, depth } = nearestExisting(draft.root, names);
   const perms = inheritedPerms(requester, ancestor.perms);
   if (isUnprivileged(requester)) {
     const owned = context.nodesOwned + draft.chargeOf(requester.domid) + names.length - depth;
@@ -210,7 +221,7 @@ function create(draft: Draft, path: Path, value: ByteString, context: RequestCon
 
 /** Only the top node's perms count; a missing child of an existing parent is fine, and `/` cannot be removed. */
 function remove(draft: Draft, path: Path, requester: Requester): TreeReply {
-  const node = findNode(draft, path, requester, WRITE);
+  const node = findNode(draft.root, path, requester, WRITE);
   if (node === "ENOENT") {
     const parent = parentPath(path);
     return parent !== undefined && draft.get(parent) !== undefined ? DONE : failed("ENOENT");
@@ -221,13 +232,13 @@ function remove(draft: Draft, path: Path, requester: Requester): TreeReply {
   return DONE;
 }
 
-function getPerms(draft: Draft, path: Path | SpecialPath, requester: Requester): TreeReply {
+function getPerms(root: Root, path: Path | SpecialPath, requester: Requester): TreeReply {
   if (isSpecialPath(path)) {
-    const perms = draft.root.special.get(path);
+    const perms = root.special.get(path);
     if (perms === undefined || (accessOf(requester, perms) & READ) === 0) return failed("EACCES");
     return { kind: "perms", perms };
   }
-  const node = findNode(draft, path, requester, READ);
+  const node = findNode(root, path, requester, READ);
   return typeof node === "string" ? failed(node) : { kind: "perms", perms: node.perms };
 }
 
@@ -237,7 +248,7 @@ function setPerms(draft: Draft, path: Path | SpecialPath, asked: Perms, context:
     return failed("ENOSPC");
   }
   const special = isSpecialPath(path);
-  const node = special ? undefined : findNode(draft, path, requester, WRITE | OWN);
+  const node = special ? undefined : findNode(draft.root, path, requester, WRITE | OWN);
   if (typeof node === "string") return failed(node);
   const old = special ? draft.root.special.get(path) : node?.perms;
   if (old === undefined || (accessOf(requester, old) & OWN) === 0) return failed("EACCES");
@@ -249,7 +260,7 @@ function setPerms(draft: Draft, path: Path | SpecialPath, asked: Perms, context:
   }
   if (node === undefined) return failed("ENOENT");
   if (exceedsNodeSize(draft, requester, nodeBytes(node.value, perms, node.names))) return failed("ENOSPC");
-  draft.set(path, { value: node.value, perms });
+  draft.set(path, { value: node.value, perms }, node);
   draft.touch(path);
   return DONE;
 }

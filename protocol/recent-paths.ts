@@ -1,0 +1,51 @@
+/**
+ * The paths that were named lately, split.
+ *
+ * Owns a bounded memory: most requests name a path that was named before, and splitting it takes longer than all else that
+ * is done to find its node. Two generations: when the young one is full the old one is dropped, and whoever is named again
+ * becomes young again.
+ *
+ * What is remembered is flat: it keeps no socket chunk alive.
+ */
+import { flattenBytes } from "./bytes.js";
+import type { Path } from "./identifiers.js";
+
+/** A path with its names, from the root to the node. */
+export interface SplitPath {
+  readonly path: Path;
+  readonly names: readonly string[];
+}
+
+/** Paths of one generation. */
+const GENERATION_MAX = 8192;
+/** Longer paths are split each time, so that all that is remembered is a few MiB. */
+const PATH_BYTES_MAX = 160;
+
+let young = new Map<string, SplitPath>();
+let old = new Map<string, SplitPath>();
+
+/** What is remembered of a text, if it is a path that was named lately. */
+export function recallPath(text: string): SplitPath | undefined {
+  const recent = young.get(text);
+  if (recent !== undefined) return recent;
+  const older = old.get(text);
+  if (older !== undefined) remember(older);
+  return older;
+}
+
+/** Splits a path, and remembers it. @param path - valid, and not `/` */
+export function splitAndRemember(path: Path): SplitPath {
+  if (path.length > PATH_BYTES_MAX) return { path, names: path.slice(1).split("/") };
+  const flat = flattenBytes(path) as Path;
+  const split: SplitPath = { path: flat, names: flat.slice(1).split("/").map(flattenBytes) };
+  remember(split);
+  return split;
+}
+
+function remember(split: SplitPath): void {
+  if (young.size >= GENERATION_MAX) {
+    old = young;
+    young = new Map();
+  }
+  young.set(split.path, split);
+}
