@@ -7,6 +7,8 @@
  * Invariants
  *  1. Everything that `string`, `stringOf` and `integer` write is ASCII between 0x20 and 0x7e.
  *  2. After an error of `string` everything is as it was before.
+ *  3. A string that is one of the last two that were written is copied from there: a record often tells a path and a value
+ *     twice.
  */
 import { Buffer } from "node:buffer";
 import type { ByteString } from "./bytes.js";
@@ -15,7 +17,9 @@ const BYTES_MIN = 256 * 1024;
 /** A buffer that had to be larger is let go. */
 const BYTES_KEPT_MAX = 4 * 1024 * 1024;
 /** From here on a call into native code is faster than a loop. */
-const NATIVE_LENGTH_MIN = 24;
+const NATIVE_LENGTH_MIN = 64;
+/** Shorter strings are written anew as fast as they are found and copied. */
+const REPEATED_LENGTH_MIN = 8;
 /** Bytes of the longest escape, `\u00XX`. */
 const ESCAPE_BYTES_MAX = 6;
 /** Of a number of 31 bits. */
@@ -78,6 +82,13 @@ export class AsciiBuffer {
   /** The last number of more than 32 bits, and its digits: a time stands in all the lines of a tick. */
   #large = NaN;
   #largeDigits: Uint8Array = new Uint8Array(0);
+  /** Invariant 3: two strings, where they begin, and how long they are with quotes and escapes; forgotten when what they stand in goes. */
+  #lastText = "";
+  #lastStart = 0;
+  #lastLength = 0;
+  #secondText = "";
+  #secondStart = 0;
+  #secondLength = 0;
 
   /** Bytes so far. */
   get length(): number {
@@ -97,12 +108,14 @@ export class AsciiBuffer {
   /** Begins anew. */
   clear(): void {
     this.#end = 0;
+    this.#forgetStrings();
     if (this.#bytes.length > BYTES_KEPT_MAX) this.#bytes = Buffer.allocUnsafeSlow(BYTES_MIN);
   }
 
   /** Takes back what was written behind the first `length` bytes. */
   truncate(length: number): void {
     this.#end = Math.min(this.#end, length);
+    this.#forgetStrings();
   }
 
   /** Leaves room for bytes that are written later. */
@@ -144,6 +157,25 @@ export class AsciiBuffer {
    * @throws RangeError for a string with characters that are no bytes
    */
   string(text: ByteString): void {
+    if (text.length < REPEATED_LENGTH_MIN) {
+      this.#writeString(text);
+    } else if (text === this.#secondText) {
+      this.#repeat(this.#secondStart, this.#secondLength);
+    } else if (text === this.#lastText) {
+      this.#repeat(this.#lastStart, this.#lastLength);
+    } else {
+      const start = this.#end;
+      this.#writeString(text);
+      this.#secondText = this.#lastText;
+      this.#secondStart = this.#lastStart;
+      this.#secondLength = this.#lastLength;
+      this.#lastText = text;
+      this.#lastStart = start;
+      this.#lastLength = this.#end - start;
+    }
+  }
+
+  #writeString(text: ByteString): void {
     const { length } = text;
     if (length >= NATIVE_LENGTH_MIN && PLAIN_BUT_FOR_ONE_NUL.test(text)) {
       const at = text.indexOf("\0");
@@ -205,6 +237,20 @@ export class AsciiBuffer {
       rest = next;
     }
     this.#end = end;
+  }
+
+  /** Writes once more what stands at `start`. */
+  #repeat(start: number, length: number): void {
+    this.#reserve(length);
+    const bytes = this.#bytes;
+    let end = this.#end;
+    for (let from = start; from < start + length; from++) bytes[end++] = bytes[from] as number;
+    this.#end = end;
+  }
+
+  #forgetStrings(): void {
+    this.#lastText = "";
+    this.#secondText = "";
   }
 
   #reserve(count: number): void {

@@ -19,6 +19,8 @@ export class MessageParser {
   #chunk: ByteString = "";
   #offset = 0;
   #broken: number | undefined;
+  /** Whether the chunk was copied by `release`. */
+  #isOwn = true;
 
   /** The length field that broke the stream, or undefined while the stream is whole. */
   get brokenLength(): number | undefined {
@@ -36,6 +38,7 @@ export class MessageParser {
     if (this.#offset === this.#chunk.length) this.#chunk = chunk;
     else this.#chunk = this.#chunk.slice(this.#offset) + chunk;
     this.#offset = 0;
+    this.#isOwn = false;
   }
 
   /** Returns the next whole message, or undefined when more bytes are due or the stream is broken. */
@@ -59,6 +62,15 @@ export class MessageParser {
       txId: parseUint32(chunk, offset + 8),
       payload: chunk.slice(offset + XENSTORE_HEADER_SIZE, end),
     };
+  }
+
+  /**
+   * Lets go of the chunk, whatever of it is left: what waits for its turn may wait long, and keeps no more alive than itself.
+   */
+  release(): void {
+    if (this.#isOwn) return;
+    this.#keep(flattenBytes(this.#chunk.slice(this.#offset)));
+    this.#isOwn = true;
   }
 
   /** Keeps the beginning of a message, without the chunk that it is the end of: an idle connection may wait long. */

@@ -43,7 +43,7 @@ export function domainPath(domid: Domid): Path {
  * Parses a path as a client sent it.
  *
  * @param domid - whose base a relative path is under; clients of the privileged socket are domain 0
- * @returns the absolute path, or undefined when it is not valid (EINVAL); `@…` is never a path
+ * @returns the absolute path, flat (`flattenBytes`), or undefined when it is not valid (EINVAL); `@…` is never a path
  */
 export function parsePath(text: ByteString, domid: Domid): Path | undefined {
   if (text.charCodeAt(0) === 0x2f) {
@@ -54,7 +54,8 @@ export function parsePath(text: ByteString, domid: Domid): Path | undefined {
     return (last = splitAndRemember(text as Path)).path;
   }
   if (text.length > XENSTORE_REL_PATH_MAX || !RELATIVE.test(text)) return undefined;
-  return `${domainPath(domid)}/${text}` as Path;
+  const absolute = `${domainPath(domid)}/${text}` as Path;
+  return (last = recallPath(absolute) ?? splitAndRemember(absolute)).path;
 }
 
 /** What a WATCH names: a node, or a special event with `@`. */

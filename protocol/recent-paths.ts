@@ -5,7 +5,7 @@
  * is done to find its node. Two generations: when the young one is full the old one is dropped, and whoever is named again
  * becomes young again.
  *
- * What is remembered is flat: it keeps no socket chunk alive.
+ * What is given out is flat: it keeps no socket chunk alive.
  */
 import { flattenBytes } from "./bytes.js";
 import type { Path } from "./identifiers.js";
@@ -33,12 +33,11 @@ export function recallPath(text: string): SplitPath | undefined {
   return older;
 }
 
-/** Splits a path, and remembers it. @param path - valid, and not `/` */
+/** Splits a path, and remembers it if it is short. @param path - valid, and not `/` */
 export function splitAndRemember(path: Path): SplitPath {
-  if (path.length > PATH_BYTES_MAX) return { path, names: path.slice(1).split("/") };
   const flat = flattenBytes(path) as Path;
-  const split: SplitPath = { path: flat, names: flat.slice(1).split("/").map(flattenBytes) };
-  remember(split);
+  const split: SplitPath = { path: flat, names: flat.slice(1).split("/") };
+  if (flat.length <= PATH_BYTES_MAX) remember(split);
   return split;
 }
 

@@ -87,6 +87,7 @@ export class Outbox {
   discardTick(): void {
     this.#tick = "";
     this.#tickReplies = 0;
+    if (this.#tickEvents.size === 0) return;
     this.#tickEvents.clear();
     this.#tickEventBytes = 0;
   }

@@ -189,14 +189,14 @@ export class Core {
     if (connection.closing) return;
     const state = this.#state;
     const undoMark = state.undo.mark();
-    const storeMark = state.store.mark();
+    const { root, seq: seqBefore } = state.store;
     const { length: commitCount } = state.commits;
     const { length: effectCount } = state.effects;
     let outcome: Outcome;
     try {
       outcome = this.#execute(connection, message);
     } catch (error) {
-      this.#rewind(undoMark, storeMark, { commitCount, effectCount });
+      this.#rewind(undoMark, { root, seq: seqBefore }, { commitCount, effectCount });
       state.ports.log("error", connection.name, describeFailure(connection, message, error));
       outcome = fail("EIO");
     }

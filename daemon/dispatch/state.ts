@@ -7,7 +7,7 @@
  */
 import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
-import type { Domid, Microseconds, Seq, TxId } from "../../protocol/identifiers.js";
+import { DOM0, type Domid, type Microseconds, type Seq, type TxId } from "../../protocol/identifiers.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
 import { serializeWatchEvent, type Message } from "../../protocol/message.js";
 import { getOperation } from "../../protocol/operation.js";
@@ -18,7 +18,7 @@ import type { EventFate } from "../connection/outbox.js";
 import { UndoLog } from "../connection/undo-log.js";
 import type { Commit, RequestRecord } from "../store/commit.js";
 import type { Draft } from "../store/draft.js";
-import { requesterFor, type Requester } from "../store/permission.js";
+import { DOM0_REQUESTER, requesterFor, type Requester } from "../store/permission.js";
 import { quotaOf } from "../store/quota-limit.js";
 import type { Root } from "../store/root.js";
 import { Store } from "../store/store.js";
@@ -90,6 +90,9 @@ export interface CommitRequest {
   /** As in `Commit`. */
   readonly merged?: string | undefined;
 }
+
+/** How many nodes dom0 owns is of no account. */
+const DOM0_CONTEXT: RequestContext = { requester: DOM0_REQUESTER, nodesOwned: 0 };
 
 /** Most conflicts that are remembered. */
 const CONFLICTS_MAX = 256;
@@ -164,6 +167,7 @@ export class CoreState {
   }
 
   contextFor(connection: Connection): RequestContext {
+    if (connection.domid === DOM0) return DOM0_CONTEXT;
     const nodesOwned = this.store.accounts.nodesOwned(connection.domid);
     return { requester: this.requesterOf(connection), nodesOwned };
   }
@@ -179,9 +183,9 @@ export class CoreState {
     if (this.refusal !== undefined) return this.refusal;
     const before = this.store.root;
     const origin = { domid: connection.domid, connection: connection.name, transaction };
-    const details = { time: this.now, origin, base, requests, requestsOmitted };
-    const commit = this.store.commit(draft, merged === undefined ? details : { ...details, merged });
+    const commit = this.store.commit(draft, { time: this.now, origin, base, requests, requestsOmitted, merged });
     this.commits.push(commit);
+    if (this.watches.count === 0) return undefined;
     const transition = { before, after: this.store.root };
     const deliveries = deliveriesOf(
       this.watches,

@@ -4,11 +4,18 @@
  * Owns the way from a payload to a `TreeRequest`, on a transaction or as a commit of its own, and from its reply to a
  * payload. What the requests mean is `store/tree-request.ts`.
  */
-import type { ByteString } from "../../protocol/bytes.js";
+import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 import type { Domid, Seq } from "../../protocol/identifiers.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
 import type { TreeOperationName } from "../../protocol/operation.js";
-import { isSpecialPath, parsePath, parseWatchPath } from "../../protocol/path.js";
+import {
+  INTRODUCE_DOMAIN,
+  isSpecialPath,
+  parsePath,
+  parseWatchPath,
+  RELEASE_DOMAIN,
+  type SpecialPath,
+} from "../../protocol/path.js";
 import { directoryPartReply, permsReply, REQUEST_CODECS, serializeStrings } from "../../protocol/payload.js";
 import { Draft } from "../store/draft.js";
 import {
@@ -74,6 +81,11 @@ function pathParser(operation: "READ" | "DIRECTORY" | "MKDIR" | "RM"): Parser {
   };
 }
 
+/** The constant that a special path equals: what was sent is a part of its chunk. */
+function ownSpecialPath(path: SpecialPath): SpecialPath {
+  return path === INTRODUCE_DOMAIN ? INTRODUCE_DOMAIN : RELEASE_DOMAIN;
+}
+
 /** A well-formed `@…` that has no perms is ENOENT, as a missing node is. */
 function unknownSpecialPath(path: ByteString, domid: Domid): Parsed {
   return parseWatchPath(path, domid) === undefined ? undefined : "unknown special path";
@@ -94,12 +106,12 @@ const PARSERS: Readonly<Record<TreeOperationName, Parser>> = {
     const request = REQUEST_CODECS.WRITE.parse(payload);
     const path = request === undefined ? undefined : parsePath(request.path, domid);
     if (request === undefined || path === undefined) return undefined;
-    return { operation: "WRITE", path, value: request.value };
+    return { operation: "WRITE", path, value: flattenBytes(request.value) };
   },
   GET_PERMS: (payload, domid) => {
     const request = REQUEST_CODECS.GET_PERMS.parse(payload);
     if (request === undefined) return undefined;
-    if (isSpecialPath(request.path)) return { operation: "GET_PERMS", path: request.path };
+    if (isSpecialPath(request.path)) return { operation: "GET_PERMS", path: ownSpecialPath(request.path) };
     if (request.path.startsWith("@")) return unknownSpecialPath(request.path, domid);
     const path = parsePath(request.path, domid);
     return path === undefined ? undefined : { operation: "GET_PERMS", path };
@@ -107,7 +119,9 @@ const PARSERS: Readonly<Record<TreeOperationName, Parser>> = {
   SET_PERMS: (payload, domid) => {
     const request = REQUEST_CODECS.SET_PERMS.parse(payload);
     if (request === undefined) return undefined;
-    if (isSpecialPath(request.path)) return { operation: "SET_PERMS", path: request.path, perms: request.perms };
+    if (isSpecialPath(request.path)) {
+      return { operation: "SET_PERMS", path: ownSpecialPath(request.path), perms: request.perms };
+    }
     if (request.path.startsWith("@")) return unknownSpecialPath(request.path, domid);
     const path = parsePath(request.path, domid);
     return path === undefined ? undefined : { operation: "SET_PERMS", path, perms: request.perms };

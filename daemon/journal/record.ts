@@ -209,19 +209,19 @@ function writeRequest(lines: LineBuffer, { operation, subject, detail, detailByt
   lines.ascii("]");
 }
 
-/** Paths need no escape: their brand vouches for their characters. */
 function writeChange(lines: LineBuffer, change: Change): void {
   switch (change.kind) {
     case "node":
-      lines.ascii(change.after === undefined ? '["remove","' : '["set","');
-      lines.ascii(change.path);
+      lines.ascii(change.after === undefined ? '["remove",' : '["set",');
+      lines.string(change.path);
       if (change.after !== undefined) {
-        lines.ascii('",');
+        lines.ascii(",");
         lines.string(change.after.value);
         lines.ascii(',"');
         lines.ascii(serializePerms(change.after.perms));
+        lines.ascii('"');
       }
-      lines.ascii('"]');
+      lines.ascii("]");
       break;
     case "special":
       lines.ascii(`["special","${change.path}","${serializePerms(change.after)}"]`);

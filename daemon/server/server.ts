@@ -25,6 +25,7 @@
  * socket.
  */
 import { join } from "node:path";
+import { flattenBytes } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
 import { DOM0, type Domid, type Microseconds } from "../../protocol/identifiers.js";
 import type { Message } from "../../protocol/message.js";
@@ -312,7 +313,8 @@ export class Server {
       if (message === undefined) break;
       if (this.#mustWait(connection, message)) {
         this.#isLineAtGate = true;
-        session.held = message;
+        // It may wait long, and must not keep the chunk alive that it came in.
+        session.held ??= { ...message, payload: flattenBytes(message.payload) };
         waiting = true;
         break;
       }
@@ -326,7 +328,10 @@ export class Server {
     if (isServed) this.#ready.served(session);
     else if (!waiting) this.#ready.delete(session);
     if (parser.brokenLength !== undefined) this.#closeBroken(session, parser.brokenLength);
-    else if (waiting) this.#ready.add(session);
+    else if (waiting) {
+      parser.release();
+      this.#ready.add(session);
+    }
     this.#adjustReading(session);
   }
 

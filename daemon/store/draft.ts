@@ -177,13 +177,11 @@ export class Draft {
     this.#charges = mark.charges;
   }
 
-  /** The paths of changes outlive the request that named them, and so must not tie its chunk. */
   #replaceNode(node: Node, changes: readonly NodeChange[]): void {
-    if (this.#edits === 0) {
-      this.#firstEdit = changes.map((change) => ({ ...change, path: flattenBytes(change.path) as Path }));
-    }
+    if (this.#edits === 0) this.#firstEdit = changes;
     this.#edits++;
-    this.root = { ...this.root, node };
+    const { special, quotas, domains } = this.root;
+    this.root = { node, special, quotas, domains };
   }
 
   /** Charges are copied on write, so that a mark can hold them by reference; dom0 owns without limit and is not counted. */

@@ -4,7 +4,7 @@
  * Owns rule 2 of C xenstored: dom0, the owner, and a domain whose target (SET_TARGET) is the owner may do everything;
  * else the first entry for the domain or its target decides; else the first entry of the list, the default.
  */
-import type { Domid } from "../../protocol/identifiers.js";
+import { DOM0, type Domid } from "../../protocol/identifiers.js";
 import { READ, WRITE, internPerms, type Access, type Perms, type Permission } from "../../protocol/perms.js";
 import type { Root } from "./root.js";
 
@@ -20,9 +20,12 @@ export interface Requester {
   readonly target: Domid | undefined;
 }
 
+/** The privileged one. */
+export const DOM0_REQUESTER: Requester = { domid: DOM0, target: undefined };
+
 /** The requester that a domain is in this state of the store. */
 export function requesterFor(root: Root, domid: Domid): Requester {
-  return { domid, target: domid === 0 ? undefined : root.domains.get(domid)?.target };
+  return domid === DOM0 ? DOM0_REQUESTER : { domid, target: root.domains.get(domid)?.target };
 }
 
 /** Whether the requester is an unprivileged domain, to which quotas and ownership rules apply. */

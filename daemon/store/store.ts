@@ -76,7 +76,9 @@ export class Store {
     if (draft.base !== this.#root) throw new Error("a draft of another root cannot be committed");
     const changes = draft.netChanges();
     const seq = (this.#seq + 1) as Seq;
-    const commit: Commit = { seq, ...details, changes };
+    const { time, origin, base, requests, requestsOmitted, merged } = details;
+    const own = { seq, time, origin, base, requests, requestsOmitted, changes };
+    const commit: Commit = merged === undefined ? own : { ...own, merged };
     this.#accounts.apply(this.#root, changes);
     this.#unsettled.push({ seq, before: this.#root, changes });
     this.#root = draft.root;

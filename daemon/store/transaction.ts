@@ -21,7 +21,6 @@
  * /a = 2, READ /a would now answer 2: EAGAIN, and the conflict names /a. Two transactions that create siblings do not
  * conflict unless one of them listed the parent.
  */
-import { flattenBytes } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
 import type { Path, Seq, TxId } from "../../protocol/identifiers.js";
 import type { SpecialPath } from "../../protocol/path.js";
@@ -34,6 +33,7 @@ import {
   isMutating,
   sameReply,
   type RequestContext,
+  type TreeQuery,
   type TreeReply,
   type TreeRequest,
 } from "./tree-request.js";
@@ -72,6 +72,8 @@ export interface TransactionMark {
   readonly poison: ErrorName | undefined;
 }
 
+const READ_BITS = { READ: 1, DIRECTORY: 2, GET_PERMS: 4, DIRECTORY_PART: 8 } as const;
+
 const ENOSPC: TreeReply = { kind: "error", error: "ENOSPC" };
 
 /** One open transaction. */
@@ -83,8 +85,8 @@ export class Transaction {
   readonly #draft: Draft;
   readonly #nodesOwned: number;
   readonly #log: LogEntry[] = [];
-  /** Reads logged since the last change of the draft, so that a repeated one is not logged again. */
-  readonly #readsLogged = new Set<string>();
+  /** By `readKey`: the reads logged since the last change of the draft, so that a repeated one is not logged again. */
+  #readsLogged: Map<string, number> | undefined;
   /** Distinct paths named so far, for the quota `transaction-nodes`. */
   readonly #paths = new Set<Path | SpecialPath>();
   #logBytes = 0;
@@ -122,20 +124,27 @@ export class Transaction {
       return this.#refuse();
     }
     const mutating = isMutating(request);
-    const key = mutating ? "" : readKey(request);
-    const repeated = !mutating && this.#readsLogged.has(key);
+    const repeated = !mutating && this.#isLogged(request);
     const entryBytes = ENTRY_BYTES + request.path.length + (request.operation === "WRITE" ? request.value.length : 0);
     if (!repeated && this.#logBytes + entryBytes > LOG_BYTES_MAX) return this.#refuse();
-    const kept = repeated ? request : keepable(request);
-    const reply = executeTreeRequest(this.#draft, kept, { requester, nodesOwned: this.#nodesOwned });
+    const reply = executeTreeRequest(this.#draft, request, { requester, nodesOwned: this.#nodesOwned });
     if (reply.kind === "error" && reply.error === "ENOSPC") this.#poison = "ENOSPC";
     if (repeated) return reply;
-    this.#paths.add(kept.path);
-    this.#log.push({ request: kept, reply });
+    this.#paths.add(request.path);
+    this.#log.push({ request, reply });
     this.#logBytes += entryBytes + this.#listBytes(reply);
-    if (mutating) this.#readsLogged.clear();
-    else this.#readsLogged.add(flattenBytes(key));
+    if (mutating) this.#readsLogged = undefined;
+    else {
+      const reads = (this.#readsLogged ??= new Map<string, number>());
+      const key = readKey(request);
+      reads.set(key, (reads.get(key) ?? 0) | READ_BITS[request.operation]);
+    }
     return reply;
+  }
+
+  #isLogged(query: TreeQuery): boolean {
+    if (this.#readsLogged === undefined) return false;
+    return ((this.#readsLogged.get(readKey(query)) ?? 0) & READ_BITS[query.operation]) !== 0;
   }
 
   /** Decides what becomes of the transaction; `context` carries the requester's rights of now. */
@@ -168,7 +177,7 @@ export class Transaction {
     this.#logBytes = mark.logBytes;
     this.#poison = mark.poison;
     this.#lastListed = undefined;
-    this.#readsLogged.clear();
+    this.#readsLogged = undefined;
     this.#paths.clear();
     for (const { request } of this.#log) this.#paths.add(request.path);
   }
@@ -186,14 +195,6 @@ export class Transaction {
   }
 }
 
-function readKey(request: TreeRequest): string {
-  const offset = request.operation === "DIRECTORY_PART" ? ` ${String(request.offset)}` : "";
-  return `${request.operation}${offset} ${request.path}`;
-}
-
-/** The request without ties to the chunk that it arrived in. */
-function keepable(request: TreeRequest): TreeRequest {
-  const path = flattenBytes(request.path) as Path;
-  if (request.operation === "WRITE") return { operation: "WRITE", path, value: flattenBytes(request.value) };
-  return { ...request, path };
+function readKey(query: TreeQuery): string {
+  return query.operation === "DIRECTORY_PART" ? `${String(query.offset)} ${query.path}` : query.path;
 }

@@ -5,7 +5,7 @@
  * them on its snapshot and once more, at its end, on the state of then. Source: xenstore.txt, "Database read, write and
  * permissions operations"; permission rules 1–7 of C xenstored.
  */
-import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
+import type { ByteString } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
 import type { Path } from "../../protocol/identifiers.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
@@ -24,7 +24,7 @@ export type TreeQuery =
   | { readonly operation: "DIRECTORY_PART"; readonly path: Path; readonly offset: number }
   | { readonly operation: "GET_PERMS"; readonly path: Path | SpecialPath };
 
-/** A request on the tree; paths are absolute and valid. */
+/** A request on the tree; paths are absolute and valid. Paths and values are flat (`flattenBytes`): they are kept. */
 export type TreeRequest =
   | TreeQuery
   | { readonly operation: "MKDIR" | "RM"; readonly path: Path }
@@ -179,7 +179,7 @@ function write(draft: Draft, path: Path, value: ByteString, context: RequestCont
   if (node === "ENOENT") return create(draft, path, value, context);
   if (typeof node === "string") return failed(node);
   if (exceedsNodeSize(draft, context.requester, nodeBytes(value, node.perms, node.names))) return failed("ENOSPC");
-  draft.set(path, { value: flattenBytes(value), perms: node.perms }, node);
+  draft.set(path, { value, perms: node.perms }, node);
   draft.touch(path);
   return DONE;
 }
@@ -214,7 +214,7 @@ function create(draft: Draft, path: Path, value: ByteString, context: RequestCon
     }
   }
   const existing = names.slice(0, depth);
-  draft.create(joinPath(existing), names.slice(depth), { value: flattenBytes(value), perms });
+  draft.create(joinPath(existing), names.slice(depth), { value, perms });
   draft.touch(path);
   return DONE;
 }
