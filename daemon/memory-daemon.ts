@@ -8,6 +8,7 @@
 import type { Seq } from "../protocol/identifiers.js";
 import { Core } from "./dispatch/core.js";
 import type { RequestObserver } from "./dispatch/observer.js";
+import type { TurnCounters } from "./connection/turn-counters.js";
 import type { Clock } from "./platform/clock.js";
 import type { Listener } from "./platform/listener.js";
 import type { RateLimitedLog } from "./platform/log.js";
@@ -51,12 +52,16 @@ export interface MemoryDaemonPorts {
   readonly log: RateLimitedLog["log"];
   /** Nobody unless given. */
   readonly witness?: Witness | undefined;
+  /** Whether contended transactions take turns; they do unless told otherwise. */
+  readonly takesTurns?: boolean | undefined;
 }
 
 /** A running daemon in memory. */
 export interface MemoryDaemon {
   /** The state now. */
   readonly state: StoreState;
+  /** What the scheduling of contended transactions has done. */
+  readonly turnCounters: Readonly<TurnCounters>;
   /** Closes all sockets; what clients sent and was not answered never is. */
   stop(): void;
 }
@@ -72,7 +77,7 @@ export async function startMemoryDaemon(
   paths: ServerPaths,
   state: StoreState = emptyState(),
 ): Promise<MemoryDaemon> {
-  const { listener, clock, timers, committed, log, witness } = ports;
+  const { listener, clock, timers, committed, log, witness, takesTurns } = ports;
   const core = new Core(state.root, state.seq, {
     log,
     describeHistory: () => "this daemon has no history\n",
@@ -99,6 +104,7 @@ export async function startMemoryDaemon(
       flushHistory: () => Promise.resolve(),
       compactHistory: () => Promise.resolve({ refusal: "there is no history" }),
       accessLog: () => undefined,
+      takesTurns,
     },
     paths,
   );
@@ -107,6 +113,7 @@ export async function startMemoryDaemon(
     get state() {
       return { root: core.root, seq: core.seq };
     },
+    turnCounters: core.turnCounters,
     stop: () => {
       server.stop();
     },

@@ -145,6 +145,7 @@ function memoryReport({ state }: Call): Outcome {
     collapsedEvents += connection.outbox.counters.collapsedEvents;
     for (const transaction of connection.transactions.values()) logBytes += transaction.logBytes;
   }
+  const { turnCounters: turns } = state;
   const counts: readonly (readonly [string, number])[] = [
     ["nodes", store.accounts.nodeCount],
     ["domains", store.root.domains.size],
@@ -155,6 +156,12 @@ function memoryReport({ state }: Call): Outcome {
     ["unread output bytes", outboxBytes],
     ["events dropped for clients that are connected", droppedEvents],
     ["events collapsed for clients that are connected", collapsedEvents],
+    ["contended transactions that wait for their turn", turns.waiting],
+    ["turns of contended transactions", turns.turns],
+    ["waits for a turn", turns.waits],
+    ["waits for a turn that were ended", turns.waitsEnded],
+    ["turns lost by who was slow", turns.turnsLost],
+    ["longest wait for a turn, in milliseconds", Math.round(turns.longestWaitMilliseconds)],
   ];
   const lines = counts.map(([name, count]) => `${name}: ${String(count)}\n`).join("");
   return text(`${lines}${state.ports.describeMemory()}`);

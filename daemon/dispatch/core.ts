@@ -19,6 +19,7 @@ import type { ErrorName } from "../../protocol/errno.js";
 import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
 import { getOperation, type OperationName, type TableOperation } from "../../protocol/operation.js";
 import { Connection } from "../connection/connection.js";
+import type { TurnCounters } from "../connection/turn-counters.js";
 import type { Commit } from "../store/commit.js";
 import type { Root } from "../store/root.js";
 import { quotaOf } from "../store/quota-limit.js";
@@ -26,6 +27,7 @@ import type { StoreMark } from "../store/store.js";
 import type { Transaction } from "../store/transaction.js";
 import { makeChanges, type ChangeOrder, type ChangeOutcome } from "./apply-changes.js";
 import type { Handler } from "./call.js";
+import type { Contention } from "./contention.js";
 import { handleControl } from "./control-handler.js";
 import {
   handleGetDomainPath,
@@ -123,6 +125,18 @@ export class Core {
   /** Bytes that a domain's clients have left unread, and replies that wait for their sockets. */
   unreadOf(domid: Domid): { readonly bytes: number; readonly replies: number } {
     return this.#state.unreadOf(domid);
+  }
+
+  /** What the scheduling of contended transactions has done; whoever schedules them counts. */
+  get turnCounters(): TurnCounters {
+    return this.#state.turnCounters;
+  }
+
+  /** Who was in whose way, where a request of this tick ended in EAGAIN that was not asked about yet: the last one. */
+  takeContention(): Contention | undefined {
+    const { contention } = this.#state;
+    this.#state.contention = undefined;
+    return contention;
   }
 
   /** How many connections a domain has. */
@@ -294,6 +308,7 @@ export class Core {
     this.#state.commits = [];
     this.#state.effects = [];
     this.#state.dirty = new Set();
+    this.#state.contention = undefined;
   }
 
   #execute(connection: Connection, message: Message): Outcome {

@@ -15,17 +15,19 @@ import { parsePath } from "../../protocol/path.js";
 import { watchKey, type Connection } from "../connection/connection.js";
 import { Fairness } from "../connection/fairness.js";
 import type { EventFate } from "../connection/outbox.js";
+import { noTurns } from "../connection/turn-counters.js";
 import { UndoLog } from "../connection/undo-log.js";
 import type { Commit, RequestRecord } from "../store/commit.js";
 import type { Draft } from "../store/draft.js";
 import { DOM0_REQUESTER, requesterFor, type Requester } from "../store/permission.js";
 import { quotaOf } from "../store/quota-limit.js";
 import type { Root } from "../store/root.js";
-import { Store } from "../store/store.js";
+import { Store, type RecentCommit } from "../store/store.js";
 import type { Transaction } from "../store/transaction.js";
 import type { RequestContext } from "../store/tree-request.js";
 import { deliveriesOf, type Delivery } from "../watch/delivery.js";
 import { WatchTable, type Watch } from "../watch/watch-table.js";
+import type { Contention } from "./contention.js";
 import { DeliveryLog } from "./delivery-log.js";
 import { FailureLog, SUBJECT_BYTES_MAX, type FailedTransaction } from "./failure-log.js";
 import type { RequestObserver } from "./observer.js";
@@ -108,12 +110,15 @@ export class CoreState {
   readonly conflicts: Conflict[] = [];
   readonly failures = new FailureLog();
   readonly deliveryLog = new DeliveryLog();
+  readonly turnCounters = noTurns();
   /** The time of this tick. */
   now = 0 as Microseconds;
   /** Why commits are refused, or undefined while they are accepted. */
   refusal: ErrorName | undefined;
   /** Why the request at hand ends in EAGAIN. */
   conflict: FailedTransaction | undefined;
+  /** Who was in whose way in the last request that ended in EAGAIN, until somebody takes it or the tick is over. */
+  contention: Contention | undefined;
   /** This tick's commits. */
   commits: Commit[] = [];
   /** This tick's effects. */
@@ -123,6 +128,7 @@ export class CoreState {
   /** Events of the request at hand, sent behind its reply. */
   deliveries: Delivery<Connection>[] = [];
   readonly #byDomid = new Map<Domid, Set<Connection>>();
+  readonly #byName = new Map<string, Connection>();
   #lastConnectionId = 0;
   #watchOrder = 0;
 
@@ -141,6 +147,7 @@ export class CoreState {
 
   addConnection(connection: Connection): void {
     this.connections.add(connection);
+    this.#byName.set(connection.name, connection);
     const peers = this.#byDomid.get(connection.domid);
     if (peers === undefined) this.#byDomid.set(connection.domid, new Set([connection]));
     else peers.add(connection);
@@ -148,6 +155,7 @@ export class CoreState {
 
   dropConnection(connection: Connection): void {
     this.connections.delete(connection);
+    if (this.#byName.get(connection.name) === connection) this.#byName.delete(connection.name);
     const peers = this.#byDomid.get(connection.domid);
     peers?.delete(connection);
     if (peers?.size === 0) this.#byDomid.delete(connection.domid);
@@ -316,6 +324,7 @@ export class CoreState {
       if (connection.domid === 0) this.undo.push(this.fairness.holdForStreak(culprit, streak + 1, this.now));
     }
     this.conflict = { base: transaction.baseSeq, operation, path: flattenBytes(path), commit: commit?.seq };
+    this.contention = { connection, culprit: this.#transactorOf(commit), path: flattenBytes(path) };
     this.conflicts.push({
       time: this.now,
       connection: connection.name,
@@ -332,5 +341,10 @@ export class CoreState {
       this.conflicts.pop();
       if (oldest !== undefined) this.conflicts.unshift(oldest);
     });
+  }
+
+  /** The connection that made a commit, if it did so by a transaction: it is there still, and has not merely the same name. */
+  #transactorOf(commit: RecentCommit | undefined): Connection | undefined {
+    return commit?.origin.transaction === undefined ? undefined : this.#byName.get(commit.origin.connection);
   }
 }

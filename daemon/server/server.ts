@@ -19,6 +19,9 @@
  *    it for ever.
  * 9. The first commit of a store is that of `/tool/xenstored`, whenever the journal can first be written: no commit of a
  *    client is in the history before it.
+ * 10. Where transactions keep making each other fail, a TRANSACTION_START of theirs waits for its turn (`turnstile.ts`), and
+ *    what its client sent behind it: for a bounded time, and only where the client has no transaction open. When the turn
+ *    comes it is dispatched in the same tick as the request that ended the one before, and its snapshot is that of then.
  *
  * One tick: chunks arrive → parse and dispatch, at most `MESSAGES_PER_TICK` for each connection (a guest's: its quota
  * `outstanding`) → (next turn) clients that have more waiting get their turn → journal → effects → one write for each
@@ -41,6 +44,8 @@ import type { RateLimitedLog } from "../platform/log.js";
 import type { Listener, ListeningSocket, Stream, StreamHandler } from "../platform/listener.js";
 import type { Timer, Timers } from "../platform/timers.js";
 import { messageOf } from "../platform/error-message.js";
+import { CHECK_MILLISECONDS, type Contender } from "./turnstile.js";
+import { Turns } from "./turns.js";
 import { WaitingLines } from "./waiting-lines.js";
 import type { WriteGate } from "./write-gate.js";
 
@@ -53,6 +58,12 @@ export const UNREAD_BYTES_DROPPED: number = 64 * 1024 * 1024;
 
 /** Most connections of one guest; a guest of a hypervisor has one. */
 export const GUEST_CONNECTIONS_MAX = 64;
+
+/**
+ * So much of what a client sent may lie here while it waits for its turn before it is not read. Most wait for their answer
+ * and send nothing meanwhile, so that to stop reading at once would be two system calls for nothing.
+ */
+const WAITING_BYTES_MAX = 8192;
 
 /** How often those who wait at the write gate's limit look whether it is to be refused or accepted now. */
 const GATE_MICROSECONDS = 1_000_000;
@@ -85,6 +96,8 @@ export interface ServerPorts {
   readonly compactHistory: (revision: string) => Promise<{ readonly refusal: string | undefined }>;
   /** Told of every request while the access log is on; undefined while it is off. */
   readonly accessLog: () => ((connection: Connection, message: Message) => void) | undefined;
+  /** Whether contended transactions take turns (invariant 10); they do unless told otherwise. */
+  readonly takesTurns?: boolean | undefined;
 }
 
 /** Where the sockets are. */
@@ -110,8 +123,10 @@ interface Session {
   readonly connection: Connection;
   readonly stream: Stream;
   readonly parser: MessageParser;
-  /** Taken from the parser, and waiting at the write gate's limit. */
+  /** Taken from the parser, and waiting at the write gate's limit or for its turn. */
   held: Message | undefined;
+  /** What it has to do with turns. */
+  contender: Contender<Session> | undefined;
   /** Nothing is dispatched before this moment of the monotonic clock, for what was committed. */
   heldUntil: number;
   /** The tick that `dispatched` counts messages of. */
@@ -165,6 +180,9 @@ export class Server {
   /** Sessions to be closed at the end of the tick. */
   #brokenSessions: Session[] = [];
   #holdTimer: Timer | undefined;
+  readonly #turns: Turns<Session>;
+  /** There while somebody waits for a turn. */
+  #turnTimer: Timer | undefined;
   /** Makes the first commit; undefined once there is one. */
   #initializer: Connection | undefined;
   #initializeTimer: Timer | undefined;
@@ -172,6 +190,7 @@ export class Server {
   constructor(ports: ServerPorts, paths: ServerPaths) {
     this.#ports = ports;
     this.#paths = paths;
+    this.#turns = new Turns(ports.core, this.#sessions, ports.takesTurns !== false);
   }
 
   /** Binds the privileged socket and the sockets of the domains that are introduced. */
@@ -190,6 +209,7 @@ export class Server {
     if (this.#inTick) this.#endTick();
     this.#stopped = true;
     this.#holdTimer?.cancel();
+    this.#turnTimer?.cancel();
     this.#initializeTimer?.cancel();
     this.#socket?.close();
     for (const socket of this.#domainSockets.values()) socket.close();
@@ -259,6 +279,7 @@ export class Server {
       stream,
       parser,
       held: undefined,
+      contender: undefined,
       heldUntil: 0,
       tick: this.#tick,
       dispatched: 0,
@@ -284,9 +305,10 @@ export class Server {
         this.#endedSessions.delete(session);
         this.#gone.push(session);
         this.#paused.delete(session);
-        if (this.#inTick) return;
-        this.#dropGone();
-        this.#revive();
+        this.#turns.left(session, this.#ports.clock.monotonicMilliseconds());
+        if (!this.#inTick) this.#dropGone();
+        this.#runAdmitted();
+        if (!this.#inTick) this.#revive();
       },
     };
   }
@@ -297,6 +319,33 @@ export class Server {
     if (!this.#inTick) this.#beginTick();
     this.#schedule();
     this.#run(session);
+    this.#runAdmitted();
+  }
+
+  /** Lets those go on whose turn has come. */
+  #runAdmitted(): void {
+    for (let next = this.#turns.takeAdmitted(); next !== undefined; next = this.#turns.takeAdmitted()) {
+      if (!this.#inTick) this.#beginTick();
+      this.#schedule();
+      this.#run(next);
+      this.#turns.ran(next, this.#now);
+    }
+    if (this.#turns.isWaiting && this.#turnTimer === undefined && !this.#stopped) this.#checkTurnsLater();
+  }
+
+  #checkTurnsLater(): void {
+    const { timers, clock } = this.#ports;
+    this.#turnTimer = timers.after(CHECK_MILLISECONDS, () => {
+      this.#turnTimer = undefined;
+      const now = clock.monotonicMilliseconds();
+      this.#turns.check(now, (session) => this.#isDelayed(session, now));
+      this.#runAdmitted();
+    });
+  }
+
+  /** Whether it is not the client that a session waits for. */
+  #isDelayed(session: Session, now: number): boolean {
+    return (session.held !== undefined || session.heldUntil > now) && !this.#isFull(session);
   }
 
   /** Dispatches what has arrived, up to the session's share of the tick. */
@@ -305,6 +354,7 @@ export class Server {
     let waiting = false;
     let isServed = false;
     while (!session.closed) {
+      if (session.contender?.state === "waiting") break;
       if (!this.#mayDispatch(session)) {
         waiting = parser.pendingBytes > 0 || session.held !== undefined;
         break;
@@ -318,7 +368,8 @@ export class Server {
         waiting = true;
         break;
       }
-      session.held = undefined;
+      session.held = this.#turns.mustWait(session, message.type, this.#now) ? message : undefined;
+      if (session.held !== undefined) break;
       session.dispatched++;
       isServed = true;
       this.#ports.accessLog()?.(connection, message);
@@ -342,6 +393,7 @@ export class Server {
       this.#dispatchFirst(this.#initializer);
     }
     core.dispatch(session.connection, message);
+    this.#turns.dispatched(session, message.type, before, this.#now);
     const bytes = this.#journalBytesMax(before);
     if (bytes === 0) return;
     this.#unwrittenBytes += bytes;
@@ -397,7 +449,7 @@ export class Server {
 
   /** Stops reading from a client that has messages waiting or output unread, and goes on when it has not. */
   #adjustReading(session: Session): void {
-    const pause = this.#ready.has(session) || this.#isFull(session);
+    const pause = this.#ready.has(session) || this.#isFull(session) || session.parser.pendingBytes > WAITING_BYTES_MAX;
     if (session.closed || pause === this.#paused.has(session)) return;
     if (pause) {
       this.#paused.add(session);
@@ -463,7 +515,10 @@ export class Server {
       this.#beginTick();
     }
     this.#isLineAtGate = false;
-    for (const session of this.#ready.inTurn()) this.#run(session);
+    for (const session of this.#ready.inTurn()) {
+      this.#run(session);
+      this.#runAdmitted();
+    }
     this.#endTick();
     this.#revive();
   }
@@ -702,7 +757,8 @@ export class Server {
   /** Closes a session whose client sends no more, once nothing of it waits. */
   #finishIfAnswered(session: Session): void {
     const { connection, stream } = session;
-    if (session.closed || this.#ready.has(session) || connection.waiting || connection.outbox.hasBacklog) return;
+    if (session.closed || this.#ready.has(session) || session.contender?.state === "waiting") return;
+    if (connection.waiting || connection.outbox.hasBacklog) return;
     this.#endedSessions.delete(session);
     stream.finish();
   }

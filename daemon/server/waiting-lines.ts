@@ -41,6 +41,12 @@ export class WaitingLines<Session extends Waiting> implements Iterable<Session> 
     else line.add(session);
   }
 
+  /** Puts a session at the head of its domain's line; takes as long as that line. */
+  addFirst(session: Session): void {
+    const { domid } = session.connection;
+    this.#lines.set(domid, new Set([session, ...(this.#lines.get(domid) ?? [])]));
+  }
+
   delete(session: Session): void {
     const { domid } = session.connection;
     const line = this.#lines.get(domid);
@@ -56,6 +62,14 @@ export class WaitingLines<Session extends Waiting> implements Iterable<Session> 
     if (line === undefined) return;
     this.#lines.delete(domid);
     this.#lines.set(domid, line);
+  }
+
+  /** Who is the first of `inTurn`, for the price of that one. */
+  get first(): Session | undefined {
+    const dom0 = this.#lines.get(DOM0);
+    if (dom0 !== undefined && !(this.#isGuestNext && this.#lines.size > 1)) return headOf(dom0);
+    for (const line of this.#lines.values()) if (line !== dom0) return headOf(line);
+    return undefined;
   }
 
   /** Those who wait at this moment, in the order of their turns. */
@@ -90,4 +104,10 @@ export class WaitingLines<Session extends Waiting> implements Iterable<Session> 
     }
     return order;
   }
+}
+
+/** The head of a line, which is not empty. */
+function headOf<Session>(line: ReadonlySet<Session>): Session | undefined {
+  for (const session of line) return session;
+  return undefined;
 }

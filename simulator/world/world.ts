@@ -40,6 +40,8 @@ export interface WorldOptions {
   /** Whether what is sent arrives in chunks that are cut at random places. */
   readonly cutsChunks?: boolean;
   readonly mistakes?: Mistakes;
+  /** Whether contended transactions take turns; they do unless told otherwise. */
+  readonly takesTurns?: boolean;
 }
 
 /** Mistakes that are made on purpose in the daemon's name, to see whether they are found. */
@@ -59,15 +61,20 @@ export class World {
   readonly errors: string[] = [];
   readonly #observer: WorldObserver;
   readonly #mistakes: Mistakes;
+  readonly #takesTurns: boolean;
   #daemon: MemoryDaemon | undefined;
   #state: StoreState = emptyState();
 
-  constructor(seed: number, { observer = {}, cutsChunks = false, mistakes = {} }: WorldOptions = {}) {
+  constructor(
+    seed: number,
+    { observer = {}, cutsChunks = false, mistakes = {}, takesTurns = true }: WorldOptions = {},
+  ) {
     this.#observer = observer;
     const random = createRandom({ seed, stream: 1 });
     this.scheduler = new Scheduler(createRandom({ seed }));
     this.network = new MemoryNetwork(this.scheduler, cutsChunks ? createRandom({ seed, stream: 2 }) : undefined);
     this.#mistakes = mistakes;
+    this.#takesTurns = takesTurns;
     const { scheduler } = this;
     const pacing = {
       delay: (milliseconds: number, signal?: AbortSignal) => scheduler.delay(milliseconds, signal),
@@ -91,6 +98,11 @@ export class World {
     return this.#daemon?.state ?? this.#state;
   }
 
+  /** What the scheduling of contended transactions has done in the daemon that runs; undefined while none does. */
+  get turnCounters(): MemoryDaemon["turnCounters"] | undefined {
+    return this.#daemon?.turnCounters;
+  }
+
   /** Starts the daemon, where the last one ended. */
   async startDaemon(): Promise<void> {
     this.#daemon = await startMemoryDaemon(
@@ -105,6 +117,7 @@ export class World {
           if (level === "error") this.errors.push(message);
         },
         witness: this.#observer.daemonStarts?.(),
+        takesTurns: this.#takesTurns,
       },
       { socket: SOCKET, domains: DOMAINS },
       this.#state,

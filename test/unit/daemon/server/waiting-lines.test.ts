@@ -59,6 +59,21 @@ describe("WaitingLines", () => {
     expect([lines.has(b), lines.isEmpty, [...lines]]).toEqual([false, true, []]);
   });
 
+  it("has as its first whom the order has, and puts who is added first at the head of its domain's line alone", () => {
+    for (const name of ["a", "b"]) lines.add(session(name, 0));
+    for (const name of ["c", "d"]) lines.add(session(name, 5));
+    lines.addFirst(session("e", 5));
+    lines.addFirst(session("f", 6));
+    expect(order().join(" ")).toBe("a e b f c d");
+    const served: string[] = [];
+    for (let { first } = lines; first !== undefined; { first } = lines) {
+      expect(lines.inTurn()[0]).toBe(first);
+      served.push(first.name);
+      lines.served(first);
+    }
+    expect(served.join(" ")).toBe("a e b f c d");
+  });
+
   it("lets one guest's session at most pass dom0, and each other guest once, whoever comes and goes (waiting lines invariants 1 and 2)", () => {
     const step = fc.record({ kind: fc.constantFrom("add", "delete", "serve"), index: fc.nat(29) });
     fc.assert(
