@@ -63,6 +63,7 @@ describe("CONTROL", () => {
     expect(control("history")).toBe("history\n\0");
     const report = payloadOfAnswer(control("memreport"));
     expect(report).toMatch(/^nodes: 1\ndomains: 0\nconnections: 1\nwatches: 0\ntransactions: 0\n/);
+    expect(report).toContain("contended transactions that wait for their turn: 0\n");
     expect(report).toMatch(/memory\n\0$/);
   });
 

@@ -392,6 +392,45 @@ describe("Server and transactions that contend (server invariant 10)", () => {
     expect(timersDue.length).toBe(timersBefore);
   });
 
+  test("passes the turn on where who has it is held for what it committed, and lets that go on later without", async () => {
+    const [a, b, c] = await three();
+    await a.start();
+    unsealedBytes = 900_000;
+    b.client.send(request("WRITE", { path: "/x", value: "" }) + START());
+    await settle();
+    unsealedBytes = 0;
+    await c.start();
+    expect([await a.end(), b.take(), c.take()]).toEqual(["TRANSACTION_END", "WRITE", "TRANSACTION_START"]);
+    await pass(2);
+    expect(b.take()).toBe("TRANSACTION_START");
+  });
+
+  test("goes on as long as the transactions have to do with each other, with no failure in between, and then no longer", async () => {
+    const [a, b] = await two();
+    for (let round = 0; round < 60; round++) {
+      expect([await a.start(), await b.start()]).toEqual(["TRANSACTION_START", ""]);
+      for (const each of [a, b]) {
+        await each.work();
+        now += 5;
+        expect(await each.end()).toBe("TRANSACTION_END");
+        b.take();
+      }
+    }
+    let rounds = 0;
+    for (; rounds < 60; rounds++) {
+      await a.start();
+      const started = await b.start();
+      for (const each of [a, b]) {
+        now += 5;
+        each.client.send(request("WRITE", { path: `/${each.name}`, value: String(now) }, each.txId));
+        await each.end();
+        b.take();
+      }
+      if (started !== "") break;
+    }
+    expect(Math.abs(rounds * 10 - CONTENDER_MILLISECONDS)).toBeLessThanOrEqual(20);
+  });
+
   test("does not hold those whose last contention is over", async () => {
     const [a, b] = await two();
     await pass(CONTENDER_MILLISECONDS + 1);

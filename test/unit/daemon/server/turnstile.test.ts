@@ -245,6 +245,15 @@ describe("Turnstile", () => {
     }
   });
 
+  it("lets a guest's other connections that wait go on without a turn when it is barred (turnstile invariant 4)", () => {
+    const [idler, sibling, other] = [session("idler", 5), session("sibling", 5), session("other", 6)];
+    contenders(idler, sibling, other);
+    for (const each of [idler, sibling, other]) start(each);
+    pass(GUEST_PATIENCE.idleMilliseconds);
+    expect(admitted()).toBe("sibling other");
+    expect([sibling.contender?.state, other.contender?.state]).toEqual(["free", "holding"]);
+  });
+
   it("does not bar who was slow through no fault of its own", () => {
     const [a, b] = [session("a"), session("b")];
     contenders(a, b);
