@@ -74,7 +74,7 @@ export async function withBenchDaemon(measure: (daemon: BenchDaemon) => Promise<
   }
 }
 
-/** Puts a program of the tests into the build, so that it runs as what it is compared with does. */
+/** Puts a program of the tests into the build, with what it imports from beside it, so that it runs as what it is compared with does. */
 function buildBeside(entry: string): void {
   const source = readFileSync(join(project, `${entry}.ts`), "utf8");
   const { options } = ts.convertCompilerOptionsFromJson(
@@ -84,6 +84,8 @@ function buildBeside(entry: string): void {
   const output = join(project, "dist", `${entry}.js`);
   mkdirSync(dirname(output), { recursive: true });
   writeFileSync(output, ts.transpileModule(source, { compilerOptions: options }).outputText);
+  for (const [, name = ""] of source.matchAll(/^import .* from "\.\/(.*)\.js";$/gm))
+    buildBeside(join(dirname(entry), name));
 }
 
 /** `VmRSS` of a process: all of its threads, none of its children. */
