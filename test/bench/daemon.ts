@@ -8,16 +8,19 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import ts from "typescript";
 import type { Figures } from "./figures.js";
+import { mainThreadSeconds, processSeconds, residentBytes } from "./process-figures.js";
 
 /** A daemon that serves a benchmark. */
 export interface BenchDaemon {
   readonly socket: string;
-  /** What runs: `built` or `source`. */
-  readonly program: string;
+  /** What runs: `built` or `source` of ours, or `peer`. */
+  readonly program: "built" | "source" | "peer";
   /** Resident memory now, in bytes. */
   residentBytes(): number;
   /** Processor time that its main thread has had, in seconds. */
   mainThreadSeconds(): number;
+  /** Processor time that all its threads have had, in seconds. */
+  processSeconds(): number;
   stop(): Promise<void>;
 }
 
@@ -52,11 +55,14 @@ export async function startBenchDaemon(start: BenchDaemonStart = {}): Promise<Be
     });
   });
   for await (const line of createInterface({ input: child.stdout })) if (line.startsWith("Git repository")) break;
+  const { pid = 0 } = child;
+  if (child.exitCode !== null) throw new Error(`the daemon ended with ${String(child.exitCode)} before it served`);
   return {
     socket: join(directory, "run/socket"),
     program: isBuilt ? "built" : "source",
-    residentBytes: () => residentBytes(child.pid ?? 0),
-    mainThreadSeconds: () => mainThreadSeconds(child.pid ?? 0),
+    residentBytes: () => residentBytes(pid),
+    mainThreadSeconds: () => mainThreadSeconds(pid),
+    processSeconds: () => processSeconds(pid),
     async stop() {
       child.kill("SIGTERM");
       await exited;
@@ -86,21 +92,4 @@ function buildBeside(entry: string): void {
   writeFileSync(output, ts.transpileModule(source, { compilerOptions: options }).outputText);
   for (const [, name = ""] of source.matchAll(/^import .* from "\.\/(.*)\.js";$/gm))
     buildBeside(join(dirname(entry), name));
-}
-
-/** `VmRSS` of a process: all of its threads, none of its children. */
-function residentBytes(pid: number): number {
-  const match = /^VmRSS:\s+([0-9]+) kB$/m.exec(readFileSync(`/proc/${String(pid)}/status`, "utf8"));
-  if (match?.[1] === undefined) throw new Error(`process ${String(pid)} tells no VmRSS`);
-  return Number(match[1]) * 1024;
-}
-
-/** Linux counts in hundredths of a second there, whatever its own tick is. */
-const TICKS_PER_SECOND = 100;
-
-/** `utime` and `stime` of a process's first thread. */
-function mainThreadSeconds(pid: number): number {
-  const text = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/stat`, "utf8");
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }

@@ -13,6 +13,12 @@ export interface BenchmarkOptions {
   readonly rounds: number | undefined;
   /** How long the history is. */
   readonly commits: number | undefined;
+  /** Of comparisons: names of rows, where `*` stands for anything; all when left out. */
+  readonly rows?: readonly string[];
+  /** Of comparisons: flags for our daemon. */
+  readonly flags?: readonly string[];
+  /** Of comparisons: our daemon again, with other flags. */
+  readonly variants?: readonly { readonly name: string; readonly flags: readonly string[] }[];
 }
 
 /** Measures one thing. */

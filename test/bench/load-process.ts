@@ -2,15 +2,15 @@
  * Load from another process: ours, or a C client where one is present.
  *
  * Owns how they are started and read. The C client is the program in `XENSTORE_LOAD_CLIENT`, or `load` beside the peers
- * (`~/.cache/xenstore-peers`): it takes `-S SOCKET -o write|tx -c CONNECTIONS -d DEPTH -t SECONDS -w WARMUP` and prints
+ * (see `peers.ts`): it takes `-S SOCKET -o write|tx -c CONNECTIONS -d DEPTH -t SECONDS -w WARMUP` and prints
  * `ops_s=NUMBER`. It costs the daemon less of the machine than ours does.
  */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { LoadOptions, LoadResult } from "./load-client.js";
+import { peersDirectory } from "./peers.js";
 
 const run = promisify(execFile);
 
@@ -20,7 +20,7 @@ const project = new URL("../..", import.meta.url).pathname;
 export function loadClientProgram(): string | undefined {
   const given = process.env["XENSTORE_LOAD_CLIENT"];
   if (given !== undefined && given !== "") return given;
-  const beside = join(homedir(), ".cache", "xenstore-peers", "load");
+  const beside = join(peersDirectory(), "load");
   return existsSync(beside) ? beside : undefined;
 }
 
