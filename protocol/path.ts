@@ -10,6 +10,8 @@ import { parseDecimal, type Domid, type Path } from "./identifiers.js";
 import { XENSTORE_ABS_PATH_MAX, XENSTORE_REL_PATH_MAX } from "./limits.js";
 import { recallPath, splitAndRemember, type SplitPath } from "./recent-paths.js";
 
+export type { SplitPath } from "./recent-paths.js";
+
 const ABSOLUTE = /^(?:\/[A-Za-z0-9_@-]+)+$/;
 const RELATIVE = /^[A-Za-z0-9_-][A-Za-z0-9_@-]*(?:\/[A-Za-z0-9_@-]+)*$/;
 const SPECIAL = /^@[A-Za-z0-9_@-]+(?:\/[A-Za-z0-9_@-]+)*$/;
@@ -86,16 +88,20 @@ export function parseSpecialDomid(path: ByteString): { special: SpecialPath; dom
   return domid === undefined || domid > 0xffff ? undefined : { special, domid: domid as Domid };
 }
 
-const NO_NAMES: readonly string[] = [];
+const SPLIT_ROOT: SplitPath = { path: ROOT_PATH, names: [], hints: [] };
 /** A request asks for the names of its path several times. */
-let last: SplitPath = { path: ROOT_PATH, names: NO_NAMES };
+let last = SPLIT_ROOT;
 
 /** The names from the root to the node: `[]` for `/`. */
 export function splitPath(path: Path): readonly string[] {
-  if (path === last.path) return last.names;
-  if (path.length === 1) return NO_NAMES;
-  last = recallPath(path) ?? splitAndRemember(path);
-  return last.names;
+  return splitForLookup(path).names;
+}
+
+/** The same, with hints for who looks the names up in sorted lists. */
+export function splitForLookup(path: Path): SplitPath {
+  if (path === last.path) return last;
+  last = path.length === 1 ? SPLIT_ROOT : (recallPath(path) ?? splitAndRemember(path));
+  return last;
 }
 
 /** Joins names to a path; the inverse of `splitPath`. The caller vouches for the names. */

@@ -14,6 +14,11 @@ import type { Path } from "./identifiers.js";
 export interface SplitPath {
   readonly path: Path;
   readonly names: readonly string[];
+  /**
+   * For each name, where whoever looked it up in a sorted list found it last: the first place to look. Nothing but speed
+   * depends on it.
+   */
+  readonly hints: number[];
 }
 
 /** Paths of one generation. */
@@ -36,7 +41,8 @@ export function recallPath(text: string): SplitPath | undefined {
 /** Splits a path, and remembers it if it is short. @param path - valid, and not `/` */
 export function splitAndRemember(path: Path): SplitPath {
   const flat = flattenBytes(path) as Path;
-  const split: SplitPath = { path: flat, names: flat.slice(1).split("/") };
+  const names = flat.slice(1).split("/");
+  const split: SplitPath = { path: flat, names, hints: names.map(() => 0) };
   if (flat.length <= PATH_BYTES_MAX) remember(split);
   return split;
 }

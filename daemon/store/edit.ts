@@ -5,10 +5,10 @@
  */
 import { flattenBytes } from "../../protocol/bytes.js";
 import type { Path, Seq } from "../../protocol/identifiers.js";
-import { splitPath } from "../../protocol/path.js";
+import { splitForLookup, type SplitPath } from "../../protocol/path.js";
 import { samePerms } from "../../protocol/perms.js";
 import type { NodeState } from "./commit.js";
-import { indexOfName, leaf, type Node } from "./node.js";
+import { indexOnPath, leaf, type Node } from "./node.js";
 
 /** Replaces one child, sharing `names`. */
 function withChildAt(node: Node, index: number, child: Node): Node {
@@ -42,12 +42,12 @@ interface Descent {
   readonly indexes: number[];
 }
 
-function descend(top: Node, names: readonly string[]): Descent | undefined {
+function descend(top: Node, path: SplitPath): Descent | undefined {
   const nodes: Node[] = [top];
   const indexes: number[] = [];
   let node = top;
-  for (let depth = 0; depth < names.length - 1; depth++) {
-    const index = indexOfName(node.names, names[depth] as string);
+  for (let depth = 0; depth < path.names.length - 1; depth++) {
+    const index = indexOnPath(node.names, path, depth);
     if (index < 0) return undefined;
     indexes.push(index);
     node = node.children[index] as Node;
@@ -71,13 +71,13 @@ function ascend(descent: Descent, changed: Node): Node {
  * @returns the new top, `top` itself when nothing differs, or undefined when the parent is missing
  */
 export function setNode(top: Node, path: Path, state: NodeState, seq: Seq): Node | undefined {
-  const names = splitPath(path);
-  const name = names.at(-1);
+  const split = splitForLookup(path);
+  const name = split.names.at(-1);
   if (name === undefined) return changed(top, state, seq);
-  const descent = descend(top, names);
+  const descent = descend(top, split);
   if (descent === undefined) return undefined;
   const parent = descent.nodes.at(-1) as Node;
-  const index = indexOfName(parent.names, name);
+  const index = indexOnPath(parent.names, split, split.names.length - 1);
   if (index < 0)
     return ascend(descent, withChildInserted(parent, -index - 1, name, leaf(state.value, state.perms, seq), seq));
   const old = parent.children[index] as Node;
@@ -92,24 +92,24 @@ function changed(node: Node, state: NodeState, seq: Seq): Node {
 
 /** Adds a node, with all below it, at a path whose parent exists and which is free; undefined when that is not so. */
 export function insertNode(top: Node, path: Path, node: Node, seq: Seq): Node | undefined {
-  const names = splitPath(path);
-  const name = names.at(-1);
-  const descent = descend(top, names);
+  const split = splitForLookup(path);
+  const name = split.names.at(-1);
+  const descent = descend(top, split);
   if (name === undefined || descent === undefined) return undefined;
   const parent = descent.nodes.at(-1) as Node;
-  const index = indexOfName(parent.names, name);
+  const index = indexOnPath(parent.names, split, split.names.length - 1);
   return index < 0 ? ascend(descent, withChildInserted(parent, -index - 1, name, node, seq)) : undefined;
 }
 
 /** Removes the node at `path` and all below it; undefined when it or its parent is missing, or it is `/`. */
 export function removeNode(top: Node, path: Path, seq: Seq): Node | undefined {
-  const names = splitPath(path);
-  const name = names.at(-1);
+  const split = splitForLookup(path);
+  const name = split.names.at(-1);
   if (name === undefined) return undefined;
-  const descent = descend(top, names);
+  const descent = descend(top, split);
   if (descent === undefined) return undefined;
   const parent = descent.nodes.at(-1) as Node;
-  const index = indexOfName(parent.names, name);
+  const index = indexOnPath(parent.names, split, split.names.length - 1);
   if (index < 0) return undefined;
   return ascend(descent, withoutChildAt(parent, index, seq));
 }

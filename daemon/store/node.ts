@@ -7,6 +7,7 @@
  */
 import type { ByteString } from "../../protocol/bytes.js";
 import type { Seq } from "../../protocol/identifiers.js";
+import type { SplitPath } from "../../protocol/path.js";
 import type { Perms } from "../../protocol/perms.js";
 
 /** A node. Node names such as `__proto__` are legal, which is why this is not an object keyed by name. */
@@ -41,6 +42,16 @@ export function indexOfName(names: readonly string[], name: string): number {
     else high = middle - 1;
   }
   return -low - 1;
+}
+
+/** The same for the name of a path at some level, which is looked for first where it was found last. */
+export function indexOnPath(names: readonly string[], path: SplitPath, level: number): number {
+  const name = path.names[level] as string;
+  const hint = path.hints[level] as number;
+  if (hint < names.length && names[hint] === name) return hint;
+  const index = indexOfName(names, name);
+  if (index >= 0) path.hints[level] = index;
+  return index;
 }
 
 /** The child called `name`, or undefined. */

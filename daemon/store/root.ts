@@ -5,9 +5,9 @@
  * domains. Two roots with equal contents (leaving `Node.modified` out) have one Git tree oid (`history/object`).
  */
 import type { Domid, Path, Seq } from "../../protocol/identifiers.js";
-import { SPECIAL_PATHS, splitPath, type SpecialPath } from "../../protocol/path.js";
+import { SPECIAL_PATHS, splitForLookup, type SpecialPath } from "../../protocol/path.js";
 import { parsePerms, type Perms } from "../../protocol/perms.js";
-import { getChild, leaf, type Node } from "./node.js";
+import { indexOnPath, leaf, type Node } from "./node.js";
 import type { QuotaName } from "./quota.js";
 
 /** What the daemon knows of one domain besides its nodes. dom0 has no record: it is always introduced. */
@@ -62,10 +62,12 @@ export function emptyRoot(): Root {
 
 /** The node at `path`, or undefined. */
 export function getNode(root: Root, path: Path): Node | undefined {
-  let node: Node | undefined = root.node;
-  for (const name of splitPath(path)) {
-    node = getChild(node, name);
-    if (node === undefined) return undefined;
+  const split = splitForLookup(path);
+  let { node } = root;
+  for (let level = 0; level < split.names.length; level++) {
+    const index = indexOnPath(node.names, split, level);
+    if (index < 0) return undefined;
+    node = node.children[index] as Node;
   }
   return node;
 }

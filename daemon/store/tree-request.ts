@@ -10,10 +10,18 @@ import type { ErrorName } from "../../protocol/errno.js";
 import type { Path } from "../../protocol/identifiers.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
 import { serializeStrings } from "../../protocol/payload.js";
-import { isSpecialPath, joinPath, parentPath, ROOT_PATH, splitPath, type SpecialPath } from "../../protocol/path.js";
+import {
+  isSpecialPath,
+  joinPath,
+  parentPath,
+  ROOT_PATH,
+  splitForLookup,
+  type SpecialPath,
+  type SplitPath,
+} from "../../protocol/path.js";
 import { internPerms, READ, samePerms, WRITE, type Access, type Permission, type Perms } from "../../protocol/perms.js";
 import type { Draft } from "./draft.js";
-import { getChild, type Node } from "./node.js";
+import { indexOnPath, type Node } from "./node.js";
 import { accessOf, inheritedPerms, isUnprivileged, OWN, type Requester } from "./permission.js";
 import { exceedsQuota } from "./quota-limit.js";
 import type { Root } from "./root.js";
@@ -140,13 +148,13 @@ interface Ancestor {
   readonly depth: number;
 }
 
-function nearestExisting(root: Root, names: readonly string[]): Ancestor {
+function nearestExisting(root: Root, path: SplitPath): Ancestor {
   let { node } = root;
   let depth = 0;
-  for (; depth < names.length; depth++) {
-    const child = getChild(node, names[depth] as string);
-    if (child === undefined) break;
-    node = child;
+  for (; depth < path.names.length; depth++) {
+    const index = indexOnPath(node.names, path, depth);
+    if (index < 0) break;
+    node = node.children[index] as Node;
   }
   return { node, depth };
 }
@@ -158,10 +166,10 @@ function nearestExisting(root: Root, names: readonly string[]): Ancestor {
  * was asked for; else EACCES, so that nothing leaks about a tree that cannot be read (XSA-115).
  */
 function findNode(root: Root, path: Path, requester: Requester, needed: Access): Node | ErrorName {
-  const names = splitPath(path);
-  const { node, depth } = nearestExisting(root, names);
+  const split = splitForLookup(path);
+  const { node, depth } = nearestExisting(root, split);
   const granted = accessOf(requester, node.perms);
-  if (depth === names.length) return (granted & needed) === needed ? node : "EACCES";
+  if (depth === split.names.length) return (granted & needed) === needed ? node : "EACCES";
   return (granted & needed) !== 0 ? "ENOENT" : "EACCES";
 }
 
@@ -197,8 +205,9 @@ function makeDirectory(draft: Draft, path: Path, context: RequestContext): TreeR
  */
 function create(draft: Draft, path: Path, value: ByteString, context: RequestContext): TreeReply {
   const { requester } = context;
-  const names = splitPath(path);
-  const { node: ancestor, depth } = nearestExisting(draft.root, names);
+  const split = splitForLookup(path);
+  const { names } = split;
+  const { node: ancestor, depth } = nearestExisting(draft.root, split);
   const perms = inheritedPerms(requester, ancestor.perms);
   if (isUnprivileged(requester)) {
     const owned = context.nodesOwned + draft.chargeOf(requester.domid) + names.length - depth;
