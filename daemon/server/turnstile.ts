@@ -28,10 +28,10 @@
  * 3. Nobody waits longer than `WAIT_MILLISECONDS_MAX` and a check: then it goes on without a turn, as if there were no
  *    turnstile.
  * 4. Who holds the turn while others wait and sends nothing for a while, or takes long in all, loses it: its transaction goes
- *    on, others start. It has no turn for `BARRED_MILLISECONDS`, during which its transactions are held no more than anybody
- *    else's outside the turnstile. For a guest this counts for all of its connections, so that by opening and idling it takes
- *    at most a hundredth of the time from others. A guest is given less time than dom0, whose clients may be slow processes
- *    on a busy machine.
+ *    on, others start. It has no turn for `BARRED_MILLISECONDS`: it waits like others, so that it is not faster for it and
+ *    disturbs few, but when it comes to its turn it goes on without one, and the next one has it. For a guest this counts for
+ *    all of its connections, so that by opening and idling it takes a few hundredths of the time from others. A guest is given
+ *    less time than dom0, whose clients may be slow processes on a busy machine.
  * 5. The order is that of `waiting-lines.ts`: before dom0 at most one turn of a guest, and each domain has turns as often as
  *    any other. Who held the turn and failed nevertheless, because of somebody who is no contender, is next in its domain.
  * 6. Contenders are those whose transactions have to do with the path. Who ended none such for `CONTENDER_MILLISECONDS` is
@@ -47,12 +47,16 @@ import type { Connection } from "../connection/connection.js";
 import type { TurnCounters } from "../connection/turn-counters.js";
 import { WaitingLines } from "./waiting-lines.js";
 
-/** Longest that a START waits; up to a check longer. */
-export const WAIT_MILLISECONDS_MAX = 500;
+/**
+ * Longest that a START waits; up to a check longer. It is above what a thousand contenders take for a turn each: to go on
+ * without one, at the head of a line that moves, is to fail and to make another one fail. A line that does not move is the
+ * affair of the bounds on turns, which are short.
+ */
+export const WAIT_MILLISECONDS_MAX = 2000;
 /** How often `check` is to be called while somebody waits. */
 export const CHECK_MILLISECONDS = 10;
 /** How long somebody is a contender after the last transaction that had to do with the path. */
-export const CONTENDER_MILLISECONDS = 200;
+export const CONTENDER_MILLISECONDS = 500;
 /** How long somebody who has lost a turn is given none. */
 export const BARRED_MILLISECONDS = 1000;
 
@@ -125,6 +129,8 @@ export class Turnstile<Session extends Contending<Session>> {
   /** Who has stopped waiting, in order, until the caller takes them. */
   #admitted: Session[] = [];
   #sweptAt = -Infinity;
+  /** The last check, or when somebody began to wait after it. */
+  #checkedAt = 0;
 
   constructor(counters: TurnCounters) {
     this.#counters = counters;
@@ -163,12 +169,12 @@ export class Turnstile<Session extends Contending<Session>> {
       this.#dismiss(contender);
       return false;
     }
-    if (this.#isBarred(contender, now)) return false;
     const { group } = contender;
     if (group.holder === undefined) {
-      this.#giveTurn(contender, now);
+      if (!this.#isBarred(contender, now)) this.#giveTurn(contender, now);
       return false;
     }
+    if (this.#waiting.size === 0) this.#checkedAt = now;
     if (group.lines.isEmpty) group.contestedAt = now;
     if (contender.isRetrying) group.lines.addFirst(contender);
     else group.lines.add(contender);
@@ -233,8 +239,12 @@ export class Turnstile<Session extends Contending<Session>> {
       this.#pass(contender);
       this.#counters.waitsEnded++;
     }
+    // What a daemon that stood still has not read yet is not the holder's fault.
+    const stalled = Math.max(0, now - this.#checkedAt - 2 * CHECK_MILLISECONDS);
+    this.#checkedAt = now;
     for (const group of this.#groups.values()) {
       const { holder } = group;
+      if (holder !== undefined && stalled > 0) excuse(holder, stalled);
       if (holder !== undefined && isTooSlow(holder, now)) this.#takeTurn(holder, now, isExcused(holder.session));
     }
     this.#sweep(now);
@@ -341,6 +351,13 @@ export class Turnstile<Session extends Contending<Session>> {
       }
     }
   }
+}
+
+/** Does not count some time against the holder of a turn. */
+function excuse<Session>(holder: Contender<Session>, milliseconds: number): void {
+  holder.since += milliseconds;
+  holder.sentAt += milliseconds;
+  holder.group.contestedAt += milliseconds;
 }
 
 /** Whether the holder of a turn has had the time that it may have while others wait. */

@@ -73,10 +73,10 @@ const check = (isExcused = false) => {
 };
 
 /** Lets time pass as a server does, with the checks that are due. */
-function pass(milliseconds: number): void {
+function pass(milliseconds: number, isExcused = false): void {
   for (const end = now + milliseconds; now < end;) {
     now = Math.min(end, now + CHECK_MILLISECONDS);
-    if (turnstile.isWaiting) check();
+    if (turnstile.isWaiting) check(isExcused);
   }
 }
 
@@ -198,8 +198,13 @@ describe("Turnstile", () => {
       check();
       expect(admitted()).toBe("other");
       fail(idler);
-      expect(start(idler), "it has no turn, and need not wait for one").toBe(true);
-      expect(counters).toMatchObject({ turnsLost: 1, turns: 2 });
+      expect(start(idler)).toBe(false);
+      end(other);
+      expect(admitted()).toBe("idler");
+      expect([idler.contender?.state, start(other)], "it has no turn").toEqual(["free", true]);
+      expect(counters).toMatchObject({ turnsLost: 1, turns: 3 });
+      end(other);
+      expect([start(idler), idler.contender?.state], "nor where nobody else has it").toEqual([true, "free"]);
     },
   );
 
@@ -231,15 +236,21 @@ describe("Turnstile", () => {
       start(other);
       pass(60);
       expect(admitted()).toBe("other");
-      for (const each of [idler, sibling]) fail(each, other);
-      expect(start(idler)).toBe(true);
-      expect(start(sibling), domid === 0 ? "another client" : "the same guest").toBe(domid !== 0);
+      for (const each of [idler, sibling]) {
+        fail(each, other);
+        expect(start(each)).toBe(false);
+      }
+      end(other);
+      expect(admitted()).toBe("idler sibling");
+      const states = [idler, sibling].map(({ contender }) => contender?.state);
+      expect(states).toEqual(["free", domid === 0 ? "holding" : "free"]);
       for (const each of [idler, sibling, other]) turnstile.left(each, now);
-      admitted();
       pass(BARRED_MILLISECONDS);
       contenders(idler, other);
       start(other);
-      expect(start(idler)).toBe(false);
+      start(idler);
+      end(other);
+      expect([admitted(), idler.contender?.state]).toEqual(["idler", "holding"]);
       for (const each of [idler, other]) turnstile.left(each, now);
       admitted();
     }
@@ -259,11 +270,26 @@ describe("Turnstile", () => {
     contenders(a, b);
     start(a);
     start(b);
-    now += DOM0_PATIENCE.idleMilliseconds;
-    check(true);
+    pass(DOM0_PATIENCE.idleMilliseconds, true);
     expect(admitted()).toBe("b");
     fail(a);
-    expect(start(a)).toBe(false);
+    start(a);
+    end(b);
+    expect([admitted(), a.contender?.state]).toEqual(["a", "holding"]);
+  });
+
+  it("does not count against the holder that the daemon stood still", () => {
+    const [a, b] = [session("a"), session("b")];
+    contenders(a, b);
+    start(a);
+    pass(100);
+    start(b);
+    now += 1000;
+    check();
+    pass(DOM0_PATIENCE.idleMilliseconds - 3 * CHECK_MILLISECONDS);
+    expect(admitted()).toBe("");
+    pass(3 * CHECK_MILLISECONDS);
+    expect(admitted()).toBe("b");
   });
 
   it("passes the turn on where it cannot be used, and lets that START go on without, once", () => {
