@@ -1,17 +1,20 @@
 /**
  * The listener port: Unix stream sockets that accept connections and carry byte strings.
  *
- * Owns the interface. `daemon/server/` has the implementation over node-ipc; a native reactor can be another, and an
- * in-memory one serves tests and simulation.
+ * Owns the interface. `daemon/server/` has two implementations, over node-ipc and by a native reactor; those in memory
+ * serve tests and simulation. `test/contract/listener.test.ts` holds the first two to it.
  */
 
-/** What a connection tells its owner. Calls come from the event loop, never from within a call into the connection. */
+/**
+ * What a connection tells its owner. Calls come from the event loop, never from within a call into the connection. An error
+ * that one of them throws is an uncaught exception; it changes nothing about what others are told.
+ */
 export interface StreamHandler {
   /** Bytes arrived, as a byte string. */
   data(chunk: string): void;
   /** Everything written so far has gone to the kernel. Follows a `write` that returned false, and may come without one. */
   drain(): void;
-  /** The peer sends no more, and may still read. The owner answers what it has and then calls `finish`. */
+  /** The peer sends no more, and may still read: told once. The owner answers what it has and then calls `finish`. */
   ended(): void;
   /** The peer is gone or the stream failed; nothing follows. Called once, also after our own `close`. */
   closed(): void;
@@ -23,10 +26,10 @@ export interface Stream {
   write(data: string): boolean;
   /** Bytes queued and not yet taken by the kernel. */
   pendingBytes(): number;
-  /** Stops reading: the peer's writes fill the kernel's buffer and then block. */
+  /** Stops reading: the peer's writes fill the kernel's buffer and then block. What was read before may still be told. */
   pause(): void;
   resume(): void;
-  /** Closes when what is queued has gone to the kernel. */
+  /** Reads no more, and closes when what is queued has gone to the kernel; nothing is to be written any more. */
   finish(): void;
   /** Closes at once, dropping what is queued. */
   close(): void;

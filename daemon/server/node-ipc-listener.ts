@@ -64,7 +64,13 @@ function listen(
     socket.removeAllListeners("close");
     open.add(socket);
     socket.once("close", () => open.delete(socket));
-    takeOver(socket, accept);
+    try {
+      takeOver(socket, accept);
+    } catch (error) {
+      // Nobody would ever close it.
+      socket.destroy();
+      throw error;
+    }
   });
   ipc.server.start();
   makePrivate(path);
@@ -106,8 +112,10 @@ function takeOver(socket: Socket, accept: (stream: Stream) => StreamHandler): vo
   socket.removeAllListeners("data");
   // A client may send its last request and close that direction (`nc -N`): it still gets its reply.
   socket.allowHalfOpen = true;
+  let isFinishing = false;
   const drained = (): void => {
-    if (!socket.destroyed) handler.drain();
+    // More may have been written since.
+    if (!socket.destroyed && socket.writableLength === 0) handler.drain();
   };
   const handler = accept({
     write: (data) => {
@@ -119,8 +127,16 @@ function takeOver(socket: Socket, accept: (stream: Stream) => StreamHandler): vo
     },
     pendingBytes: () => socket.writableLength,
     pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
-    finish: () => void socket.end(),
+    resume: () => {
+      if (!isFinishing) socket.resume();
+    },
+    finish: () => {
+      if (isFinishing || socket.destroyed) return;
+      // `end` alone would wait for the peer to end as well, and read on meanwhile.
+      isFinishing = true;
+      socket.pause();
+      socket.destroySoon();
+    },
     close: () => void socket.destroy(),
   });
   socket.on("data", (chunk: string) => {

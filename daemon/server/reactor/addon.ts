@@ -14,7 +14,7 @@ export interface ReactorAddon {
   listen(path: string, backlog: number, id: number): readonly [slot: number, generation: number];
   write(slot: number, generation: number, bytes: string): number;
   pendingBytes(slot: number, generation: number): number;
-  read(slot: number, generation: number, isRead: boolean): void;
+  read(slot: number, generation: number, isRead: boolean): boolean;
   finish(slot: number, generation: number): boolean;
   close(slot: number, generation: number): void;
 }
@@ -34,10 +34,15 @@ function load(): ReactorAddon | string {
   const file = findFile();
   if (file === undefined) return `${FILE} is not there: "npm rebuild" builds it where there is a C compiler`;
   try {
-    return createRequire(import.meta.url)(file) as ReactorAddon;
+    return loadAddonFile(file);
   } catch (error) {
     return `${file} cannot be loaded: ${messageOf(error)}`;
   }
+}
+
+/** The addon in a file; throws when it is none. */
+export function loadAddonFile(file: string): ReactorAddon {
+  return createRequire(import.meta.url)(file) as ReactorAddon;
 }
 
 function findFile(): string | undefined {

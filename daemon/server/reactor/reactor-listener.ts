@@ -6,7 +6,8 @@
  * and one tick of the server.
  */
 import { rmSync } from "node:fs";
-import { getSystemErrorName } from "node:util";
+import { getSystemErrorMap } from "node:util";
+import { flattenBytes } from "../../../protocol/bytes.js";
 import { messageOf } from "../../platform/error-message.js";
 import type { Listener, ListeningSocket, Stream, StreamHandler } from "../../platform/listener.js";
 import { checkSocketPath } from "../socket-path.js";
@@ -15,6 +16,8 @@ import { loadReactorAddon, type ReactorAddon } from "./addon.js";
 /** As in `reactor.c`. */
 const RECORDS_MAX = 1024;
 const RECORD_FIELDS = 4;
+/** The field after the records: how many of them were taken up. */
+const TAKEN = RECORDS_MAX * RECORD_FIELDS;
 const ACCEPTED = 0;
 const DATA = 1;
 const ENDED = 2;
@@ -23,6 +26,8 @@ const CLOSED = 4;
 
 /** Connections that may wait to be accepted; the kernel cuts it to `net.core.somaxconn`. */
 const BACKLOG = 4096;
+/** A chunk may keep so much of others alive: the most that a slice of Node's own chunks does. */
+const KEPT_BYTES_MAX = 64 * 1024;
 /** How long a listener rests that cannot accept, nor turn away. */
 const REST_MILLISECONDS = 100;
 
@@ -65,11 +70,11 @@ class ReactorStream implements Stream {
   }
 
   pause(): void {
-    if (!this.#isClosed) this.#addon.read(this.#slot, this.#generation, false);
+    this.#read(false);
   }
 
   resume(): void {
-    if (!this.#isClosed) this.#addon.read(this.#slot, this.#generation, true);
+    this.#read(true);
   }
 
   finish(): void {
@@ -82,11 +87,20 @@ class ReactorStream implements Stream {
     this.#tellLater();
   }
 
+  /** Tells its owner that what it wrote has gone, unless it has written more since. */
+  drained(): void {
+    if (this.pendingBytes() === 0) this.handler?.drain();
+  }
+
   /** The native half has closed it. */
   wasClosed(): void {
     this.#isClosed = true;
     this.#forget(this);
     this.handler?.closed();
+  }
+
+  #read(isRead: boolean): void {
+    if (!this.#isClosed && !this.#addon.read(this.#slot, this.#generation, isRead)) this.close();
   }
 
   /** Its owner is told of a close of his own once he has returned to the event loop. */
@@ -100,7 +114,7 @@ class ReactorStream implements Stream {
 /** The reactor of this thread. */
 class Reactor {
   readonly #addon: ReactorAddon;
-  readonly #records = new Int32Array(RECORDS_MAX * RECORD_FIELDS);
+  readonly #records = new Int32Array(TAKEN + 1);
   /** By slot. */
   readonly #streams: (ReactorStream | undefined)[] = [];
   readonly #bound = new Map<number, Bound>();
@@ -127,36 +141,43 @@ class Reactor {
       close: () => {
         if (!this.#bound.delete(id)) return;
         this.#addon.close(slot, generation);
-        rmSync(path, { force: true });
         for (const stream of bound.streams) stream.close();
+        removeFile(path, report);
       },
     };
   }
 
+  /** An error that a handler throws goes to C, which reports it and, where that ends nothing, calls for the rest. */
   #handle(input: string, count: number): void {
     const records = this.#records;
-    for (let at = 0; at < count * RECORD_FIELDS; at += RECORD_FIELDS) {
-      const [slot, first, second] = [records[at + 1] as number, records[at + 2] as number, records[at + 3] as number];
-      const stream = this.#streams[slot];
-      switch (records[at] as number) {
-        case DATA:
-          stream?.handler?.data(input.slice(first, second));
-          break;
-        case ACCEPTED:
-          this.#accept(first, slot, second);
-          break;
-        case ENDED:
-          stream?.handler?.ended();
-          break;
-        case DRAINED:
-          stream?.handler?.drain();
-          break;
-        case CLOSED:
-          stream?.wasClosed();
-          break;
-        default:
-          this.#cannotAccept(first, second);
-      }
+    for (let index = records[TAKEN] as number; index < count; index++) {
+      records[TAKEN] = index + 1;
+      this.#tell(input, index * RECORD_FIELDS);
+    }
+  }
+
+  #tell(input: string, at: number): void {
+    const records = this.#records;
+    const [slot, first, second] = [records[at + 1] as number, records[at + 2] as number, records[at + 3] as number];
+    const stream = this.#streams[slot];
+    switch (records[at] as number) {
+      case DATA:
+        stream?.handler?.data(chunkOf(input, first, second));
+        break;
+      case ACCEPTED:
+        this.#accept(first, slot, second);
+        break;
+      case ENDED:
+        stream?.handler?.ended();
+        break;
+      case DRAINED:
+        stream?.drained();
+        break;
+      case CLOSED:
+        stream?.wasClosed();
+        break;
+      default:
+        this.#cannotAccept(first, second);
     }
   }
 
@@ -172,21 +193,50 @@ class Reactor {
     });
     this.#streams[slot] = stream;
     bound.streams.add(stream);
-    stream.handler = bound.accept(stream);
+    let isTaken = false;
+    try {
+      stream.handler = bound.accept(stream);
+      isTaken = true;
+    } finally {
+      // Nobody would ever close it.
+      if (!isTaken) stream.close();
+    }
   }
 
   /** It is asked to go on after a while, whether it rests or not. */
   #cannotAccept(id: number, errno: number): void {
     const bound = this.#bound.get(id);
     if (bound === undefined) return;
-    bound.report(`${bound.path} cannot accept a connection: ${getSystemErrorName(-errno)}`);
+    const [name, text] = getSystemErrorMap().get(-errno) ?? [`errno ${String(errno)}`, "unknown error"];
+    bound.report(`${bound.path} cannot accept a connection: ${name}: ${text}`);
+    this.#resumeLater(id, bound);
+  }
+
+  #resumeLater(id: number, bound: Bound): void {
     setTimeout(() => {
-      if (this.#bound.has(id)) this.#addon.read(bound.slot, bound.generation, true);
+      if (!this.#bound.has(id)) return;
+      if (!this.#addon.read(bound.slot, bound.generation, true)) this.#resumeLater(id, bound);
     }, REST_MILLISECONDS).unref();
   }
 }
 
-let shared: Reactor | undefined;
+/** A part of the batch, which does not keep all of a large one alive: its owner may keep a part of it, and be idle for long. */
+function chunkOf(input: string, start: number, end: number): string {
+  const chunk = input.slice(start, end);
+  return input.length > KEPT_BYTES_MAX && input.length > 2 * chunk.length ? flattenBytes(chunk) : chunk;
+}
+
+/** A file that cannot be removed is in nobody's way: whoever connects to it is refused, and who listens replaces it. */
+function removeFile(path: string, report: (problem: string) => void): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    report(`the socket file cannot be removed: ${messageOf(error)}`);
+  }
+}
+
+/** That of each addon: there is one, but for tests. */
+const reactors = new Map<ReactorAddon, Reactor>();
 
 /** Why the reactor cannot be used here, as text for people; undefined when it can. */
 export function whyNoReactor(): string | undefined {
@@ -202,8 +252,13 @@ export function whyNoReactor(): string | undefined {
 export function reactorListener(report: (problem: string) => void): Listener {
   const addon = loadReactorAddon();
   if (typeof addon === "string") throw new Error(`the reactor is not available: ${addon}`);
-  shared ??= new Reactor(addon);
-  const reactor = shared;
+  return listenerOver(addon, report);
+}
+
+/** A listener whose sockets are those of an addon's reactor. */
+export function listenerOver(addon: ReactorAddon, report: (problem: string) => void): Listener {
+  const reactor = reactors.get(addon) ?? new Reactor(addon);
+  reactors.set(addon, reactor);
   return { listen: (path, accept) => listen(reactor, path, accept, report) };
 }
 
@@ -219,9 +274,15 @@ function listen(
     const { close } = reactor.listen(path, accept, report);
     return { listening: Promise.resolve(), close };
   } catch (error) {
-    const failed = Promise.reject(new Error(`cannot listen on ${path}: ${messageOf(error)}`));
+    const failed = Promise.reject(new Error(`cannot listen on ${path}: ${reasonOf(error)}`, { cause: error }));
     // Whoever waits for it is told; who does not, asked not to be.
     failed.catch(() => undefined);
     return { listening: failed, close: () => undefined };
   }
+}
+
+/** The code of a system error, which people look for, goes before its text. */
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? `${String(error.code)}: ` : "";
+  return code + messageOf(error);
 }

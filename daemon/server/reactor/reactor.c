@@ -20,12 +20,17 @@
  * 1. A slot is told by its number and its generation. The generation changes when the slot becomes free, so that neither a
  *    call for a connection that is gone nor an event that epoll had in store reaches the next one, whatever descriptor it got.
  * 2. JavaScript runs when no descriptor of the round is looked at any more: it may close, listen and write as it likes.
- * 3. A round takes at most READS_MAX bytes of one connection and BATCH_BYTES of all, and tells at most RECORDS_MAX things. The
- *    kernel hands out ready descriptors in turn, so what is left comes in the next round, before who was served in this one.
- * 4. A connection that is neither read nor waits to write is not in the epoll set: a peer that hangs up wakes nobody then.
+ * 3. A round takes at most READS_MAX bytes of one connection and BATCH_BYTES of all, sends at most SENDS_MAX to one and
+ *    ROUND_SENDS of what waited, and tells at most RECORDS_MAX things. The kernel puts whom it has named behind all others,
+ *    served or not: so what a round leaves of them is kept, and served before the kernel is asked again.
+ * 4. A connection that is neither read nor waits to write is not in the epoll set: a peer that hangs up wakes nobody then. One
+ *    that has ended, or is finishing, is not read any more whatever its owner asks for.
  * 5. Output that the kernel did not take is kept here, at most what the caller wrote: it writes no more until DRAINED.
- * 6. With no descriptor left for a new connection it is accepted and closed by means of a spare one; without that, the
- *    listener rests until it is resumed.
+ * 6. With no descriptor left for new connections, those that wait are accepted and closed by means of a spare one; without
+ *    that, the listener rests until it is resumed.
+ * 7. An error that JavaScript throws is reported at once, as one of any callback; where that does not end the thread, it is
+ *    called again for what it has not been told yet. It counts what it has taken up in the last field of the array.
+ * 8. A thread that ends closes its connections, and removes the files of its listening sockets.
  *
  * One of these for each thread that loads the addon. Only Node-API, `uv_poll` and what closes it are used.
  */
@@ -51,6 +56,13 @@
 /* Things that one call tells; the caller makes the array as long (see RECORDS_MAX in reactor-listener.ts). */
 #define RECORDS_MAX 1024
 #define RECORD_FIELDS 4
+/* After the records: how many of them JavaScript has taken up. */
+#define FIELDS_MAX (RECORDS_MAX * RECORD_FIELDS + 1)
+/* Descriptors that the kernel is asked for at a time. */
+#define READY_MAX 1024
+/* Bytes that are sent to one connection at a time, and in a round to those that waited. */
+#define SENDS_MAX (1024 * 1024)
+#define ROUND_SENDS (4 * 1024 * 1024)
 /* Connections that are accepted in a round: others have their turn between. */
 #define ACCEPTS_MAX 64
 /* Output up to this size is copied to a buffer that is there; more gets one of its own. */
@@ -65,18 +77,22 @@ struct slot {
 	enum use use;
 	int descriptor;
 	uint32_t generation;
-	/* Of a listener: its id, which JavaScript chose. */
+	/* Of a listener: its id, which JavaScript chose, and its file. */
 	int32_t id;
+	char *path;
 	/* Of a free slot. */
 	uint32_t next_free;
 	/* What epoll waits for; 0 when the descriptor is not in its set. */
 	uint32_t interest;
+	/* Whether its owner wants it to be read. */
 	bool is_read;
+	/* Whether its peer sends no more. */
+	bool has_ended;
 	/* Whether it is to be closed once its output is gone. */
 	bool is_finishing;
 	/* Output that the kernel has not taken: `pending_end - pending_start` bytes. */
 	char *pending;
-	size_t pending_start, pending_end;
+	size_t pending_start, pending_end, pending_capacity;
 };
 
 struct reactor {
@@ -94,7 +110,10 @@ struct reactor {
 	int32_t *records;
 	uint32_t record_count;
 	char *input, *output;
-	size_t input_length;
+	size_t input_length, sent_bytes;
+	/* What the kernel named; from `ready_next` on it has not been served. */
+	struct epoll_event ready[READY_MAX];
+	int ready_next, ready_count;
 };
 
 #define NO_SLOT UINT32_MAX
@@ -124,22 +143,28 @@ static uint32_t take_slot(struct reactor *reactor, enum use use, int descriptor)
 	slot->use = use;
 	slot->descriptor = descriptor;
 	slot->id = 0;
+	slot->path = NULL;
 	slot->interest = 0;
-	slot->is_read = use == CONNECTION;
-	slot->is_finishing = false;
+	slot->is_read = true;
+	slot->has_ended = slot->is_finishing = false;
 	slot->pending = NULL;
-	slot->pending_start = slot->pending_end = 0;
+	slot->pending_start = slot->pending_end = slot->pending_capacity = 0;
 	reactor->used_slots++;
 	return index;
 }
 
-/* Closes the descriptor, which takes it out of the epoll set too. */
+/*
+ * Closes the descriptor. It leaves the epoll set before: a child process that is just being made has it too, and would keep it
+ * there, ready for ever.
+ */
 static void free_slot(struct reactor *reactor, uint32_t index)
 {
 	struct slot *slot = &reactor->slots[index];
+	if (slot->interest != 0) epoll_ctl(reactor->epoll, EPOLL_CTL_DEL, slot->descriptor, NULL);
 	close(slot->descriptor);
 	free(slot->pending);
-	slot->pending = NULL;
+	free(slot->path);
+	slot->pending = slot->path = NULL;
 	slot->use = FREE;
 	slot->descriptor = -1;
 	slot->generation = (slot->generation + 1) & INT32_MAX;
@@ -153,11 +178,16 @@ static size_t pending_bytes(const struct slot *slot)
 	return slot->pending_end - slot->pending_start;
 }
 
+static bool is_readable(const struct slot *slot)
+{
+	return slot->is_read && !slot->has_ended && !slot->is_finishing;
+}
+
 /* Has epoll wait for what the slot can do now. */
 static bool update_interest(struct reactor *reactor, uint32_t index)
 {
 	struct slot *slot = &reactor->slots[index];
-	uint32_t interest = (slot->is_read ? EPOLLIN : 0) | (pending_bytes(slot) > 0 ? EPOLLOUT : 0);
+	uint32_t interest = (is_readable(slot) ? EPOLLIN : 0u) | (pending_bytes(slot) > 0 ? EPOLLOUT : 0u);
 	if (interest == slot->interest) return true;
 	int operation = interest == 0 ? EPOLL_CTL_DEL : slot->interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 	struct epoll_event event = { .events = interest, .data.u64 = (uint64_t)slot->generation << 32 | index };
@@ -171,7 +201,7 @@ static bool update_interest(struct reactor *reactor, uint32_t index)
 static void tell(struct reactor *reactor, enum kind kind, uint32_t slot, int32_t first, int32_t second)
 {
 	int32_t *record = reactor->records + reactor->record_count++ * RECORD_FIELDS;
-	record[0] = kind;
+	record[0] = (int32_t)kind;
 	record[1] = (int32_t)slot;
 	record[2] = first;
 	record[3] = second;
@@ -195,15 +225,23 @@ static int open_spare(void)
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* Accepts one connection and closes it, so that its client is not left waiting; false when that is not possible either. */
+/*
+ * Accepts the connections that wait and closes them, so that their clients are not left waiting; false when that is not
+ * possible either, as another thread may have taken the descriptor meanwhile.
+ */
 static bool turn_away(struct reactor *reactor, int listener)
 {
-	if (reactor->spare < 0) return false;
-	close(reactor->spare);
-	int descriptor = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	if (descriptor >= 0) close(descriptor);
-	reactor->spare = open_spare();
-	return descriptor >= 0;
+	if (reactor->spare < 0) reactor->spare = open_spare();
+	for (int count = 0; count < ACCEPTS_MAX; count++) {
+		if (reactor->spare < 0) return false;
+		close(reactor->spare);
+		int descriptor = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		int error = errno;
+		if (descriptor >= 0) close(descriptor);
+		reactor->spare = open_spare();
+		if (descriptor < 0) return error == EAGAIN;
+	}
+	return true;
 }
 
 static void accept_connections(struct reactor *reactor, uint32_t listener)
@@ -222,11 +260,12 @@ static void accept_connections(struct reactor *reactor, uint32_t listener)
 			return;
 		}
 		uint32_t index = take_slot(reactor, CONNECTION, descriptor);
+		int32_t id = reactor->slots[listener].id;
 		if (index == NO_SLOT) {
 			close(descriptor);
+			tell(reactor, UNACCEPTED, listener, id, ENOMEM);
 			return;
 		}
-		int32_t id = reactor->slots[listener].id;
 		if (!update_interest(reactor, index)) {
 			tell(reactor, UNACCEPTED, listener, id, errno);
 			free_slot(reactor, index);
@@ -238,10 +277,11 @@ static void accept_connections(struct reactor *reactor, uint32_t listener)
 
 /* ---- writing ---- */
 
-/* Sends as much as the kernel takes. Returns how much that was, or -1 when the peer is gone. */
+/* Sends as much as the kernel takes, up to SENDS_MAX. Returns how much that was, or -1 when the peer is gone. */
 static ssize_t send_some(int descriptor, const char *bytes, size_t length)
 {
 	size_t sent = 0;
+	if (length > SENDS_MAX) length = SENDS_MAX;
 	while (sent < length) {
 		ssize_t count = send(descriptor, bytes + sent, length - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (count >= 0) sent += (size_t)count;
@@ -249,6 +289,13 @@ static ssize_t send_some(int descriptor, const char *bytes, size_t length)
 		else if (errno != EINTR) return -1;
 	}
 	return (ssize_t)sent;
+}
+
+static void drop_pending(struct slot *slot)
+{
+	free(slot->pending);
+	slot->pending = NULL;
+	slot->pending_start = slot->pending_end = slot->pending_capacity = 0;
 }
 
 /* The kernel takes more again. */
@@ -261,27 +308,44 @@ static void flush(struct reactor *reactor, uint32_t index)
 		return;
 	}
 	slot->pending_start += (size_t)sent;
+	reactor->sent_bytes += (size_t)sent;
 	if (pending_bytes(slot) > 0) return;
-	free(slot->pending);
-	slot->pending = NULL;
-	slot->pending_start = slot->pending_end = 0;
+	drop_pending(slot);
 	if (slot->is_finishing) drop_connection(reactor, index);
 	else if (update_interest(reactor, index)) tell(reactor, DRAINED, index, 0, 0);
 	else drop_connection(reactor, index);
 }
 
+/*
+ * Has room for `length` bytes behind what is pending; false when there is no memory. Half of the buffer is free after each
+ * copy, so that a caller who writes on and on has each byte copied a few times and no more.
+ */
+static bool make_room(struct slot *slot, size_t length)
+{
+	size_t kept = pending_bytes(slot);
+	if (slot->pending_capacity - slot->pending_end >= length) return true;
+	if (slot->pending_start >= slot->pending_capacity / 2 && slot->pending_capacity - kept >= length) {
+		memmove(slot->pending, slot->pending + slot->pending_start, kept);
+	} else {
+		size_t capacity = kept == 0 ? length : 2 * (kept + length);
+		char *pending = malloc(capacity);
+		if (pending == NULL) return false;
+		if (kept > 0) memcpy(pending, slot->pending + slot->pending_start, kept);
+		free(slot->pending);
+		slot->pending = pending;
+		slot->pending_capacity = capacity;
+	}
+	slot->pending_start = 0;
+	slot->pending_end = kept;
+	return true;
+}
+
 /* Keeps what the kernel did not take; false when there is no memory. */
 static bool keep(struct slot *slot, const char *bytes, size_t length)
 {
-	size_t kept = pending_bytes(slot);
-	char *pending = malloc(kept + length);
-	if (pending == NULL) return false;
-	if (kept > 0) memcpy(pending, slot->pending + slot->pending_start, kept);
-	memcpy(pending + kept, bytes, length);
-	free(slot->pending);
-	slot->pending = pending;
-	slot->pending_start = 0;
-	slot->pending_end = kept + length;
+	if (!make_room(slot, length)) return false;
+	memcpy(slot->pending + slot->pending_end, bytes, length);
+	slot->pending_end += length;
 	return true;
 }
 
@@ -298,7 +362,7 @@ static void receive(struct reactor *reactor, uint32_t index)
 		reactor->input_length += (size_t)count;
 		tell(reactor, DATA, index, (int32_t)start, (int32_t)reactor->input_length);
 	} else if (count == 0) {
-		slot->is_read = false;
+		slot->has_ended = true;
 		if (update_interest(reactor, index)) tell(reactor, ENDED, index, 0, 0);
 		else drop_connection(reactor, index);
 	} else if (errno != EAGAIN) {
@@ -312,7 +376,7 @@ static void handle_event(struct reactor *reactor, const struct epoll_event *even
 	struct slot *slot = &reactor->slots[index];
 	if (slot->use == FREE || slot->generation != event->data.u64 >> 32) return;
 	if (slot->use == LISTENER) {
-		accept_connections(reactor, index);
+		if (slot->is_read) accept_connections(reactor, index);
 		return;
 	}
 	if (pending_bytes(slot) > 0 && (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
@@ -320,40 +384,59 @@ static void handle_event(struct reactor *reactor, const struct epoll_event *even
 		flush(reactor, index);
 		if (reactor->record_count > told || reactor->slots[index].use == FREE) return;
 	}
-	if (slot->is_read && (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))) receive(reactor, index);
+	if (is_readable(slot) && (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))) receive(reactor, index);
 }
 
-/* Tells JavaScript what this round found. An error that it throws is Node's to report, as one of any callback. */
+/* Tells JavaScript what this round found (invariant 7). Where nothing can be called any more, the thread is about to end. */
 static void call_back(struct reactor *reactor)
 {
 	napi_env env = reactor->env;
-	napi_handle_scope scope;
-	if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-	napi_value callback, receiver, result, arguments[2];
+	napi_handle_scope handles;
+	napi_callback_scope calls;
+	napi_value callback, receiver, error, arguments[2];
+	int32_t *taken = reactor->records + RECORDS_MAX * RECORD_FIELDS;
+	if (napi_open_handle_scope(env, &handles) != napi_ok) return;
+	*taken = 0;
 	if (napi_get_reference_value(env, reactor->callback, &callback) == napi_ok &&
 	    napi_get_reference_value(env, reactor->receiver, &receiver) == napi_ok &&
 	    napi_create_string_latin1(env, reactor->input, reactor->input_length, &arguments[0]) == napi_ok &&
 	    napi_create_uint32(env, reactor->record_count, &arguments[1]) == napi_ok &&
-	    napi_make_callback(env, reactor->context, receiver, callback, 2, arguments, &result) == napi_pending_exception) {
-		napi_value error;
-		if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+	    napi_open_callback_scope(env, receiver, reactor->context, &calls) == napi_ok) {
+		int32_t before;
+		do {
+			before = *taken;
+			if (napi_call_function(env, receiver, callback, 2, arguments, NULL) != napi_pending_exception) break;
+			if (napi_get_and_clear_last_exception(env, &error) != napi_ok) break;
+			napi_fatal_exception(env, error);
+		} while (*taken > before && (uint32_t)*taken < reactor->record_count);
+		napi_close_callback_scope(env, calls);
 	}
-	napi_close_handle_scope(env, scope);
+	napi_close_handle_scope(env, handles);
 }
+
+static bool has_room(const struct reactor *reactor)
+{
+	return reactor->record_count < RECORDS_MAX && BATCH_BYTES - reactor->input_length >= READS_MAX &&
+	       reactor->sent_bytes < ROUND_SENDS;
+}
+
+static void adjust_polling(struct reactor *reactor);
 
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct reactor *reactor = poll->data;
-	struct epoll_event ready[RECORDS_MAX];
 	(void)status;
 	(void)events;
-	int count = epoll_wait(reactor->epoll, ready, RECORDS_MAX, 0);
-	reactor->record_count = 0;
-	reactor->input_length = 0;
-	for (int index = 0; index < count; index++) {
-		if (reactor->record_count == RECORDS_MAX || BATCH_BYTES - reactor->input_length < READS_MAX) break;
-		handle_event(reactor, &ready[index]);
+	if (reactor->ready_next == reactor->ready_count) {
+		reactor->ready_next = 0;
+		reactor->ready_count = epoll_wait(reactor->epoll, reactor->ready, READY_MAX, 0);
+		if (reactor->ready_count < 0) reactor->ready_count = 0;
 	}
+	reactor->record_count = 0;
+	reactor->input_length = reactor->sent_bytes = 0;
+	while (reactor->ready_next < reactor->ready_count && has_room(reactor))
+		handle_event(reactor, &reactor->ready[reactor->ready_next++]);
+	adjust_polling(reactor);
 	if (reactor->record_count > 0) call_back(reactor);
 }
 
@@ -361,10 +444,11 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 static void adjust_polling(struct reactor *reactor)
 {
 	bool is_needed = reactor->used_slots > 0;
-	if (is_needed == reactor->is_polling) return;
-	reactor->is_polling = is_needed;
+	if (is_needed == reactor->is_polling || uv_is_closing((uv_handle_t *)&reactor->poll)) return;
+	/* Neither fails for a handle that is not closing, and whose descriptor could be watched at first. */
 	if (is_needed) uv_poll_start(&reactor->poll, UV_READABLE, on_ready);
 	else uv_poll_stop(&reactor->poll);
+	reactor->is_polling = is_needed;
 }
 
 /* ---- what JavaScript calls ---- */
@@ -408,6 +492,31 @@ static struct slot *slot_of(napi_env env, napi_callback_info info, napi_value *a
 	return slot->use == FREE || slot->generation != generation ? NULL : slot;
 }
 
+/*
+ * The bytes of a string: in the buffer that is there, or in one of its own that is the caller's to free. NULL when there is no
+ * memory, or it is no string; an error is thrown then.
+ */
+static char *bytes_of(napi_env env, napi_value string, size_t *length)
+{
+	char *bytes = reactor_of(env)->output;
+	size_t whole;
+	if (napi_get_value_string_latin1(env, string, bytes, OUTPUT_BYTES, length) != napi_ok) goto invalid;
+	if (*length < OUTPUT_BYTES - 1) return bytes;
+	/* The buffer is full: there may be more. */
+	if (napi_get_value_string_latin1(env, string, NULL, 0, &whole) != napi_ok) goto invalid;
+	if (whole == *length) return bytes;
+	bytes = malloc(whole + 1);
+	if (bytes == NULL) {
+		throw_errno(env, ENOMEM);
+		return NULL;
+	}
+	if (napi_get_value_string_latin1(env, string, bytes, whole + 1, length) == napi_ok) return bytes;
+	free(bytes);
+invalid:
+	throw_errno(env, EINVAL);
+	return NULL;
+}
+
 /* write(slot, generation, bytes): how many bytes wait for the kernel now; -1 when the peer is gone, and close is due. */
 static napi_value write_bytes(napi_env env, napi_callback_info info)
 {
@@ -416,20 +525,24 @@ static napi_value write_bytes(napi_env env, napi_callback_info info)
 	struct reactor *reactor = reactor_of(env);
 	struct slot *slot = slot_of(env, info, arguments, &index);
 	if (slot == NULL) return integer(env, 0);
-	char *bytes = reactor->output;
 	size_t length = 0;
-	if (napi_get_value_string_latin1(env, arguments[2], bytes, OUTPUT_BYTES, &length) != napi_ok) return NULL;
-	if (length == OUTPUT_BYTES - 1) {
-		if (napi_get_value_string_latin1(env, arguments[2], NULL, 0, &length) != napi_ok) return NULL;
-		bytes = malloc(length + 1);
-		if (bytes == NULL) return throw_errno(env, ENOMEM);
-		napi_get_value_string_latin1(env, arguments[2], bytes, length + 1, &length);
-	}
+	char *bytes = bytes_of(env, arguments[2], &length);
+	if (bytes == NULL) return NULL;
+	bool is_own = bytes != reactor->output;
 	ssize_t sent = pending_bytes(slot) > 0 ? 0 : send_some(slot->descriptor, bytes, length);
 	bool is_whole = sent >= 0;
-	if (is_whole && (size_t)sent < length)
-		is_whole = keep(slot, bytes + sent, length - (size_t)sent) && update_interest(reactor, index);
-	if (bytes != reactor->output) free(bytes);
+	if (is_whole && (size_t)sent < length) {
+		if (is_own && slot->pending == NULL) {
+			slot->pending = bytes;
+			slot->pending_start = (size_t)sent;
+			slot->pending_end = slot->pending_capacity = length;
+			is_own = false;
+		} else {
+			is_whole = keep(slot, bytes + sent, length - (size_t)sent);
+		}
+		is_whole = is_whole && update_interest(reactor, index);
+	}
+	if (is_own) free(bytes);
 	return integer(env, is_whole ? (int64_t)pending_bytes(slot) : -1);
 }
 
@@ -442,30 +555,40 @@ static napi_value count_pending(napi_env env, napi_callback_info info)
 	return integer(env, slot == NULL ? 0 : (int64_t)pending_bytes(slot));
 }
 
-/* read(slot, generation, isRead): whether the connection is read, or the listener accepts, from now on. */
+static napi_value boolean(napi_env env, bool is_true)
+{
+	napi_value value = NULL;
+	napi_get_boolean(env, is_true, &value);
+	return value;
+}
+
+/*
+ * read(slot, generation, isRead): whether the connection is read, or the listener accepts, from now on. Returns false when the
+ * kernel cannot do that, for lack of memory.
+ */
 static napi_value set_reading(napi_env env, napi_callback_info info)
 {
 	napi_value arguments[ARGUMENTS_MAX];
 	uint32_t index;
 	struct slot *slot = slot_of(env, info, arguments, &index);
-	if (slot == NULL || napi_get_value_bool(env, arguments[2], &slot->is_read) != napi_ok) return NULL;
-	if (!update_interest(reactor_of(env), index)) return throw_errno(env, errno);
-	return NULL;
+	if (slot == NULL || napi_get_value_bool(env, arguments[2], &slot->is_read) != napi_ok) return boolean(env, true);
+	return boolean(env, update_interest(reactor_of(env), index));
 }
 
 /* finish(slot, generation): whether it is closed already; else it is when its output has gone, and CLOSED tells. */
 static napi_value finish_slot(napi_env env, napi_callback_info info)
 {
-	napi_value arguments[ARGUMENTS_MAX], result = NULL;
+	napi_value arguments[ARGUMENTS_MAX];
 	uint32_t index;
 	struct reactor *reactor = reactor_of(env);
 	struct slot *slot = slot_of(env, info, arguments, &index);
-	bool is_closed = slot != NULL && pending_bytes(slot) == 0;
-	if (is_closed) free_slot(reactor, index);
-	else if (slot != NULL) slot->is_finishing = true;
+	if (slot == NULL) return boolean(env, false);
+	slot->is_finishing = true;
+	/* Its output waits in the set already, so that this only takes away what it is not waiting for any more. */
+	if (pending_bytes(slot) > 0 && update_interest(reactor, index)) return boolean(env, false);
+	free_slot(reactor, index);
 	adjust_polling(reactor);
-	napi_get_boolean(env, is_closed, &result);
-	return result;
+	return boolean(env, true);
 }
 
 /* close(slot, generation): at once, also of a listener. Nothing tells of it. */
@@ -479,20 +602,35 @@ static napi_value close_slot(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* Binds a socket for its owner alone. Returns the descriptor, or minus an errno. */
-static int bind_socket(const char *path, size_t length, int backlog)
+/* Binds a socket for its owner alone. Returns the descriptor, or minus an errno; there is no file then. */
+static int bind_socket(const char *path, int backlog)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t length = strlen(path);
 	if (length >= sizeof(address.sun_path)) return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, length);
 	int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (descriptor < 0) return -errno;
-	if (bind(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0 && chmod(path, S_IRUSR | S_IWUSR) == 0 &&
-	    listen(descriptor, backlog) == 0)
-		return descriptor;
+	bool is_bound = bind(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0;
+	if (is_bound && chmod(path, S_IRUSR | S_IWUSR) == 0 && listen(descriptor, backlog) == 0) return descriptor;
 	int error = errno;
 	close(descriptor);
+	if (is_bound) unlink(path);
 	return -error;
+}
+
+/* A slot for a listening socket, not in the epoll set yet; NO_SLOT when there is no memory. */
+static uint32_t take_listener(struct reactor *reactor, int descriptor, const char *path, int32_t id)
+{
+	char *copy = strdup(path);
+	uint32_t index = copy == NULL ? NO_SLOT : take_slot(reactor, LISTENER, descriptor);
+	if (index == NO_SLOT) {
+		free(copy);
+	} else {
+		reactor->slots[index].path = copy;
+		reactor->slots[index].id = id;
+	}
+	return index;
 }
 
 /* listen(path, backlog, id): [slot, generation] of the listener. Throws an error with a code when it cannot be bound. */
@@ -500,27 +638,23 @@ static napi_value listen_at(napi_env env, napi_callback_info info)
 {
 	size_t count = ARGUMENTS_MAX, length = 0;
 	napi_value arguments[ARGUMENTS_MAX];
-	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1];
+	/* Longer than the address holds by the longest character, so that a path that is cut here is too long for that. */
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 4];
 	int32_t backlog = 0, id = 0;
 	struct reactor *reactor = reactor_of(env);
-	napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
-	if (napi_get_value_string_utf8(env, arguments[0], path, sizeof(path), &length) != napi_ok ||
+	if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < ARGUMENTS_MAX ||
+	    napi_get_value_string_utf8(env, arguments[0], path, sizeof(path), &length) != napi_ok ||
 	    napi_get_value_int32(env, arguments[1], &backlog) != napi_ok ||
-	    napi_get_value_int32(env, arguments[2], &id) != napi_ok)
+	    napi_get_value_int32(env, arguments[2], &id) != napi_ok || length == 0 || strlen(path) != length)
 		return throw_errno(env, EINVAL);
-	int descriptor = bind_socket(path, length, backlog);
+	int descriptor = bind_socket(path, backlog);
 	if (descriptor < 0) return throw_errno(env, -descriptor);
-	uint32_t index = take_slot(reactor, LISTENER, descriptor);
-	if (index == NO_SLOT) {
-		close(descriptor);
+	uint32_t index = take_listener(reactor, descriptor, path, id);
+	if (index == NO_SLOT || !update_interest(reactor, index)) {
+		if (index == NO_SLOT) close(descriptor);
+		else free_slot(reactor, index);
+		unlink(path);
 		return throw_errno(env, ENOMEM);
-	}
-	reactor->slots[index].is_read = true;
-	reactor->slots[index].id = id;
-	if (!update_interest(reactor, index)) {
-		int error = errno;
-		free_slot(reactor, index);
-		return throw_errno(env, error);
 	}
 	adjust_polling(reactor);
 	napi_value result = NULL;
@@ -538,17 +672,18 @@ static napi_value start(napi_env env, napi_callback_info info)
 	napi_typedarray_type type;
 	void *records = NULL;
 	struct reactor *reactor = reactor_of(env);
-	napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
-	if (napi_get_typedarray_info(env, arguments[0], &type, &length, &records, NULL, NULL) != napi_ok ||
-	    type != napi_int32_array || length < RECORDS_MAX * RECORD_FIELDS || reactor->callback != NULL)
+	if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < 2 ||
+	    napi_get_typedarray_info(env, arguments[0], &type, &length, &records, NULL, NULL) != napi_ok ||
+	    type != napi_int32_array || length < FIELDS_MAX || reactor->records != NULL)
 		return throw_errno(env, EINVAL);
+	if (napi_create_reference(env, arguments[0], 1, &reactor->records_reference) != napi_ok ||
+	    napi_create_reference(env, arguments[1], 1, &reactor->callback) != napi_ok ||
+	    napi_create_object(env, &receiver) != napi_ok ||
+	    napi_create_reference(env, receiver, 1, &reactor->receiver) != napi_ok ||
+	    napi_create_string_latin1(env, "xenstore-reactor", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+	    napi_async_init(env, receiver, name, &reactor->context) != napi_ok)
+		return throw_errno(env, ENOMEM);
 	reactor->records = records;
-	napi_create_reference(env, arguments[0], 1, &reactor->records_reference);
-	napi_create_reference(env, arguments[1], 1, &reactor->callback);
-	napi_create_object(env, &receiver);
-	napi_create_reference(env, receiver, 1, &reactor->receiver);
-	napi_create_string_latin1(env, "xenstore-reactor", NAPI_AUTO_LENGTH, &name);
-	napi_async_init(env, receiver, name, &reactor->context);
 	return NULL;
 }
 
@@ -562,56 +697,86 @@ static void release(struct reactor *reactor)
 	free(reactor);
 }
 
+static void close_descriptors(struct reactor *reactor)
+{
+	if (reactor->epoll >= 0) close(reactor->epoll);
+	if (reactor->spare >= 0) close(reactor->spare);
+}
+
 static void on_poll_closed(uv_handle_t *handle)
 {
 	struct reactor *reactor = handle->data;
 	napi_async_cleanup_hook_handle cleanup = reactor->cleanup;
-	close(reactor->epoll);
-	if (reactor->spare >= 0) close(reactor->spare);
+	close_descriptors(reactor);
 	release(reactor);
-	napi_remove_async_cleanup_hook(cleanup);
+	if (cleanup != NULL) napi_remove_async_cleanup_hook(cleanup);
 }
 
-/* The thread ends. */
+static void drop_reference(napi_env env, napi_ref reference)
+{
+	if (reference != NULL) napi_delete_reference(env, reference);
+}
+
+/* The thread ends (invariant 8). */
 static void on_cleanup(napi_async_cleanup_hook_handle handle, void *data)
 {
 	struct reactor *reactor = data;
 	(void)handle;
-	for (uint32_t index = 0; index < reactor->slot_count; index++)
+	for (uint32_t index = 0; index < reactor->slot_count; index++) {
+		if (reactor->slots[index].use == LISTENER) unlink(reactor->slots[index].path);
 		if (reactor->slots[index].use != FREE) free_slot(reactor, index);
+	}
 	adjust_polling(reactor);
+	if (reactor->context != NULL) napi_async_destroy(reactor->env, reactor->context);
+	drop_reference(reactor->env, reactor->records_reference);
+	drop_reference(reactor->env, reactor->callback);
+	drop_reference(reactor->env, reactor->receiver);
 	uv_close((uv_handle_t *)&reactor->poll, on_poll_closed);
 }
 
-static bool initialize(napi_env env, struct reactor *reactor)
+/* Opens what a reactor needs; false, with errno set, when that fails. */
+static bool open_reactor(struct reactor *reactor, uv_loop_t *loop)
 {
-	uv_loop_t *loop;
-	*reactor = (struct reactor){ .env = env, .epoll = -1, .spare = -1, .free_slot = NO_SLOT };
 	reactor->input = malloc(BATCH_BYTES);
 	reactor->output = malloc(OUTPUT_BYTES);
 	if (reactor->input == NULL || reactor->output == NULL) return false;
-	if (napi_get_uv_event_loop(env, &loop) != napi_ok) return false;
 	reactor->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (reactor->epoll < 0) return false;
 	reactor->spare = open_spare();
-	if (uv_poll_init(loop, &reactor->poll, reactor->epoll) != 0) {
-		close(reactor->epoll);
-		if (reactor->spare >= 0) close(reactor->spare);
-		return false;
-	}
+	int status = uv_poll_init(loop, &reactor->poll, reactor->epoll);
+	if (status != 0) errno = -status;
 	reactor->poll.data = reactor;
-	napi_set_instance_data(env, reactor, NULL, NULL);
-	napi_add_async_cleanup_hook(env, on_cleanup, reactor, &reactor->cleanup);
-	return true;
+	return status == 0;
+}
+
+/* Makes the reactor of this thread. Returns an errno. */
+static int initialize(napi_env env)
+{
+	uv_loop_t *loop;
+	struct reactor *reactor = calloc(1, sizeof(*reactor));
+	if (reactor == NULL) return ENOMEM;
+	reactor->env = env;
+	reactor->epoll = reactor->spare = -1;
+	reactor->free_slot = NO_SLOT;
+	if (napi_get_uv_event_loop(env, &loop) != napi_ok || napi_set_instance_data(env, reactor, NULL, NULL) != napi_ok) {
+		release(reactor);
+		return EINVAL;
+	}
+	if (!open_reactor(reactor, loop)) {
+		int error = errno;
+		close_descriptors(reactor);
+		release(reactor);
+		return error;
+	}
+	if (napi_add_async_cleanup_hook(env, on_cleanup, reactor, &reactor->cleanup) == napi_ok) return 0;
+	uv_close((uv_handle_t *)&reactor->poll, on_poll_closed);
+	return ENOMEM;
 }
 
 NAPI_MODULE_INIT()
 {
-	struct reactor *reactor = malloc(sizeof(*reactor));
-	if (reactor == NULL || !initialize(env, reactor)) {
-		if (reactor != NULL) release(reactor);
-		return throw_errno(env, ENOMEM);
-	}
+	int error = initialize(env);
+	if (error != 0) return throw_errno(env, error);
 	const struct {
 		const char *name;
 		napi_callback function;
