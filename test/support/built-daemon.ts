@@ -10,6 +10,7 @@ import typescript from "typescript";
 
 const project = resolve(import.meta.dirname, "..", "..");
 const SOURCES = ["protocol", "daemon"];
+const REACTOR = "daemon/server/reactor";
 const compilerOptions = {
   target: typescript.ScriptTarget.ES2023,
   module: typescript.ModuleKind.ESNext,
@@ -26,6 +27,9 @@ export function buildDaemon(directory: string): readonly string[] {
   if (given !== undefined && given !== "") return given.split(/\s+/);
   // Its modules are found, and known to be modules, by what lies beside it.
   for (const name of ["package.json", "node_modules"]) symlinkSync(join(project, name), join(directory, name));
+  // The reactor, where it is built: without it another listener would be tried than with the sources.
+  mkdirSync(join(directory, REACTOR), { recursive: true });
+  symlinkSync(join(project, REACTOR, "build"), join(directory, REACTOR, "build"));
   for (const folder of SOURCES) {
     for (const name of readdirSync(join(project, folder), { recursive: true, encoding: "utf8" })) {
       if (!name.endsWith(".ts") || name.endsWith(".d.ts")) continue;

@@ -4,7 +4,7 @@
  * Owns their start, their directories and their end. Ours runs by the command that a test gives, else by that in
  * `XENSTORED_TNG_COMMAND` (such as an installed `xenstored-tng`), else from the source through tsx. A peer, which is a real xenstored, runs by the command in
  * `XENSTORE_PEER_COMMAND`, to which its run directory is appended; it must serve `RUNDIR/socket`. No daemon outlives the
- * test process.
+ * test process. `XENSTORED_TNG_LISTENER` (`reactor` or `node-ipc`) chooses what carries the sockets of ours.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -180,7 +180,9 @@ function daemonCommand(): readonly string[] {
 
 function commandLineOf(start: DaemonStart, directory: string): readonly string[] {
   const { command = daemonCommand(), flags = [], hasConsole = false } = start;
-  return [...command, "--dir", directory, ...(hasConsole ? [] : ["--no-admin"]), ...flags];
+  const kind = process.env["XENSTORED_TNG_LISTENER"] ?? "";
+  const listener = kind === "" ? [] : ["--listener", kind];
+  return [...command, "--dir", directory, ...listener, ...(hasConsole ? [] : ["--no-admin"]), ...flags];
 }
 
 /** Starts our daemon and kills it so many milliseconds later, whatever it has come to by then. */
