@@ -22,8 +22,11 @@ const NATIVE_LENGTH_MIN = 64;
 const REPEATED_LENGTH_MIN = 8;
 /** Bytes of the longest escape, `\u00XX`. */
 const ESCAPE_BYTES_MAX = 6;
-/** Of a number of 31 bits. */
-const DIGITS_MAX = 10;
+/** Of a safe integer. */
+const DIGITS_MAX = 16;
+/** A larger number is told in two parts that have 31 bits: a safe integer has no more than 9,007,199 thousand millions. */
+const BILLION = 1_000_000_000;
+const BILLION_DIGITS = 9;
 const INT32_MAX = 0x7fffffff;
 
 const ZERO = 0x30;
@@ -79,9 +82,6 @@ export function isPlain(text: ByteString): boolean {
 export class AsciiBuffer {
   #bytes = Buffer.allocUnsafeSlow(BYTES_MIN);
   #end = 0;
-  /** The last number of more than 32 bits, and its digits: a time stands in all the lines of a tick. */
-  #large = NaN;
-  #largeDigits: Uint8Array = new Uint8Array(0);
   /** Invariant 3: two strings, where they begin, and how long they are with quotes and escapes; forgotten when what they stand in goes. */
   #lastText = "";
   #lastStart = 0;
@@ -218,25 +218,28 @@ export class AsciiBuffer {
 
   /** Writes a number's decimal digits. @param value - a safe integer, not negative */
   integer(value: number): void {
-    if (value > INT32_MAX) {
-      if (value !== this.#large) {
-        this.#large = value;
-        this.#largeDigits = encodeAscii(String(value));
-      }
-      this.encoded(this.#largeDigits);
+    this.#reserve(DIGITS_MAX);
+    if (value <= INT32_MAX) {
+      this.#digits(value | 0, digitsOf(value | 0));
       return;
     }
-    this.#reserve(DIGITS_MAX);
+    const high = Math.floor(value / BILLION);
+    const low = value - high * BILLION;
+    this.#digits(high | 0, digitsOf(high | 0));
+    this.#digits(low | 0, BILLION_DIGITS);
+  }
+
+  /** Writes a number of 31 bits with so many digits, for which there is room. */
+  #digits(value: number, count: number): void {
     const bytes = this.#bytes;
     const start = this.#end;
-    let rest = value | 0;
-    const end = start + digitsOf(rest);
-    for (let at = end - 1; at >= start; at--) {
+    let rest = value;
+    for (let at = start + count - 1; at >= start; at--) {
       const next = (rest / 10) | 0;
       bytes[at] = ZERO + rest - next * 10;
       rest = next;
     }
-    this.#end = end;
+    this.#end = start + count;
   }
 
   /** Writes once more what stands at `start`. */

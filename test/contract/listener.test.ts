@@ -592,7 +592,8 @@ describe.skipIf(missing !== undefined)("the reactor alone", () => {
     for (const client of clients.slice(0, 40)) client.write("f".repeat(180 * 1024));
     clients[40]?.write("a word");
     await until(() => order.includes(40));
-    const served = Array.from({ length: 41 }, (_, index) => order.filter((other) => other === index).length);
+    const before = order.slice(0, order.indexOf(40));
+    const served = Array.from({ length: 40 }, (_, index) => before.filter((other) => other === index).length);
     expect(Math.max(...served), "chunks of one connection before all others had one").toBe(1);
     socket.close();
   });

@@ -63,6 +63,10 @@
 /* Bytes that are sent to one connection at a time, and in a round to those that waited. */
 #define SENDS_MAX (1024 * 1024)
 #define ROUND_SENDS (4 * 1024 * 1024)
+/* A turn of the loop has another round while it has told less than this, and has had fewer than so many. */
+#define TURN_RECORDS 256
+#define TURN_BYTES (128 * 1024)
+#define ROUNDS_MAX 16
 /* Connections that are accepted in a round: others have their turn between. */
 #define ACCEPTS_MAX 64
 /* Output up to this size is copied to a buffer that is there; more gets one of its own. */
@@ -422,11 +426,9 @@ static bool has_room(const struct reactor *reactor)
 
 static void adjust_polling(struct reactor *reactor);
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+/* Serves what is ready now, and tells JavaScript. */
+static void serve_round(struct reactor *reactor)
 {
-	struct reactor *reactor = poll->data;
-	(void)status;
-	(void)events;
 	if (reactor->ready_next == reactor->ready_count) {
 		reactor->ready_next = 0;
 		reactor->ready_count = epoll_wait(reactor->epoll, reactor->ready, READY_MAX, 0);
@@ -438,6 +440,25 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		handle_event(reactor, &reactor->ready[reactor->ready_next++]);
 	adjust_polling(reactor);
 	if (reactor->record_count > 0) call_back(reactor);
+}
+
+/*
+ * What arrives while a round is served belongs to the same turn of the loop: whoever ends it, with a write to a disk perhaps,
+ * does so for more of it.
+ */
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct reactor *reactor = poll->data;
+	(void)status;
+	(void)events;
+	uint32_t records = 0;
+	size_t bytes = 0;
+	for (int round = 0; round < ROUNDS_MAX && records < TURN_RECORDS && bytes < TURN_BYTES; round++) {
+		serve_round(reactor);
+		if (reactor->record_count == 0 || !reactor->is_polling) return;
+		records += reactor->record_count;
+		bytes += reactor->input_length;
+	}
 }
 
 /* Watches while there is something to watch, so that the loop can end else. */
