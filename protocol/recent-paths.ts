@@ -13,9 +13,10 @@ import type { Path } from "./identifiers.js";
 /** A path with its names, from the root to the node. */
 export interface SplitPath {
   readonly path: Path;
-  readonly names: readonly string[];
+  /** Whoever finds a name in a list may put the list's own string in its place: the same object is seen to be equal at once. */
+  readonly names: string[];
   /**
-   * For each name, where whoever looked it up in a sorted list found it last: the first place to look. Nothing but speed
+   * For each name, where whoever looked it up in a sorted list found it last, or -1: the first place to look. Nothing but speed
    * depends on it.
    */
   readonly hints: number[];
@@ -42,7 +43,7 @@ export function recallPath(text: string): SplitPath | undefined {
 export function splitAndRemember(path: Path): SplitPath {
   const flat = flattenBytes(path) as Path;
   const names = flat.slice(1).split("/");
-  const split: SplitPath = { path: flat, names, hints: names.map(() => 0) };
+  const split: SplitPath = { path: flat, names, hints: names.map(() => -1) };
   if (flat.length <= PATH_BYTES_MAX) remember(split);
   return split;
 }

@@ -26,6 +26,8 @@ export class Connection {
   readonly watches = new Map<string, Watch<Connection>>();
   readonly transactions = new Map<TxId, Transaction>();
   readonly outbox = new Outbox();
+  /** What whoever moves its bytes keeps for it; nothing here looks at it. */
+  owner: unknown;
   /** The last transaction id that was given out. */
   lastTxId = 0;
   /** How many transactions in a row ended in EAGAIN. */

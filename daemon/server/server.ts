@@ -288,6 +288,7 @@ export class Server {
       closed: false,
     };
     this.#sessions.set(connection, session);
+    connection.owner = session;
     return {
       data: (chunk) => {
         this.#receive(session, chunk);
@@ -563,7 +564,7 @@ export class Server {
     this.#holdCommitters();
     for (const effect of output.effects) this.#carryOut(effect);
     for (const connection of output.dirty) {
-      const session = this.#sessions.get(connection);
+      const session = connection.owner as Session | undefined;
       if (session !== undefined) this.#send(session);
       else connection.outbox.discardTick();
     }
@@ -777,6 +778,7 @@ export class Server {
     this.#gone = [];
     for (const session of gone) {
       this.#sessions.delete(session.connection);
+      session.connection.owner = undefined;
       this.#ports.core.disconnect(session.connection);
     }
   }

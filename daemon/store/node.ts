@@ -48,9 +48,12 @@ export function indexOfName(names: readonly string[], name: string): number {
 export function indexOnPath(names: readonly string[], path: SplitPath, level: number): number {
   const name = path.names[level] as string;
   const hint = path.hints[level] as number;
-  if (hint < names.length && names[hint] === name) return hint;
+  if (hint >= 0 && hint < names.length && names[hint] === name) return hint;
   const index = indexOfName(names, name);
-  if (index >= 0) path.hints[level] = index;
+  if (index >= 0) {
+    path.hints[level] = index;
+    path.names[level] = names[index] as string;
+  }
   return index;
 }
 
