@@ -24,8 +24,9 @@ export interface SplitPath {
 
 /** Paths of one generation. */
 const GENERATION_MAX = 8192;
-/** Longer paths are split each time, so that all that is remembered is a few MiB. */
+/** Longer and deeper paths are split each time: what guests can have us remember takes about 1 KiB a path at the most. */
 const PATH_BYTES_MAX = 160;
+const NAMES_MAX = 16;
 
 let young = new Map<string, SplitPath>();
 let old = new Map<string, SplitPath>();
@@ -44,7 +45,7 @@ export function splitAndRemember(path: Path): SplitPath {
   const flat = flattenBytes(path) as Path;
   const names = flat.slice(1).split("/");
   const split: SplitPath = { path: flat, names, hints: names.map(() => -1) };
-  if (flat.length <= PATH_BYTES_MAX) remember(split);
+  if (flat.length <= PATH_BYTES_MAX && names.length <= NAMES_MAX) remember(split);
   return split;
 }
 

@@ -325,13 +325,15 @@ export class Server {
 
   /** Lets those go on whose turn has come. */
   #runAdmitted(): void {
+    // The connections that close then leave the line, too, and nobody would end the tick.
+    if (this.#stopped) return;
     for (let next = this.#turns.takeAdmitted(); next !== undefined; next = this.#turns.takeAdmitted()) {
       if (!this.#inTick) this.#beginTick();
       this.#schedule();
       this.#run(next);
       this.#turns.ran(next, this.#now);
     }
-    if (this.#turns.isWaiting && this.#turnTimer === undefined && !this.#stopped) this.#checkTurnsLater();
+    if (this.#turns.isWaiting && this.#turnTimer === undefined) this.#checkTurnsLater();
   }
 
   #checkTurnsLater(): void {
@@ -370,7 +372,10 @@ export class Server {
         break;
       }
       session.held = this.#turns.mustWait(session, message.type, this.#now) ? message : undefined;
-      if (session.held !== undefined) break;
+      if (session.held !== undefined) {
+        parser.release();
+        break;
+      }
       session.dispatched++;
       isServed = true;
       this.#ports.accessLog()?.(connection, message);

@@ -29,10 +29,14 @@ function reasonOf({ error, stderr }) {
   return complaints[0]?.trim() ?? "node-gyp failed";
 }
 
+/** Longest that it takes: headers come over the network where they are not installed, and some networks swallow requests. */
+const TIMEOUT_MILLISECONDS = 120_000;
+
 const [program, ...words] = nodeGyp();
 const result = spawnSync(program, [...words, "rebuild", ...installedHeaders()], {
   cwd: dirname(fileURLToPath(import.meta.url)),
   encoding: "utf8",
+  timeout: TIMEOUT_MILLISECONDS,
 });
 if (result.status !== 0) {
   const text = `xenstore-tng: the native reactor was not built (${reasonOf(result)}); sockets go through node-ipc, which is slower`;

@@ -445,8 +445,11 @@ describe("Server and transactions that contend (server invariant 10)", () => {
     const [a, b] = await two();
     await a.start();
     await b.start();
+    b.client.send(request("WRITE", { path: "/behind", value: "" }));
+    const { seq } = core;
     server.stop();
     await settle();
     expect([b.client.isClosed, timersDue.length]).toEqual([true, 0]);
+    expect(core.seq, "nobody has the turn of who was closed").toBe(seq);
   });
 });
