@@ -8,9 +8,9 @@
 import type { ByteString } from "./bytes.js";
 import { parseDecimal, type Domid, type Path } from "./identifiers.js";
 import { XENSTORE_ABS_PATH_MAX, XENSTORE_REL_PATH_MAX } from "./limits.js";
-import { recallPath, splitAndRemember, type SplitPath } from "./recent-paths.js";
+import { recallPath, splitFlat, type SplitPath } from "./recent-paths.js";
 
-export type { SplitPath } from "./recent-paths.js";
+export { rememberPath, type SplitPath } from "./recent-paths.js";
 
 const ABSOLUTE = /^(?:\/[A-Za-z0-9_@-]+)+$/;
 const RELATIVE = /^[A-Za-z0-9_-][A-Za-z0-9_@-]*(?:\/[A-Za-z0-9_@-]+)*$/;
@@ -53,11 +53,11 @@ export function parsePath(text: ByteString, domid: Domid): Path | undefined {
     const known = recallPath(text);
     if (known !== undefined) return (last = known).path;
     if (text.length > XENSTORE_ABS_PATH_MAX || !ABSOLUTE.test(text)) return undefined;
-    return (last = splitAndRemember(text as Path)).path;
+    return (last = splitFlat(text as Path)).path;
   }
   if (text.length > XENSTORE_REL_PATH_MAX || !RELATIVE.test(text)) return undefined;
   const absolute = `${domainPath(domid)}/${text}` as Path;
-  return (last = recallPath(absolute) ?? splitAndRemember(absolute)).path;
+  return (last = recallPath(absolute) ?? splitFlat(absolute)).path;
 }
 
 /** What a WATCH names: a node, or a special event with `@`. */
@@ -88,7 +88,7 @@ export function parseSpecialDomid(path: ByteString): { special: SpecialPath; dom
   return domid === undefined || domid > 0xffff ? undefined : { special, domid: domid as Domid };
 }
 
-const SPLIT_ROOT: SplitPath = { path: ROOT_PATH, names: [], hints: [] };
+const SPLIT_ROOT: SplitPath = { path: ROOT_PATH, names: [], hints: [], isRemembered: true };
 /** A request asks for the names of its path several times. */
 let last = SPLIT_ROOT;
 
@@ -100,7 +100,7 @@ export function splitPath(path: Path): readonly string[] {
 /** The same, with hints for who looks the names up in sorted lists. */
 export function splitForLookup(path: Path): SplitPath {
   if (path === last.path) return last;
-  last = path.length === 1 ? SPLIT_ROOT : (recallPath(path) ?? splitAndRemember(path));
+  last = path.length === 1 ? SPLIT_ROOT : (recallPath(path) ?? splitFlat(path));
   return last;
 }
 

@@ -20,6 +20,8 @@ export interface SplitPath {
    * depends on it.
    */
   readonly hints: number[];
+  /** Whether it was remembered. */
+  isRemembered: boolean;
 }
 
 /** Paths of one generation. */
@@ -36,20 +38,26 @@ export function recallPath(text: string): SplitPath | undefined {
   const recent = young.get(text);
   if (recent !== undefined) return recent;
   const older = old.get(text);
-  if (older !== undefined) remember(older);
+  if (older !== undefined) add(older);
   return older;
 }
 
-/** Splits a path, and remembers it if it is short. @param path - valid, and not `/` */
-export function splitAndRemember(path: Path): SplitPath {
+/** Splits a path. @param path - valid, and not `/` */
+export function splitFlat(path: Path): SplitPath {
   const flat = flattenBytes(path) as Path;
   const names = flat.slice(1).split("/");
-  const split: SplitPath = { path: flat, names, hints: names.map(() => -1) };
-  if (flat.length <= PATH_BYTES_MAX && names.length <= NAMES_MAX) remember(split);
-  return split;
+  return { path: flat, names, hints: names.map(() => -1), isRemembered: false };
 }
 
-function remember(split: SplitPath): void {
+/** Remembers a path, if it is short. Of a node that was found: what is only created would drive out what is used. */
+export function rememberPath(split: SplitPath): void {
+  if (split.isRemembered) return;
+  if (split.path.length > PATH_BYTES_MAX || split.names.length > NAMES_MAX) return;
+  split.isRemembered = true;
+  add(split);
+}
+
+function add(split: SplitPath): void {
   if (young.size >= GENERATION_MAX) {
     old = young;
     young = new Map();

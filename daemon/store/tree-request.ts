@@ -14,6 +14,7 @@ import {
   isSpecialPath,
   joinPath,
   parentPath,
+  rememberPath,
   ROOT_PATH,
   splitForLookup,
   type SpecialPath,
@@ -169,7 +170,10 @@ function findNode(root: Root, path: Path, requester: Requester, needed: Access):
   const split = splitForLookup(path);
   const { node, depth } = nearestExisting(root, split);
   const granted = accessOf(requester, node.perms);
-  if (depth === split.names.length) return (granted & needed) === needed ? node : "EACCES";
+  if (depth === split.names.length) {
+    rememberPath(split);
+    return (granted & needed) === needed ? node : "EACCES";
+  }
   return (granted & needed) !== 0 ? "ENOENT" : "EACCES";
 }
 
