@@ -31,13 +31,15 @@
  *    on, others start. It has no turn for `BARRED_MILLISECONDS`: it waits like others, so that it is not faster for it and
  *    disturbs few, but when it comes to its turn it goes on without one, and the next one has it. For a guest this counts for
  *    all of its connections, so that by opening and idling it takes a few hundredths of the time from others. A guest is given
- *    less time than dom0, whose clients may be slow processes on a busy machine.
+ *    less time than dom0, whose clients may be slow processes on a busy machine. Nor is much won with turns that are just short
+ *    enough: a guest that has had the turn for more than `GUEST_SHARE` of the time while dom0 waited, and for
+ *    `GUEST_TURNS_MILLISECONDS` above that, goes on without one until it is within its share again.
  * 5. The order is that of `waiting-lines.ts`: before dom0 at most one turn of a guest, and each domain has turns as often as
  *    any other. Who held the turn and failed nevertheless, because of somebody who is no contender, is next in its domain.
  * 6. Contenders are those whose transactions have to do with the path. Who ended none such for `CONTENDER_MILLISECONDS` is
  *    none any more: two that were once in each other's way and now do something else do not go on waiting for each other.
- * 7. Nothing is kept but of contenders, one record each, and of who is barred, one number each; a group goes with its last
- *    contender.
+ * 7. Nothing is kept but of contenders, one record each, and of who is barred and of guests that have had turns lately, a number
+ *    or two each; a group goes with its last contender.
  *
  * Why `check` is to be called at a fixed pace, and not at the earliest bound: the bounds move with every message of whoever
  * holds a turn, there may be thousands of those a second, and 10 ms more or less mean nothing to anybody.
@@ -59,6 +61,11 @@ export const CHECK_MILLISECONDS = 10;
 export const CONTENDER_MILLISECONDS = 500;
 /** How long somebody who has lost a turn is given none. */
 export const BARRED_MILLISECONDS = 1000;
+
+/** The part of the time that a guest may have turns for while dom0 waits. */
+export const GUEST_SHARE: number = 1 / 4;
+/** What it may have in one go before that counts. */
+export const GUEST_TURNS_MILLISECONDS = 25;
 
 /** How long somebody may hold the turn while others wait. */
 interface Patience {
@@ -126,6 +133,8 @@ export class Turnstile<Session extends Contending<Session>> {
   readonly #waiting = new Set<Contender<Session>>();
   /** Until when somebody is given no turn: a guest by its domid, a client of dom0 by itself. */
   readonly #barred = new Map<Session | Domid, number>();
+  /** How long a guest has had turns for while dom0 waited, less its share of the time since: in milliseconds, as of `at`. */
+  readonly #turnTimes = new Map<Domid, { readonly milliseconds: number; readonly at: number }>();
   /** Who has stopped waiting, in order, until the caller takes them. */
   #admitted: Session[] = [];
   #sweptAt = -Infinity;
@@ -143,7 +152,7 @@ export class Turnstile<Session extends Contending<Session>> {
 
   /** Whether nothing at all is remembered. */
   get isEmpty(): boolean {
-    return this.#groups.size === 0 && this.#barred.size === 0 && this.#admitted.length === 0;
+    return [this.#groups, this.#barred, this.#turnTimes].every(({ size }) => size === 0) && this.#admitted.length === 0;
   }
 
   /** The next one that may go on, in the order in which they were admitted. Its START is to be dispatched now. */
@@ -296,6 +305,7 @@ export class Turnstile<Session extends Contending<Session>> {
 
   /** Gives a group's turn to the next in line; who is barred by now goes on without. */
   #passTurn(group: Group<Session>, now: number): void {
+    if (group.holder !== undefined) this.#charge(group.holder, now);
     group.holder = undefined;
     for (let next = group.lines.first; next !== undefined; next = group.lines.first) {
       group.lines.served(next);
@@ -334,6 +344,23 @@ export class Turnstile<Session extends Contending<Session>> {
     this.#counters.longestWaitMilliseconds = Math.max(this.#counters.longestWaitMilliseconds, waited);
   }
 
+  /** Counts the time for which a guest has had a turn that dom0 waits for. */
+  #charge({ connection: { domid }, group, since }: Contender<Session>, now: number): void {
+    if (domid === DOM0 || !group.lines.hasDomain(DOM0)) return;
+    const had = this.#turnTime(domid, now) + now - Math.max(since, group.contestedAt);
+    // With connections in many groups it may have many turns at a time.
+    const milliseconds = Math.min(had, BARRED_MILLISECONDS * GUEST_SHARE);
+    this.#turnTimes.set(domid, { milliseconds, at: now });
+    if (milliseconds <= GUEST_TURNS_MILLISECONDS) return;
+    const until = now + (milliseconds - GUEST_TURNS_MILLISECONDS) / GUEST_SHARE;
+    this.#barred.set(domid, Math.max(until, this.#barred.get(domid) ?? until));
+  }
+
+  #turnTime(domid: Domid, now: number): number {
+    const { milliseconds = 0, at = now } = this.#turnTimes.get(domid) ?? {};
+    return Math.max(0, milliseconds - (now - at) * GUEST_SHARE);
+  }
+
   #isBarred({ session, connection }: Contender<Session>, now: number): boolean {
     if (this.#barred.size === 0) return false;
     return (this.#barred.get(connection.domid === DOM0 ? session : connection.domid) ?? now) > now;
@@ -344,6 +371,7 @@ export class Turnstile<Session extends Contending<Session>> {
     if (now - this.#sweptAt < CONTENDER_MILLISECONDS) return;
     this.#sweptAt = now;
     for (const [who, until] of this.#barred) if (until <= now) this.#barred.delete(who);
+    for (const domid of this.#turnTimes.keys()) if (this.#turnTime(domid, now) === 0) this.#turnTimes.delete(domid);
     for (const { members } of this.#groups.values()) {
       for (const contender of members) {
         const { state, concernedAt } = contender;

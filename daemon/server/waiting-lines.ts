@@ -33,6 +33,11 @@ export class WaitingLines<Session extends Waiting> implements Iterable<Session> 
     return this.#lines.get(session.connection.domid)?.has(session) === true;
   }
 
+  /** Whether somebody of a domain waits. */
+  hasDomain(domid: Domid): boolean {
+    return this.#lines.has(domid);
+  }
+
   /** Puts a session at the end of its domain's line; one that waits keeps its place. */
   add(session: Session): void {
     const { domid } = session.connection;

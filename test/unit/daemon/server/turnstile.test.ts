@@ -265,6 +265,59 @@ describe("Turnstile", () => {
     expect([sibling.contender?.state, other.contender?.state]).toEqual(["free", "holding"]);
   });
 
+  it.each([
+    { milliseconds: 8, share: [0.2, 0.3] },
+    { milliseconds: 24, share: [0.2, 0.3] },
+    { milliseconds: 0.2, share: [0.2, 0.3] },
+  ])(
+    "gives a guest that holds each turn for $milliseconds ms a part of the time, dom0 the rest (turnstile invariant 4)",
+    ({ milliseconds, share: [least = 0, most = 0] }) => {
+      const clients = [session("guest", 5), session("guest too", 5), session("a"), session("b")];
+      contenders(...clients);
+      const time = new Map<string, number>();
+      const end = now + 5000;
+      for (const each of clients) start(each);
+      admitted();
+      let checkedAt = now;
+      while (now < end) {
+        const holder = clients.find(({ contender }) => contender?.state === "holding");
+        if (holder === undefined) throw new Error("nobody has the turn");
+        const took = holder.connection.domid === 0 ? Math.min(milliseconds, 1) : milliseconds;
+        const who = holder.name.startsWith("guest") ? "guest" : "dom0";
+        time.set(who, (time.get(who) ?? 0) + took);
+        for (const until = now + took; now < until;) {
+          now = Math.min(until, now + 1);
+          if (holder.contender !== undefined) turnstile.sent(holder.contender, now);
+          if (now - checkedAt < CHECK_MILLISECONDS) continue;
+          check();
+          checkedAt = now;
+        }
+        if (holder.contender?.state === "holding") turnstile.release(holder.contender, now, true);
+        admitted();
+        for (const each of clients) if (each.contender?.state === "free") start(each);
+        admitted();
+      }
+      const part = (time.get("guest") ?? 0) / 5000;
+      expect(part).toBeGreaterThanOrEqual(least);
+      expect(part).toBeLessThanOrEqual(most);
+    },
+  );
+
+  it("lets guests have all turns that dom0 does not wait for, however long they take", () => {
+    const [a, b] = [session("a", 5), session("b", 6)];
+    contenders(a, b);
+    start(a);
+    start(b);
+    for (let round = 0; round < 100; round++) {
+      const [holder, other] = round % 2 === 0 ? [a, b] : [b, a];
+      pass(8);
+      expect([holder.contender?.state, other.contender?.state]).toEqual(["holding", "waiting"]);
+      end(holder);
+      expect(admitted()).toBe(other.name);
+      start(holder);
+    }
+  });
+
   it("does not bar who was slow through no fault of its own", () => {
     const [a, b] = [session("a"), session("b")];
     contenders(a, b);
