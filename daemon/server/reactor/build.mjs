@@ -32,13 +32,18 @@ function reasonOf({ error, stderr }) {
 /** Longest that it takes: headers come over the network where they are not installed, and some networks swallow requests. */
 const TIMEOUT_MILLISECONDS = 120_000;
 
+const directory = dirname(fileURLToPath(import.meta.url));
 const [program, ...words] = nodeGyp();
-const result = spawnSync(program, [...words, "rebuild", ...installedHeaders()], {
-  cwd: dirname(fileURLToPath(import.meta.url)),
+// Not "rebuild", which would begin by removing what an earlier build made.
+const result = spawnSync(program, [...words, "configure", "build", ...installedHeaders()], {
+  cwd: directory,
   encoding: "utf8",
   timeout: TIMEOUT_MILLISECONDS,
 });
 if (result.status !== 0) {
-  const text = `xenstore-tng: the native reactor was not built (${reasonOf(result)}); sockets go through node-ipc, which is slower`;
+  const instead = existsSync(join(directory, "build/Release/reactor.node"))
+    ? "that of an earlier build is used"
+    : "sockets go through node-ipc, which is slower";
+  const text = `xenstore-tng: the native reactor was not built (${reasonOf(result)}); ${instead}`;
   process.stdout.write(`${text}. "npm rebuild" tries again.\n`);
 }
