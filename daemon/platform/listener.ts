@@ -55,4 +55,12 @@ export interface Listener {
    * @param accept - called for each connection; returns who is told about it
    */
   listen(path: string, accept: (stream: Stream) => StreamHandler): ListeningSocket;
+
+  /**
+   * Writes to several streams of this listener, in order, each as by its `write`; `pendingBytes` tells what the kernel did
+   * not take. Only a listener has it to which that costs less than one call for each.
+   *
+   * @param outputs - what is for each of the streams, none of it empty
+   */
+  writeAll?(streams: readonly Stream[], outputs: readonly string[]): void;
 }

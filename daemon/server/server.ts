@@ -25,7 +25,7 @@
  *
  * One tick: chunks arrive → parse and dispatch, at most `MESSAGES_PER_TICK` for each connection (a guest's: its quota
  * `outstanding`) → (next turn) clients that have more waiting get their turn → journal → effects → one write for each
- * socket.
+ * socket, all in one call where the listener has it.
  */
 import { join } from "node:path";
 import { flattenBytes } from "../../protocol/bytes.js";
@@ -568,11 +568,7 @@ export class Server {
     this.#inTick = false;
     this.#holdCommitters();
     for (const effect of output.effects) this.#carryOut(effect);
-    for (const connection of output.dirty) {
-      const session = connection.owner as Session | undefined;
-      if (session !== undefined) this.#send(session);
-      else connection.outbox.discardTick();
-    }
+    this.#sendAll(output.dirty);
     for (const { done } of deeds) done();
     for (const session of this.#endedSessions) this.#finishIfAnswered(session);
     for (const session of this.#brokenSessions) session.stream.close();
@@ -726,28 +722,53 @@ export class Server {
     }
   }
 
-  /** Hands a session's output to its socket, or keeps it while the socket takes no more. */
-  #send(session: Session): void {
-    const { outbox } = session.connection;
-    if (session.closed) {
-      outbox.discardTick();
-      return;
+  /** Hands output to the sockets, and keeps it where a socket takes no more. */
+  #sendAll(dirty: Iterable<Connection>): void {
+    const sessions: Session[] = [];
+    const streams: Stream[] = [];
+    const outputs: string[] = [];
+    for (const connection of dirty) {
+      const session = connection.owner as Session | undefined;
+      const { outbox } = connection;
+      if (session === undefined || session.closed) {
+        outbox.discardTick();
+        continue;
+      }
+      sessions.push(session);
+      if (session.draining) {
+        outbox.settleTick();
+        continue;
+      }
+      const output = outbox.takeTick();
+      if (output === "") continue;
+      streams.push(session.stream);
+      outputs.push(output);
     }
-    if (session.draining) outbox.settleTick();
-    else this.#write(session, outbox.takeTick());
-    if (session.connection.domid === 0 && outbox.unreadBytes > UNREAD_BYTES_DROPPED) {
+    const { listener } = this.#ports;
+    if (listener.writeAll === undefined)
+      for (const [index, stream] of streams.entries()) stream.write(outputs[index] ?? "");
+    else if (streams.length > 0) listener.writeAll(streams, outputs);
+    for (const session of sessions) this.#sent(session);
+  }
+
+  /** Looks what a session's socket holds of its output, and what it has left unread. */
+  #sent(session: Session): void {
+    const { connection, stream } = session;
+    const { outbox } = connection;
+    if (!session.draining) this.#lookAtSocket(session);
+    if (connection.domid === 0 && outbox.unreadBytes > UNREAD_BYTES_DROPPED) {
       const unread = String(outbox.unreadBytes);
-      this.#ports.log.log("warn", "unread", `${session.connection.name} closed: it left ${unread} bytes unread`);
-      session.stream.close();
+      this.#ports.log.log("warn", "unread", `${connection.name} closed: it left ${unread} bytes unread`);
+      stream.close();
       return;
     }
     this.#adjustReading(session);
   }
 
-  #write(session: Session, output: string): void {
-    if (output === "") return;
-    session.draining = !session.stream.write(output);
-    session.connection.outbox.socketBytes = session.draining ? session.stream.pendingBytes() : 0;
+  #lookAtSocket(session: Session): void {
+    const pending = session.stream.pendingBytes();
+    session.draining = pending > 0;
+    session.connection.outbox.socketBytes = pending;
   }
 
   #drained(session: Session): void {
@@ -755,7 +776,10 @@ export class Server {
     session.draining = false;
     const { outbox } = session.connection;
     outbox.socketBytes = 0;
-    if (outbox.hasBacklog) this.#write(session, outbox.takeBacklog());
+    if (outbox.hasBacklog) {
+      session.stream.write(outbox.takeBacklog());
+      this.#lookAtSocket(session);
+    }
     if (!this.#inTick) this.#revive();
     if (!this.#inTick && this.#endedSessions.has(session)) this.#finishIfAnswered(session);
   }

@@ -210,6 +210,45 @@ describe.each(LISTENER_KINDS)("%s", (kind: ListenerKind) => {
       expect((await readAll(client)) === expected).toBe(true);
     });
 
+    suite("for many at once reach each in order, whole, and nobody who is closed", async () => {
+      const listener = createListener(kind, () => undefined);
+      if (listener.writeAll === undefined) {
+        expect(kind).toBe("node-ipc");
+        return;
+      }
+      const streams: Stream[] = [];
+      const socket = listener.listen(join(directory, "many"), (stream) => {
+        streams.push(stream);
+        return { data: () => undefined, drain: () => undefined, ended: () => undefined, closed: () => undefined };
+      });
+      onTestFinished(() => socket.close());
+      await socket.listening;
+      const clients = await Promise.all(Array.from({ length: 20 }, () => connect(join(directory, "many"))));
+      await until(() => streams.length === clients.length);
+      const [gone] = streams.splice(3, 1);
+      gone?.close();
+      // More outputs than one call takes, more bytes than it takes, and one that the kernel does not take.
+      const to: Stream[] = [];
+      const outputs: string[] = [];
+      for (let round = 0; round < 100; round++)
+        for (const [index, stream] of streams.entries()) {
+          to.push(stream, gone as Stream);
+          outputs.push(`${String(index)}:${String(round)} `, "nothing");
+        }
+      to.push(streams[5] as Stream, streams[6] as Stream);
+      outputs.push(MUCH, BYTES);
+      listener.writeAll(to, outputs);
+      expect(streams.map((stream) => stream.pendingBytes() > 0)).toEqual(streams.map((_, index) => index === 5));
+      for (const stream of streams) stream.finish();
+      // Accepted in the order in which they connected, or not: so by what each was sent.
+      const received = (await Promise.all(clients.map(readAll))).filter((text) => text !== "");
+      const expected = streams.map((_, index) => {
+        const text = Array.from({ length: 100 }, (__, round) => `${String(index)}:${String(round)} `).join("");
+        return text + (index === 5 ? MUCH : index === 6 ? BYTES : "");
+      });
+      expect(received.sort()).toEqual(expected.sort());
+    });
+
     suite("that are none are no write, and say whether something waits", async () => {
       const { path, accepted } = await bind();
       const client = await connect(path);

@@ -10,9 +10,9 @@ import { messageOf } from "../../platform/error-message.js";
 
 /** The functions of `reactor.c`. A connection or listener is told by its slot and its generation. */
 export interface ReactorAddon {
-  start(records: Int32Array, callback: (input: string, count: number) => void): void;
+  start(records: Int32Array, sends: Int32Array, callback: (input: string, count: number) => void): void;
   listen(path: string, backlog: number, id: number): readonly [slot: number, generation: number];
-  write(slot: number, generation: number, bytes: string): number;
+  send(bytes: string, count: number): void;
   pendingBytes(slot: number, generation: number): number;
   read(slot: number, generation: number, isRead: boolean): boolean;
   finish(slot: number, generation: number): boolean;

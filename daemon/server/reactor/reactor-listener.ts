@@ -18,6 +18,10 @@ const RECORDS_MAX = 1024;
 const RECORD_FIELDS = 4;
 /** The field after the records: how many of them were taken up. */
 const TAKEN = RECORDS_MAX * RECORD_FIELDS;
+/** What one call sends: so many outputs, and it ends with the one that reaches so many bytes. */
+const SENDS_MAX = 1024;
+const SEND_FIELDS = 3;
+const SEND_BYTES = 64 * 1024;
 const ACCEPTED = 0;
 const DATA = 1;
 const ENDED = 2;
@@ -45,28 +49,49 @@ interface Bound {
 class ReactorStream implements Stream {
   /** Who is told; set when the owner has taken it up. */
   handler: StreamHandler | undefined;
+  readonly slot: number;
+  readonly generation: number;
+  readonly #reactor: Reactor;
   readonly #addon: ReactorAddon;
-  readonly #slot: number;
-  readonly #generation: number;
   readonly #forget: (stream: ReactorStream) => void;
+  /** Whether the kernel had not taken everything when it was last looked at: it may have taken more since. */
+  #isPending = false;
   #isClosed = false;
 
-  constructor(addon: ReactorAddon, slot: number, generation: number, forget: (stream: ReactorStream) => void) {
+  constructor(
+    reactor: Reactor,
+    addon: ReactorAddon,
+    slot: number,
+    generation: number,
+    forget: (stream: ReactorStream) => void,
+  ) {
+    this.#reactor = reactor;
     this.#addon = addon;
-    this.#slot = slot;
-    this.#generation = generation;
+    this.slot = slot;
+    this.generation = generation;
     this.#forget = forget;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   write(data: string): boolean {
-    if (this.#isClosed) return true;
-    const pending = this.#addon.write(this.#slot, this.#generation, data);
+    this.#reactor.writeAll([this], [data]);
+    return !this.#isPending;
+  }
+
+  /** What became of something that was sent: how much waits for the kernel, or -1 when the peer is gone. */
+  sent(pending: number): void {
+    this.#isPending = pending > 0;
     if (pending < 0) this.close();
-    return pending <= 0;
   }
 
   pendingBytes(): number {
-    return this.#isClosed ? 0 : this.#addon.pendingBytes(this.#slot, this.#generation);
+    if (this.#isClosed || !this.#isPending) return 0;
+    const pending = this.#addon.pendingBytes(this.slot, this.generation);
+    this.#isPending = pending > 0;
+    return pending;
   }
 
   pause(): void {
@@ -78,12 +103,12 @@ class ReactorStream implements Stream {
   }
 
   finish(): void {
-    if (!this.#isClosed && this.#addon.finish(this.#slot, this.#generation)) this.#tellLater();
+    if (!this.#isClosed && this.#addon.finish(this.slot, this.generation)) this.#tellLater();
   }
 
   close(): void {
     if (this.#isClosed) return;
-    this.#addon.close(this.#slot, this.#generation);
+    this.#addon.close(this.slot, this.generation);
     this.#tellLater();
   }
 
@@ -100,7 +125,7 @@ class ReactorStream implements Stream {
   }
 
   #read(isRead: boolean): void {
-    if (!this.#isClosed && !this.#addon.read(this.#slot, this.#generation, isRead)) this.close();
+    if (!this.#isClosed && !this.#addon.read(this.slot, this.generation, isRead)) this.close();
   }
 
   /** Its owner is told of a close of his own once he has returned to the event loop. */
@@ -115,6 +140,7 @@ class ReactorStream implements Stream {
 class Reactor {
   readonly #addon: ReactorAddon;
   readonly #records = new Int32Array(TAKEN + 1);
+  readonly #sends = new Int32Array(SENDS_MAX * SEND_FIELDS);
   /** By slot. */
   readonly #streams: (ReactorStream | undefined)[] = [];
   readonly #bound = new Map<number, Bound>();
@@ -122,7 +148,7 @@ class Reactor {
 
   constructor(addon: ReactorAddon) {
     this.#addon = addon;
-    addon.start(this.#records, (input, count) => {
+    addon.start(this.#records, this.#sends, (input, count) => {
       this.#handle(input, count);
     });
   }
@@ -145,6 +171,34 @@ class Reactor {
         removeFile(path, report);
       },
     };
+  }
+
+  /** See `Listener.writeAll`. What is for a stream that is closed goes nowhere. */
+  writeAll(streams: readonly Stream[], outputs: readonly string[]): void {
+    for (let from = 0; from < streams.length;) from = this.#send(streams, outputs, from);
+  }
+
+  /** Sends as much as one call does, from one of them on. Returns which is next. */
+  #send(streams: readonly Stream[], outputs: readonly string[], from: number): number {
+    const sends = this.#sends;
+    let bytes = "";
+    let next = from;
+    while (next < streams.length && next - from < SENDS_MAX && bytes.length < SEND_BYTES) {
+      const { slot, generation, isClosed } = ownStream(streams[next]);
+      const output = isClosed ? "" : (outputs[next] as string);
+      const at = (next - from) * SEND_FIELDS;
+      sends[at] = slot;
+      sends[at + 1] = generation;
+      sends[at + 2] = output.length;
+      bytes += output;
+      next++;
+    }
+    this.#addon.send(bytes, next - from);
+    for (let index = from; index < next; index++) {
+      const stream = ownStream(streams[index]);
+      if (!stream.isClosed) stream.sent(sends[(index - from) * SEND_FIELDS + 2] as number);
+    }
+    return next;
   }
 
   /** An error that a handler throws goes to C, which reports it and, where that ends nothing, calls for the rest. */
@@ -187,7 +241,7 @@ class Reactor {
       this.#addon.close(slot, generation);
       return;
     }
-    const stream = new ReactorStream(this.#addon, slot, generation, (gone) => {
+    const stream = new ReactorStream(this, this.#addon, slot, generation, (gone) => {
       if (this.#streams[slot] === gone) this.#streams[slot] = undefined;
       bound.streams.delete(gone);
     });
@@ -218,6 +272,11 @@ class Reactor {
       if (!this.#addon.read(bound.slot, bound.generation, true)) this.#resumeLater(id, bound);
     }, REST_MILLISECONDS).unref();
   }
+}
+
+function ownStream(stream: Stream | undefined): ReactorStream {
+  if (stream instanceof ReactorStream) return stream;
+  throw new TypeError("writeAll was given a stream of another listener");
 }
 
 /** A part of the batch, which does not keep all of a large one alive: its owner may keep a part of it, and be idle for long. */
@@ -259,7 +318,12 @@ export function reactorListener(report: (problem: string) => void): Listener {
 export function listenerOver(addon: ReactorAddon, report: (problem: string) => void): Listener {
   const reactor = reactors.get(addon) ?? new Reactor(addon);
   reactors.set(addon, reactor);
-  return { listen: (path, accept) => listen(reactor, path, accept, report) };
+  return {
+    listen: (path, accept) => listen(reactor, path, accept, report),
+    writeAll(streams, outputs) {
+      reactor.writeAll(streams, outputs);
+    },
+  };
 }
 
 function listen(

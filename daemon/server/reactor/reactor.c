@@ -16,6 +16,8 @@
  *     CLOSED     0, 0                          it is gone, and its slot free: nothing follows
  *     UNACCEPTED listener's id, errno          it cannot accept
  *
+ * What JavaScript has for many connections goes to them in one call too: see `send_all`.
+ *
  * Invariants:
  * 1. A slot is told by its number and its generation. The generation changes when the slot becomes free, so that neither a
  *    call for a connection that is gone nor an event that epoll had in store reaches the next one, whatever descriptor it got.
@@ -56,6 +58,7 @@
 /* Things that one call tells; the caller makes the array as long (see RECORDS_MAX in reactor-listener.ts). */
 #define RECORDS_MAX 1024
 #define RECORD_FIELDS 4
+#define SEND_FIELDS 3
 /* After the records: how many of them JavaScript has taken up. */
 #define FIELDS_MAX (RECORDS_MAX * RECORD_FIELDS + 1)
 /* Descriptors that the kernel is asked for at a time. */
@@ -101,7 +104,7 @@ struct slot {
 
 struct reactor {
 	napi_env env;
-	napi_ref callback, receiver, records_reference;
+	napi_ref callback, receiver, records_reference, sends_reference;
 	napi_async_context context;
 	napi_async_cleanup_hook_handle cleanup;
 	uv_poll_t poll;
@@ -113,6 +116,8 @@ struct reactor {
 	uint32_t slot_count, free_slot, used_slots;
 	int32_t *records;
 	uint32_t record_count;
+	int32_t *sends;
+	size_t sends_max;
 	char *input, *output;
 	size_t input_length, sent_bytes;
 	/* What the kernel named; from `ready_next` on it has not been served. */
@@ -496,6 +501,13 @@ static napi_value throw_errno(napi_env env, int error)
 
 #define ARGUMENTS_MAX 3
 
+/* Whether a connection or listener is there still. */
+static bool is_slot(const struct reactor *reactor, uint32_t index, uint32_t generation)
+{
+	return index < reactor->slot_count && reactor->slots[index].use != FREE &&
+	       reactor->slots[index].generation == generation;
+}
+
 /*
  * The slot that a call is for: its first two arguments are number and generation. NULL when the connection is gone; the
  * caller then does nothing.
@@ -508,9 +520,7 @@ static struct slot *slot_of(napi_env env, napi_callback_info info, napi_value *a
 	if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < 2) return NULL;
 	if (napi_get_value_uint32(env, arguments[0], index) != napi_ok) return NULL;
 	if (napi_get_value_uint32(env, arguments[1], &generation) != napi_ok) return NULL;
-	if (*index >= reactor->slot_count) return NULL;
-	struct slot *slot = &reactor->slots[*index];
-	return slot->use == FREE || slot->generation != generation ? NULL : slot;
+	return is_slot(reactor, *index, generation) ? &reactor->slots[*index] : NULL;
 }
 
 /*
@@ -538,33 +548,58 @@ invalid:
 	return NULL;
 }
 
-/* write(slot, generation, bytes): how many bytes wait for the kernel now; -1 when the peer is gone, and close is due. */
-static napi_value write_bytes(napi_env env, napi_callback_info info)
+/*
+ * Sends to a slot, or keeps what the kernel does not take. Returns how many bytes wait now, or -1 when the peer is gone, and
+ * close is due. `own` is NULL, or leads to the memory that `bytes` are all of: it may be taken over, and leads to NULL then.
+ */
+static int32_t send_to(struct reactor *reactor, uint32_t index, const char *bytes, size_t length, char **own)
 {
-	napi_value arguments[ARGUMENTS_MAX];
-	uint32_t index;
-	struct reactor *reactor = reactor_of(env);
-	struct slot *slot = slot_of(env, info, arguments, &index);
-	if (slot == NULL) return integer(env, 0);
-	size_t length = 0;
-	char *bytes = bytes_of(env, arguments[2], &length);
-	if (bytes == NULL) return NULL;
-	bool is_own = bytes != reactor->output;
+	struct slot *slot = &reactor->slots[index];
 	ssize_t sent = pending_bytes(slot) > 0 ? 0 : send_some(slot->descriptor, bytes, length);
-	bool is_whole = sent >= 0;
-	if (is_whole && (size_t)sent < length) {
-		if (is_own && slot->pending == NULL) {
-			slot->pending = bytes;
+	if (sent < 0) return -1;
+	if ((size_t)sent < length) {
+		if (own != NULL && *own != NULL && slot->pending == NULL) {
+			slot->pending = *own;
 			slot->pending_start = (size_t)sent;
 			slot->pending_end = slot->pending_capacity = length;
-			is_own = false;
-		} else {
-			is_whole = keep(slot, bytes + sent, length - (size_t)sent);
+			*own = NULL;
+		} else if (!keep(slot, bytes + sent, length - (size_t)sent)) {
+			return -1;
 		}
-		is_whole = is_whole && update_interest(reactor, index);
+		if (!update_interest(reactor, index)) return -1;
 	}
-	if (is_own) free(bytes);
-	return integer(env, is_whole ? (int64_t)pending_bytes(slot) : -1);
+	return (int32_t)pending_bytes(slot);
+}
+
+/*
+ * send(bytes, count): `count` outputs that stand one behind the other in `bytes`, each for the connection that a triple of
+ * int32 in the shared array names, and as long as it says: slot, generation, length. Instead of the length it says after the
+ * call how many bytes wait for the kernel now, or -1 when the peer is gone, and close is due.
+ */
+static napi_value send_all(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[2];
+	size_t argument_count = 2, length = 0, start = 0;
+	uint32_t count;
+	struct reactor *reactor = reactor_of(env);
+	if (napi_get_cb_info(env, info, &argument_count, arguments, NULL, NULL) != napi_ok || argument_count < 2 ||
+	    napi_get_value_uint32(env, arguments[1], &count) != napi_ok || count > reactor->sends_max)
+		return throw_errno(env, EINVAL);
+	char *bytes = bytes_of(env, arguments[0], &length);
+	if (bytes == NULL) return NULL;
+	char *own = bytes == reactor->output ? NULL : bytes;
+	for (uint32_t number = 0; number < count; number++) {
+		int32_t *send = reactor->sends + number * SEND_FIELDS;
+		uint32_t index = (uint32_t)send[0];
+		size_t size = (size_t)send[2];
+		if (send[2] < 0 || size > length - start) size = length - start;
+		send[2] = 0;
+		if (is_slot(reactor, index, (uint32_t)send[1]))
+			send[2] = send_to(reactor, index, bytes + start, size, count == 1 ? &own : NULL);
+		start += size;
+	}
+	free(own);
+	return NULL;
 }
 
 /* pendingBytes(slot, generation) */
@@ -685,26 +720,38 @@ static napi_value listen_at(napi_env env, napi_callback_info info)
 	return result;
 }
 
-/* start(records, callback): once, before anything else. `records` is an Int32Array, which stays in use. */
+/* The int32 of a typed array; NULL when it is none, or shorter. */
+static int32_t *integers_of(napi_env env, napi_value array, size_t least, size_t *length)
+{
+	napi_typedarray_type type;
+	void *data = NULL;
+	if (napi_get_typedarray_info(env, array, &type, length, &data, NULL, NULL) != napi_ok) return NULL;
+	return type == napi_int32_array && *length >= least ? data : NULL;
+}
+
+/* start(records, sends, callback): once, before anything else. Both are Int32Arrays, which stay in use. */
 static napi_value start(napi_env env, napi_callback_info info)
 {
-	size_t count = 2, length = 0;
-	napi_value arguments[2], receiver, name;
-	napi_typedarray_type type;
-	void *records = NULL;
+	size_t count = ARGUMENTS_MAX, length = 0, sends_length = 0;
+	napi_value arguments[ARGUMENTS_MAX], receiver, name;
 	struct reactor *reactor = reactor_of(env);
-	if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < 2 ||
-	    napi_get_typedarray_info(env, arguments[0], &type, &length, &records, NULL, NULL) != napi_ok ||
-	    type != napi_int32_array || length < FIELDS_MAX || reactor->records != NULL)
+	if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < ARGUMENTS_MAX ||
+	    reactor->records != NULL)
 		return throw_errno(env, EINVAL);
+	int32_t *records = integers_of(env, arguments[0], FIELDS_MAX, &length);
+	int32_t *sends = integers_of(env, arguments[1], SEND_FIELDS, &sends_length);
+	if (records == NULL || sends == NULL) return throw_errno(env, EINVAL);
 	if (napi_create_reference(env, arguments[0], 1, &reactor->records_reference) != napi_ok ||
-	    napi_create_reference(env, arguments[1], 1, &reactor->callback) != napi_ok ||
+	    napi_create_reference(env, arguments[1], 1, &reactor->sends_reference) != napi_ok ||
+	    napi_create_reference(env, arguments[2], 1, &reactor->callback) != napi_ok ||
 	    napi_create_object(env, &receiver) != napi_ok ||
 	    napi_create_reference(env, receiver, 1, &reactor->receiver) != napi_ok ||
 	    napi_create_string_latin1(env, "xenstore-reactor", NAPI_AUTO_LENGTH, &name) != napi_ok ||
 	    napi_async_init(env, receiver, name, &reactor->context) != napi_ok)
 		return throw_errno(env, ENOMEM);
 	reactor->records = records;
+	reactor->sends = sends;
+	reactor->sends_max = sends_length / SEND_FIELDS;
 	return NULL;
 }
 
@@ -750,6 +797,7 @@ static void on_cleanup(napi_async_cleanup_hook_handle handle, void *data)
 	adjust_polling(reactor);
 	if (reactor->context != NULL) napi_async_destroy(reactor->env, reactor->context);
 	drop_reference(reactor->env, reactor->records_reference);
+	drop_reference(reactor->env, reactor->sends_reference);
 	drop_reference(reactor->env, reactor->callback);
 	drop_reference(reactor->env, reactor->receiver);
 	uv_close((uv_handle_t *)&reactor->poll, on_poll_closed);
@@ -802,7 +850,7 @@ NAPI_MODULE_INIT()
 		const char *name;
 		napi_callback function;
 	} functions[] = {
-		{ "start", start }, { "listen", listen_at }, { "write", write_bytes },  { "pendingBytes", count_pending },
+		{ "start", start }, { "listen", listen_at }, { "send", send_all },  { "pendingBytes", count_pending },
 		{ "read", set_reading }, { "finish", finish_slot }, { "close", close_slot },
 	};
 	for (size_t index = 0; index < sizeof(functions) / sizeof(*functions); index++) {
