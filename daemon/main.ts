@@ -1,9 +1,10 @@
-#!/usr/bin/env -S node --max-semi-space-size=4
+#!/usr/bin/env -S node --max-semi-space-size=4 --no-parallel-scavenge
 /**
  * The process entry of the daemon: command line, signals, exit codes.
  *
- * The first line bounds V8's young generation, as `platform/worker.ts` does for the other threads and says why; started
- * without that flag the daemon works the same in somewhat more memory.
+ * The first line bounds V8's young generation, as `platform/worker.ts` does for the other threads and says why. It also has
+ * each thread collect its young generation alone: helpers take longer to wake on busy processors than they save of so little,
+ * and whoever waits for an answer waits for them. Started without the flags the daemon works the same in somewhat more memory.
  *
  * Exit codes: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for a bad command line. Where a disk hangs at the
  * end, the process ends by a signal: by the one that it got, or by SIGKILL when it cannot start.

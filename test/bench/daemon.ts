@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import ts from "typescript";
 import type { Figures } from "./figures.js";
 import { mainThreadSeconds, processSeconds, residentBytes } from "./process-figures.js";
+import { daemonNodeFlags } from "../support/node-flags.js";
 
 /** A daemon that serves a benchmark. */
 export interface BenchDaemon {
@@ -32,9 +33,6 @@ export interface BenchDaemonStart {
   readonly flags?: readonly string[];
 }
 
-/** What the first line of `daemon/main.ts` gives to the installed program. */
-const NODE_FLAGS = ["--max-semi-space-size=4"];
-
 const DAEMON = "daemon/main";
 
 const project = new URL("../..", import.meta.url).pathname;
@@ -46,7 +44,7 @@ export async function startBenchDaemon(start: BenchDaemonStart = {}): Promise<Be
   const isBuilt = existsSync(join(project, "dist", `${DAEMON}.js`));
   if (isBuilt && entry !== DAEMON) buildBeside(entry);
   const program = isBuilt ? [join(project, "dist", `${entry}.js`)] : ["--import", "tsx", join(project, `${entry}.ts`)];
-  const words = [...NODE_FLAGS, ...program, "--dir", directory, "--log-level", "warn", ...flags];
+  const words = [...daemonNodeFlags(), ...program, "--dir", directory, "--log-level", "warn", ...flags];
   const child = spawn(process.execPath, words, { cwd: project, stdio: ["ignore", "pipe", "inherit"] });
   const exited = new Promise<void>((resolve) => {
     child.once("exit", () => {

@@ -20,6 +20,7 @@ import { openJournal } from "../../daemon/journal/journal.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
 import type { Change, Commit } from "../../daemon/store/commit.js";
 import { median, type BenchmarkOptions, type Figures } from "./figures.js";
+import { daemonNodeFlags } from "../support/node-flags.js";
 
 const DIRECTORIES = 1000;
 const NODES_PER_DIRECTORY = 100;
@@ -91,11 +92,9 @@ async function start(directory: string): Promise<number> {
   const program = join(project, "dist/daemon/main.js");
   if (!existsSync(program)) throw new Error("there is no built daemon: npm run build");
   const begin = performance.now();
-  const child = spawn(
-    process.execPath,
-    ["--max-semi-space-size=4", program, "--dir", directory, "--log-level", "warn"],
-    { stdio: ["ignore", "pipe", "inherit"] },
-  );
+  const child = spawn(process.execPath, [...daemonNodeFlags(), program, "--dir", directory, "--log-level", "warn"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const exited = once(child, "exit");
   await once(createInterface({ input: child.stdout }), "line");
   const milliseconds = performance.now() - begin;

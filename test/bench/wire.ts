@@ -1,7 +1,8 @@
 /**
  * `npm run bench -- wire`: requests and transactions a second, and how long the slowest of 100 take.
  *
- * Owns the rows and their targets. The daemon has a second of the load before the clock runs (`WARMUP_SECONDS`).
+ * Owns the rows and their targets. Each daemon has the load for some seconds before the clock runs
+ * (`WARMUP_SECONDS`).
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +14,8 @@ import { peersDirectory } from "./peers.js";
 import { compileWireLoad, NoCompilerError, numberOf, runLoadProgram, type LoadLine } from "./wire-load.js";
 
 const SECONDS = 2;
-const WARMUP_SECONDS = 1;
+/** What a daemon in JavaScript takes until it is compiled. */
+const WARMUP_SECONDS = 3;
 
 /** What connections do. `shared`: transactions that make and remove domains, all of which list the same directory. */
 type Operation = "read" | "write" | "tx" | "shared";

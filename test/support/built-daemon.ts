@@ -7,6 +7,7 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import typescript from "typescript";
+import { daemonNodeFlags } from "./node-flags.js";
 
 const project = resolve(import.meta.dirname, "..", "..");
 const SOURCES = ["protocol", "daemon"];
@@ -40,5 +41,5 @@ export function buildDaemon(directory: string): readonly string[] {
       writeFileSync(target, output.outputText);
     }
   }
-  return [process.execPath, "--max-semi-space-size=4", join(directory, "dist", "daemon", "main.js")];
+  return [process.execPath, ...daemonNodeFlags(), join(directory, "dist", "daemon", "main.js")];
 }

@@ -25,11 +25,11 @@ import { HistoryRecorder } from "./recorder.js";
 import { RecorderLoop, type LoopMaintenance } from "./recorder-loop.js";
 
 /**
- * Who waits for a reply comes before the history: on two busy processors the recorder takes a tenth of what it would. But
+ * Who waits for a reply comes before the history: on busy processors the recorder takes what they leave. But
  * where somebody waits for the recorder (a flush, a stop, writers that the gate holds), it is as urgent as they are; without
  * the privilege to become so it stays modest.
  */
-const NICE = 10;
+const NICE = 19;
 const NICE_WHEN_URGENT = 0;
 
 if (parentPort === null) throw new Error("this module is a worker thread: see handle.ts");
