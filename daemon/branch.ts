@@ -10,8 +10,10 @@ import { createConsoleLink } from "./console-link.js";
 import { formatLag, HistoryBacklog, segmentBytesFor } from "./backlog.js";
 import { Core } from "./dispatch/core.js";
 import type { RequestObserver } from "./dispatch/observer.js";
+import { RequestMeter } from "./dispatch/request-meter.js";
 import type { CorePorts } from "./dispatch/state.js";
 import { endsInTime } from "./ends-in-time.js";
+import { FiguresTaker } from "./figures-taker.js";
 import { FailureFile } from "./failure-file.js";
 import type { FlushOptions, Recorder } from "./history/recorder/handle.js";
 import type { CoreLink } from "./http/messages.js";
@@ -60,6 +62,8 @@ export interface BranchConfig {
   /** Where failed requests are remembered. */
   readonly failuresFile: string;
   readonly sockets: ServerPaths;
+  /** Whether requests are counted, for the metrics; not unless told. */
+  readonly hasMetrics?: boolean | undefined;
 }
 
 /** What a branch is put together of. */
@@ -119,10 +123,11 @@ export async function serveBranch(
   const setAccessLog = (isOn: boolean): void => {
     isAccessLogged = isOn;
   };
-  const core = new Core(root, seq, { ...corePorts(log, backlog, setAccessLog), observer });
+  const meter = config.hasMetrics === true ? new RequestMeter() : undefined;
+  const core = new Core(root, seq, { ...corePorts(log, backlog, setAccessLog), observer, meter });
   const accessLog = (): ReturnType<ServerPorts["accessLog"]> => (isAccessLogged ? accessLine(logger) : undefined);
   const server = new Server(
-    { core, journal, listener, clock, timers, log, ...historyPorts(recorder, backlog), accessLog },
+    { core, journal, listener, clock, timers, log, ...historyPorts(recorder, backlog), accessLog, meter },
     config.sockets,
   );
   const endFailures = keepFailures(core, new FailureFile(fileSystem, config.failuresFile), log);
@@ -135,15 +140,18 @@ export async function serveBranch(
     return true;
   });
   await server.start();
+  const figures =
+    meter === undefined ? undefined : new FiguresTaker({ core, meter, journal, recorder, lag: () => backlog.lag() });
   const flushHistory = (options: FlushOptions): Promise<unknown> => recorder.flush(options);
   return {
-    link: createConsoleLink({ server, flushHistory, emptyRedacted }),
+    link: createConsoleLink({ server, flushHistory, emptyRedacted, takeFigures: () => figures?.take() }),
     stop: () => {
       server.stop();
     },
     closeRecorder: () => closeRecorder(recorder, backlog, log),
     close: () => {
       endFailures();
+      figures?.close();
       journal.close();
     },
   };

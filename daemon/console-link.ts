@@ -11,6 +11,7 @@ import type { ChangeOutcome } from "./dispatch/apply-changes.js";
 import type { Connection } from "./connection/connection.js";
 import type { Core } from "./dispatch/core.js";
 import type { ChangeRequest, CoreLink, CoreQuestions, LoadOrder, LoadOutcome, Pin } from "./http/messages.js";
+import type { DaemonFigures } from "./http/metrics/daemon-figures.js";
 import { messageOf } from "./platform/error-message.js";
 import type { Server } from "./server/server.js";
 import type { Path } from "../protocol/identifiers.js";
@@ -25,6 +26,8 @@ export interface ConsoleLinkPorts {
   readonly flushHistory: (options: { readonly isPatient: boolean }) => Promise<unknown>;
   /** Changes out of the history as the store may take them: what was redacted there is empty. */
   readonly emptyRedacted: (changes: readonly Change[]) => readonly Change[];
+  /** What the metrics are made of; undefined where nothing is counted. */
+  readonly takeFigures: () => DaemonFigures | undefined;
 }
 
 /** Most states that are kept at a time; a console asks for one for each request that changes something. */
@@ -34,7 +37,7 @@ const DOM0_ALONE = emptyRoot().node.perms;
 
 /** Makes the link. */
 export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
-  const { server, flushHistory, emptyRedacted } = ports;
+  const { server, flushHistory, emptyRedacted, takeFigures } = ports;
   const pins = new Map<number, Root>();
   let lastPin = 0;
   let admin: Connection | undefined;
@@ -101,6 +104,7 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
     load,
     release: (id) => void pins.delete(id),
     failures: (domid) => server.perform((core) => core.failures.list(domid)),
+    figures: takeFigures,
     explainWatch: ({ path, domid }) => server.perform((core) => core.explainWatch(path, domid)),
   };
   return {

@@ -68,6 +68,8 @@ export interface DaemonConfig extends Pick<
   readonly listenerKind?: ListenerKind | undefined;
   /** Whether the admin socket is served; not unless told. */
   readonly hasConsole?: boolean | undefined;
+  /** Whether main's requests are counted, for the metrics that the admin socket serves; not unless told. */
+  readonly hasMetrics?: boolean | undefined;
 }
 
 /** Where requests are traced, and how much of them is kept. */
@@ -229,7 +231,7 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
 }
 
 function configOfMain(config: DaemonConfig, { socket, domains }: Places): BranchConfig {
-  const { stateDirectory, durability, journalBytesMax, redact, bootId } = config;
+  const { stateDirectory, durability, journalBytesMax, redact, bootId, hasMetrics } = config;
   return {
     stateDirectory,
     repositoryDirectory: join(stateDirectory, "store.git"),
@@ -240,6 +242,7 @@ function configOfMain(config: DaemonConfig, { socket, domains }: Places): Branch
     bootId,
     failuresFile: join(stateDirectory, "failures.log"),
     sockets: { socket, domains },
+    hasMetrics,
   };
 }
 

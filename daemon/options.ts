@@ -39,6 +39,8 @@ export interface DaemonOptions {
   readonly listenerKind: ListenerKind | undefined;
   /** Whether the admin socket is served. */
   readonly hasConsole: boolean;
+  /** Whether requests are counted. */
+  readonly hasMetrics: boolean;
 }
 
 const DURABILITIES: readonly Durability[] = ["process", "power", "none"];
@@ -119,6 +121,7 @@ export function parseDaemonOptions(
     .addOption(
       new Option("--no-admin", "serve no admin socket (RUN/admin.sock): xs then reads no history of this daemon"),
     )
+    .addOption(new Option("--no-metrics", "count nothing for /metrics of the admin socket (Prometheus)"))
     .addOption(new Option("--log-file <file>", "log to a file, reopened on SIGHUP (default: standard error)"))
     .addHelpText("after", AFTER_HELP)
     .allowExcessArguments(false)
@@ -146,6 +149,7 @@ export function parseDaemonOptions(
     trace: traceOf(flags),
     listenerKind: flags.listener,
     hasConsole: flags.admin,
+    hasMetrics: flags.metrics && flags.admin,
   };
 }
 
@@ -171,6 +175,7 @@ interface Flags extends TraceFlags {
   readonly logFile?: string;
   readonly listener?: ListenerKind;
   readonly admin: boolean;
+  readonly metrics: boolean;
 }
 
 interface TraceFlags {

@@ -11,6 +11,7 @@ import { REQUEST_CODECS } from "../../protocol/payload.js";
 import { QUOTA_NAMES } from "../store/quota.js";
 import { defaultQuota, quotaOf } from "../store/quota-limit.js";
 import type { Call, Handler } from "./call.js";
+import { coreFigures } from "./core-figures.js";
 import { destroyDomain, shutDownDomain } from "./domain-handlers.js";
 import { DEFERRED, fail, OK, type Outcome } from "./outcome.js";
 import { setQuota } from "./quota-handlers.js";
@@ -132,30 +133,18 @@ function log({ state }: Call, parameters: readonly string[]): Outcome {
 }
 
 function memoryReport({ state }: Call): Outcome {
-  const { store } = state;
-  let transactions = 0;
-  let logBytes = 0;
-  let outboxBytes = 0;
-  let droppedEvents = 0;
-  let collapsedEvents = 0;
-  for (const connection of state.connections) {
-    transactions += connection.transactions.size;
-    outboxBytes += connection.outbox.unreadBytes;
-    droppedEvents += connection.outbox.counters.droppedEvents;
-    collapsedEvents += connection.outbox.counters.collapsedEvents;
-    for (const transaction of connection.transactions.values()) logBytes += transaction.logBytes;
-  }
-  const { turnCounters: turns } = state;
+  const figures = coreFigures(state);
+  const { turns } = figures;
   const counts: readonly (readonly [string, number])[] = [
-    ["nodes", store.accounts.nodeCount],
-    ["domains", store.root.domains.size],
-    ["connections", state.connections.size],
-    ["watches", state.watches.count],
-    ["transactions", transactions],
-    ["transaction log bytes", logBytes],
-    ["unread output bytes", outboxBytes],
-    ["events dropped for clients that are connected", droppedEvents],
-    ["events collapsed for clients that are connected", collapsedEvents],
+    ["nodes", figures.nodes],
+    ["domains", figures.domains],
+    ["connections", figures.dom0Connections + figures.guestConnections],
+    ["watches", figures.watches],
+    ["transactions", figures.transactions],
+    ["transaction log bytes", figures.transactionLogBytes],
+    ["unread output bytes", figures.outboxBytes],
+    ["events dropped for clients that are connected", figures.droppedEvents],
+    ["events collapsed for clients that are connected", figures.collapsedEvents],
     ["contended transactions that wait for their turn", turns.waiting],
     ["turns of contended transactions", turns.turns],
     ["waits for a turn", turns.waits],

@@ -29,6 +29,7 @@ import { makeChanges, type ChangeOrder, type ChangeOutcome } from "./apply-chang
 import type { Handler } from "./call.js";
 import type { Contention } from "./contention.js";
 import { handleControl } from "./control-handler.js";
+import { coreFigures, type CoreFigures } from "./core-figures.js";
 import {
   handleGetDomainPath,
   handleGetFeature,
@@ -120,6 +121,11 @@ export class Core {
   /** The requests that failed. */
   get failures(): FailureLog {
     return this.#state.failures;
+  }
+
+  /** How much of everything there is. */
+  figures(): CoreFigures {
+    return coreFigures(this.#state);
   }
 
   /** Bytes that a domain's clients have left unread, and replies that wait for their sockets. */
@@ -216,6 +222,7 @@ export class Core {
     }
     if (outcome !== DEFERRED) {
       this.#reply(connection, message, outcome);
+      state.ports.meter?.answered(message, typeof outcome === "string" ? undefined : outcome.error);
       if (typeof outcome !== "string") state.noteFailure(connection, message, outcome.error);
       if (state.ports.observer !== undefined) {
         const seq = state.commits.length > commitCount ? state.store.seq : undefined;
@@ -250,6 +257,7 @@ export class Core {
     if (waiting.connection.closing) return;
     const { connection, asked } = waiting;
     this.#reply(connection, waiting, outcome);
+    this.#state.ports.meter?.answered(waiting, typeof outcome === "string" ? undefined : outcome.error);
     if (typeof outcome !== "string") this.#state.noteFailure(connection, waiting, outcome.error);
     this.#state.ports.observer?.answered(connection, waiting, outcome, { seq: undefined, asked });
   }
@@ -264,6 +272,7 @@ export class Core {
     state.failures.discard();
     state.deliveryLog.discard();
     state.refusal = error;
+    state.ports.meter?.discard();
     state.ports.observer?.tickUndone();
   }
 

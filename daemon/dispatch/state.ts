@@ -31,6 +31,7 @@ import type { Contention } from "./contention.js";
 import { DeliveryLog } from "./delivery-log.js";
 import { FailureLog, SUBJECT_BYTES_MAX, type FailedTransaction } from "./failure-log.js";
 import type { RequestObserver } from "./observer.js";
+import type { RequestMeter } from "./request-meter.js";
 
 /** What the core asks its surroundings to do when the tick's commits are safe. */
 export type Effect =
@@ -80,6 +81,8 @@ export interface CorePorts {
   setAccessLog(enabled: boolean): void;
   /** Is told of every reply and event; nobody unless given. */
   readonly observer?: RequestObserver | undefined;
+  /** Counts requests; nothing is counted unless given. */
+  readonly meter?: RequestMeter | undefined;
 }
 
 /** What a commit is told beside its draft. */
@@ -246,6 +249,7 @@ export class CoreState {
     // The quota is the domain's: what its other connections have left unread counts too.
     const bytesMax = quota === 0 ? Infinity : quota - (this.unreadOf(domid).bytes - outbox.unreadBytes);
     const fate = outbox.addEvent(serializeWatchEvent(path, token), { collapsible: !special, bytesMax });
+    this.ports.meter?.event(fate);
     if (fate === "sent") this.ports.observer?.delivered(connection, path, token);
     this.dirty.add(connection);
     return fate;
@@ -323,6 +327,7 @@ export class CoreState {
       this.undo.push(this.fairness.charge(culprit, this.now));
       if (connection.domid === 0) this.undo.push(this.fairness.holdForStreak(culprit, streak + 1, this.now));
     }
+    this.ports.meter?.conflict(operation);
     this.conflict = { base: transaction.baseSeq, operation, path: flattenBytes(path), commit: commit?.seq };
     this.contention = { connection, culprit: this.#transactorOf(commit), path: flattenBytes(path) };
     this.conflicts.push({

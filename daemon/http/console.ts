@@ -12,6 +12,7 @@ import { failureRoutes } from "./failure-routes.js";
 import { forkRoutes } from "./fork-routes.js";
 import { historyRoutes } from "./history-routes.js";
 import { loadRoute } from "./load-route.js";
+import { metricsRoute } from "./metrics/metrics-route.js";
 import { problem, problemOf, PROBLEM_TYPE } from "./problem.js";
 
 /** Most bytes of a request's body. */
@@ -47,5 +48,6 @@ export function createConsole(ports: ConsolePorts): FastifyInstance {
   void app.register(failureRoutes(ports));
   void app.register(loadRoute(ports));
   void app.register(forkRoutes(ports));
+  void app.register(metricsRoute(ports.daemon.core));
   return app;
 }

@@ -10,6 +10,7 @@ import type { ByteString } from "../../protocol/bytes.js";
 import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
 import type { ListingNode } from "../../protocol/listing/parse-listing.js";
 import type { Change, DaemonAct } from "../store/commit.js";
+import type { DaemonFigures } from "./metrics/daemon-figures.js";
 
 /** What a console is started with. */
 export interface ConsoleWorkerData {
@@ -124,6 +125,8 @@ export interface CoreQuestions {
   /** What is remembered of a domain, or of all; in the order in which it failed last. */
   failures: { readonly asked: Domid | undefined; readonly answer: readonly RememberedFailure[] };
   explainWatch: { readonly asked: { readonly path: Path; readonly domid: Domid }; readonly answer: WatchFacts };
+  /** What the metrics are made of; undefined where nothing is counted. */
+  figures: { readonly asked: undefined; readonly answer: DaemonFigures | undefined };
 }
 
 /** A fork that is to be made. */

@@ -37,6 +37,7 @@ import { MessageParser } from "../../protocol/parser.js";
 import { REQUEST_CODECS } from "../../protocol/payload.js";
 import type { Connection } from "../connection/connection.js";
 import type { Core } from "../dispatch/core.js";
+import type { RequestMeter } from "../dispatch/request-meter.js";
 import type { Effect, WaitingRequest } from "../dispatch/state.js";
 import type { Journal, JournalPosition } from "../journal/journal.js";
 import type { Clock } from "../platform/clock.js";
@@ -88,6 +89,8 @@ export interface ServerPorts {
   readonly log: RateLimitedLog;
   /** How fast clients may commit. When its answers change, `askGateAgain` is to be called. */
   readonly writeGate: WriteGate;
+  /** Counts what the core's ticks came to; the same that the core has. */
+  readonly meter?: Pick<RequestMeter, "settle" | "journaled"> | undefined;
   /** Told how far the journal reaches, after each tick that committed. */
   readonly journalWritten: (position: JournalPosition) => void;
   /** CONTROL `flush`: settles when all that was committed before is sealed in the history. */
@@ -569,6 +572,7 @@ export class Server {
     this.#holdCommitters();
     for (const effect of output.effects) this.#carryOut(effect);
     this.#sendAll(output.dirty);
+    this.#ports.meter?.settle((this.#ports.clock.monotonicMilliseconds() - this.#now) / 1000);
     for (const { done } of deeds) done();
     for (const session of this.#endedSessions) this.#finishIfAnswered(session);
     for (const session of this.#brokenSessions) session.stream.close();
@@ -578,8 +582,9 @@ export class Server {
   }
 
   #writeJournal(): void {
-    const { core, journal } = this.#ports;
+    const { core, journal, clock, meter } = this.#ports;
     if (core.commits.length === 0) return;
+    const start = meter === undefined ? 0 : clock.monotonicMilliseconds();
     let position: JournalPosition;
     try {
       position = journal.append(core.commits);
@@ -587,6 +592,7 @@ export class Server {
       this.#refuseCommits(error);
       return;
     }
+    meter?.journaled((clock.monotonicMilliseconds() - start) / 1000);
     this.#ports.journalWritten(position);
   }
 

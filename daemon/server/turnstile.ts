@@ -63,9 +63,9 @@ export const CONTENDER_MILLISECONDS = 500;
 export const BARRED_MILLISECONDS = 1000;
 
 /** The part of the time that a guest may have turns for while dom0 waits. */
-export const GUEST_SHARE: number = 1 / 4;
+const GUEST_SHARE = 1 / 4;
 /** What it may have in one go before that counts. */
-export const GUEST_TURNS_MILLISECONDS = 25;
+const GUEST_TURNS_MILLISECONDS = 25;
 
 /** How long somebody may hold the turn while others wait. */
 interface Patience {

@@ -17,10 +17,10 @@ import { connect, runLoad } from "./load.js";
 export interface LoadOptions {
   readonly socket: string;
   /**
-   * `write`: WRITE to one of 8 nodes of the connection's own. `tx`: a transaction of one READ and three WRITEs of its own
+   * `write`: WRITE to one of 8 nodes of the connection's own. `read`: READ of one of them. `tx`: a transaction of one READ and three WRITEs of its own
    * nodes, one request after the other. `stream`: WRITE one value at depth 7, `STREAM_DOMAINS` domains in turn.
    */
-  readonly kind: "write" | "tx" | "stream";
+  readonly kind: "write" | "read" | "tx" | "stream";
   readonly connections: number;
   readonly depth: number;
   readonly warmupSeconds: number;
@@ -29,7 +29,7 @@ export interface LoadOptions {
 
 /** What came of it, after the warm-up. */
 export interface LoadResult {
-  /** Requests of `write` and `stream`, transactions of `tx`. */
+  /** Requests of `write`, `read` and `stream`, transactions of `tx`. */
   readonly operationsPerSecond: number;
 }
 
@@ -50,9 +50,16 @@ type Script = (step: number, reply: ByteString) => Step | undefined;
 
 function writeScript(connection: number, next: () => number): Script {
   return (step) =>
-    step > 0
-      ? undefined
-      : { operation: "WRITE", payload: `/bench/${String(connection)}/k${String(next() % 8)}\0${VALUE}`, txId: 0 };
+    step > 0 ? undefined : { operation: "WRITE", payload: `${ownPath(connection, next() % 8)}\0${VALUE}`, txId: 0 };
+}
+
+function readScript(connection: number, next: () => number): Script {
+  return (step) =>
+    step > 0 ? undefined : { operation: "READ", payload: `${ownPath(connection, next() % 8)}\0`, txId: 0 };
+}
+
+function ownPath(connection: number, index: number): string {
+  return `/bench/${String(connection)}/k${String(index)}`;
 }
 
 function streamScript(next: () => number): Script {
@@ -85,6 +92,9 @@ async function prepare(socket: Socket, { kind, connections, depth }: LoadOptions
       if (change.kind === "node") payloads.push(`${change.path}\0${change.after?.value ?? ""}`);
     }
   }
+  for (let connection = 0; kind === "read" && connection < connections; connection++) {
+    for (let index = 0; index < 8; index++) payloads.push(`${ownPath(connection, index)}\0${VALUE}`);
+  }
   for (let connection = 0; kind === "tx" && connection < connections; connection++) {
     for (let slot = 0; slot < depth; slot++) {
       for (const name of "abcd") payloads.push(`/bench/${String(connection)}/t${String(slot)}/${name}\0${VALUE}`);
@@ -116,7 +126,9 @@ async function runLoadClient(options: LoadOptions): Promise<LoadResult> {
           ? transactionScript(connection, slot)
           : kind === "stream"
             ? streamScript(next)
-            : writeScript(connection, next),
+            : kind === "read"
+              ? readScript(connection, next)
+              : writeScript(connection, next),
       );
       drive(socket, scripts, () => completed++, reject);
     }

@@ -2,7 +2,7 @@
  * Load from another process: ours, or a C client where one is present.
  *
  * Owns how they are started and read. The C client is the program in `XENSTORE_LOAD_CLIENT`, or `load` beside the peers
- * (see `peers.ts`): it takes `-S SOCKET -o write|tx -c CONNECTIONS -d DEPTH -t SECONDS -w WARMUP` and prints
+ * (see `peers.ts`): it takes `-S SOCKET -o read|write|tx -c CONNECTIONS -d DEPTH -t SECONDS -w WARMUP` and prints
  * `ops_s=NUMBER`. It costs the daemon less of the machine than ours does.
  */
 import { execFile } from "node:child_process";

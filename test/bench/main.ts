@@ -17,6 +17,7 @@ import { formatFigures, type Benchmark, type BenchmarkOptions, type Figures } fr
 import { benchHistory } from "./history.js";
 import { benchJournal } from "./journal.js";
 import { benchMemory } from "./memory.js";
+import { benchMetrics } from "./metrics.js";
 import { benchPathIndex } from "./path-index.js";
 import { benchQueries } from "./queries.js";
 import { benchReader } from "./reader.js";
@@ -40,6 +41,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["requests", benchRequests],
   ["history", benchHistory],
   ["journal", benchJournal],
+  ["metrics", benchMetrics],
   ["trace", benchTrace],
   ["sustained", benchSustained],
   ["queries", benchQueries],

@@ -3,6 +3,7 @@
  * as any client would, and no guest comes near them.
  */
 import { existsSync, statSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -204,6 +205,53 @@ describe("the admin socket", () => {
     expect(existsSync(adminSocketOf(daemon))).toBe(true);
     await start();
     expect(await mustXs("log", "-n", "1")).toContain("WRITE /a");
+  });
+});
+
+describe("/metrics", () => {
+  const scrape = (): Promise<{ readonly status: number; readonly text: string }> =>
+    new Promise((resolve, reject) => {
+      const options = { socketPath: adminSocketOf(daemon), path: "/metrics" };
+      get(options, (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+        response.on("end", () => {
+          resolve({ status: response.statusCode ?? 0, text });
+        });
+      }).on("error", reject);
+    });
+
+  it("tells what clients did", async () => {
+    await write("/a", "1");
+    await client.call("READ", "/nowhere\0");
+    await client.must("WATCH", ["/a", "t"]);
+    await nextEvent();
+    const { status, text } = await scrape();
+    expect(status).toBe(200);
+    const samples = text.split("\n").filter((line) => !line.startsWith("#"));
+    for (const sample of [
+      'xenstored_requests_total{operation="WRITE",outcome="ok"} 1',
+      'xenstored_requests_total{operation="READ",outcome="ENOENT"} 1',
+      'xenstored_request_duration_seconds_count{operation="WATCH"} 1',
+      'xenstored_watch_events_total{fate="sent"} 1',
+      'xenstored_connections{kind="dom0"} 1',
+      "xenstored_watches 1",
+      "xenstored_history_failing 0",
+    ])
+      expect(samples).toContain(sample);
+    const figure = (name: string): number => Number(samples.find((line) => line.startsWith(`${name} `))?.split(" ")[1]);
+    expect(figure("xenstored_commits_total")).toBeGreaterThanOrEqual(1);
+    expect(figure("xenstored_journal_append_duration_seconds_count")).toBeGreaterThanOrEqual(1);
+    expect(figure("process_resident_memory_bytes")).toBeGreaterThan(1e7);
+    expect(figure("process_cpu_seconds_total")).toBeGreaterThan(0);
+    expect(Math.abs(figure("process_start_time_seconds") - Date.now() / 1000)).toBeLessThan(600);
+  });
+
+  it("is not there with --no-metrics", async () => {
+    await daemon.kill("SIGTERM");
+    daemon = await startDaemon({ directory, hasConsole: true, command, flags: ["--no-metrics"] });
+    const { status, text } = await scrape();
+    expect([status, text]).toEqual([404, expect.stringContaining("--no-metrics")]);
   });
 });
 

@@ -194,6 +194,8 @@ const NO_PROGRESS: WorkerProgress = {
   packBytes: 0,
   packsRetired: 0,
   oldestSeq: undefined,
+  maintenanceMilliseconds: 0,
+  sealMilliseconds: 0,
 };
 
 /** A recorder in a thread that has been started, and has told nothing yet. */

@@ -69,6 +69,8 @@ export interface MaintenanceProgress {
   readonly packsRetired: number;
   /** The commit that the history begins with; undefined when there is none yet. */
   readonly oldestSeq: Seq | undefined;
+  /** Time spent on merging, dropping and removing since the start. */
+  readonly maintenanceMilliseconds: number;
 }
 
 /** How long a step goes on. */
@@ -111,6 +113,7 @@ export class Maintenance {
   readonly #work = new BackOff(RETRY);
   readonly #removal = new BackOff(RETRY);
   #vanishedInARow = 0;
+  #milliseconds = 0;
 
   /** Finds out at once what an earlier process left, if the disk allows; if not, the first step tries again. */
   constructor(options: MaintenanceOptions) {
@@ -208,7 +211,8 @@ export class Maintenance {
   step(isHurried = false): void {
     const { monotonicMilliseconds } = this.#options;
     this.#isHurried = isHurried;
-    const end = monotonicMilliseconds() + STEP_MILLISECONDS;
+    const start = monotonicMilliseconds();
+    const end = start + STEP_MILLISECONDS;
     try {
       this.#start();
       this.#removeRetired();
@@ -220,6 +224,8 @@ export class Maintenance {
       } while (monotonicMilliseconds() < end);
     } catch (error) {
       this.#fail(error);
+    } finally {
+      this.#milliseconds += monotonicMilliseconds() - start;
     }
   }
 
@@ -243,7 +249,8 @@ export class Maintenance {
       packs++;
       packBytes += facts?.bytes ?? 0;
     }
-    return { packs, packBytes, packsRetired: retired.size, oldestSeq: this.#retention.oldestSeq };
+    const { oldestSeq } = this.#retention;
+    return { packs, packBytes, packsRetired: retired.size, oldestSeq, maintenanceMilliseconds: this.#milliseconds };
   }
 
   /** Gives up what is under way, without a trace on the disk. */

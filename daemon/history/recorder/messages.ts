@@ -37,7 +37,10 @@ export interface ForkRecorderData {
 }
 
 /** What the recorder's thread has done, and what the repository is like. */
-export interface WorkerProgress extends RecorderProgress, MaintenanceProgress {}
+export interface WorkerProgress extends RecorderProgress, MaintenanceProgress {
+  /** What the packs placed since the start took to be finished and placed. */
+  readonly sealMilliseconds: number;
+}
 
 /** To the recorder's thread. */
 export type RecorderRequest =

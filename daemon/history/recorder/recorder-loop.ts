@@ -64,6 +64,7 @@ export interface RecorderLoopOptions {
   readonly maintenance: LoopMaintenance;
   readonly sealMilliseconds: number;
   readonly report: (report: RecorderReport) => void;
+  readonly monotonicMilliseconds: () => number;
   /** Called when somebody begins to wait for what the loop does, and when nobody does any more. */
   readonly setUrgent?: (isUrgent: boolean) => void;
 }
@@ -90,6 +91,7 @@ export class RecorderLoop {
   #lockTries = 0;
   #compactionsAsked = 0;
   #isUrgent = false;
+  #sealMilliseconds = 0;
   #stepPending: NodeJS.Immediate | undefined;
   #sealTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -154,7 +156,8 @@ export class RecorderLoop {
 
   /** What has been done so far. */
   progress(): WorkerProgress {
-    return { ...this.#options.recorder.progress(), ...this.#options.maintenance.progress() };
+    const { recorder, maintenance } = this.#options;
+    return { ...recorder.progress(), ...maintenance.progress(), sealMilliseconds: this.#sealMilliseconds };
   }
 
   #publish(position: JournalPosition): void {
@@ -229,8 +232,11 @@ export class RecorderLoop {
   };
 
   #seal(): void {
-    const pack = this.#options.recorder.seal();
+    const { recorder, monotonicMilliseconds } = this.#options;
+    const start = monotonicMilliseconds();
+    const pack = recorder.seal();
     if (pack === undefined) return;
+    this.#sealMilliseconds += monotonicMilliseconds() - start;
     this.#isSealOwed = false;
     this.#lockTries = 0;
     this.#options.maintenance.noteSeal(pack);

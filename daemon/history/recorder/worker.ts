@@ -78,6 +78,7 @@ const loop = new RecorderLoop({
   maintenance,
   sealMilliseconds,
   report,
+  monotonicMilliseconds,
   setUrgent: (isUrgent) => {
     setUrgent(loop, isUrgent);
   },
@@ -118,6 +119,7 @@ function recordFork(fork: ForkRecorderData, forkPort: MessagePort): void {
       maintenance: maintenanceOf(ref, forkRecorder),
       sealMilliseconds,
       report: reportFork,
+      monotonicMilliseconds,
       setUrgent: (isUrgent) => {
         setUrgent(forkLoop, isUrgent);
       },

@@ -568,7 +568,8 @@ static int32_t send_to(struct reactor *reactor, uint32_t index, const char *byte
 		}
 		if (!update_interest(reactor, index)) return -1;
 	}
-	return (int32_t)pending_bytes(slot);
+	size_t pending = pending_bytes(slot);
+	return pending > INT32_MAX ? INT32_MAX : (int32_t)pending;
 }
 
 /*

@@ -33,6 +33,8 @@ class FakeRecorder implements WatchedRecorder {
       packBytes: 0,
       packsRetired: 0,
       oldestSeq: undefined,
+      maintenanceMilliseconds: 0,
+      sealMilliseconds: 0,
       publishedSeq: this.published.seq,
       trouble: this.trouble,
     };

@@ -26,6 +26,7 @@ beforeEach(() => {
       },
     },
     flushHistory: () => flush(),
+    takeFigures: () => undefined,
     emptyRedacted: (changes) =>
       changes.map((change) =>
         change.kind === "node" && change.after?.value === "secret"

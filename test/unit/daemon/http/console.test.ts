@@ -47,6 +47,8 @@ const fakeCore: CoreLink = {
           return remembered.filter(({ domid }) => what === undefined || domid === what);
         case "explainWatch":
           return watchFacts;
+        case "figures":
+          return undefined;
         case "load":
           loads.push(what as LoadOrder);
           return { made: (what as LoadOrder).isDryRun ? undefined : answers.shift(), changes: [], changeCount: 4 };

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Seq } from "../../../../../protocol/identifiers.js";
 import type { CompactionAnswer } from "../../../../../daemon/history/recorder/retention.js";
+import type { MaintenanceProgress } from "../../../../../daemon/history/recorder/maintenance.js";
 import type { RecorderReport } from "../../../../../daemon/history/recorder/messages.js";
 import { RecorderLoop } from "../../../../../daemon/history/recorder/recorder-loop.js";
 import { HistoryRecorder } from "../../../../../daemon/history/recorder/recorder.js";
@@ -37,8 +38,8 @@ class FakeMaintenance {
   millisecondsUntilDue(): number | undefined {
     return this.isDue ? 0 : undefined;
   }
-  progress(): { packs: number; packBytes: number; packsRetired: number; oldestSeq: undefined } {
-    return { packs: 1, packBytes: 0, packsRetired: 1, oldestSeq: undefined };
+  progress(): MaintenanceProgress {
+    return { packs: 1, packBytes: 0, packsRetired: 1, oldestSeq: undefined, maintenanceMilliseconds: 0 };
   }
 }
 
@@ -66,6 +67,7 @@ beforeEach(() => {
 function startLoop({ sealMilliseconds }: { readonly sealMilliseconds: number }): void {
   loop = new RecorderLoop({
     fileSystem: disk,
+    monotonicMilliseconds: () => performance.now(),
     journalDirectory: JOURNAL,
     recorder: new HistoryRecorder({
       fileSystem: disk,
