@@ -191,7 +191,8 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
     fileSystem: ports.fileSystem,
     logger,
     runDirectory,
-    config: branchConfig,
+    // The metrics are main's.
+    config: { ...branchConfig, hasMetrics: false },
     recorder,
     listenerKind,
   });

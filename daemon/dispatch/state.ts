@@ -239,6 +239,7 @@ export class CoreState {
   sendEvent({ watch, path, special, isFirst = false }: Delivery<Connection>): void {
     if (watch.owner.closing) return;
     const fate = this.#send(watch, path, special);
+    this.ports.meter?.event(fate);
     if (!isFirst) this.deliveryLog.note(watch, path, { seq: this.store.seq, fate });
   }
 
@@ -249,7 +250,6 @@ export class CoreState {
     // The quota is the domain's: what its other connections have left unread counts too.
     const bytesMax = quota === 0 ? Infinity : quota - (this.unreadOf(domid).bytes - outbox.unreadBytes);
     const fate = outbox.addEvent(serializeWatchEvent(path, token), { collapsible: !special, bytesMax });
-    this.ports.meter?.event(fate);
     if (fate === "sent") this.ports.observer?.delivered(connection, path, token);
     this.dirty.add(connection);
     return fate;

@@ -27,6 +27,11 @@ function ended(...argv: readonly string[]): { code: unknown; said: string } {
 }
 
 describe("parseDaemonOptions", () => {
+  it("counts for the metrics unless told otherwise, or where nobody can ask for them", () => {
+    const hasMetrics = (...argv: string[]): boolean => parseDaemonOptions(argv, {}, "1.2.3").hasMetrics;
+    expect([hasMetrics(), hasMetrics("--no-metrics"), hasMetrics("--no-admin")]).toEqual([true, false, false]);
+  });
+
   it("shows globs in its help that match where libxl writes the password of a display", () => {
     const { code, said } = ended("--help");
     expect(code).toBe(0);

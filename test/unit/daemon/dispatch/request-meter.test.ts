@@ -103,6 +103,13 @@ describe("RequestMeter", () => {
     ]);
   });
 
+  it("tells events that fit no message as dropped", () => {
+    harness.ask(client, "WATCH", { path: "/", token: "t".repeat(1200) });
+    harness.ask(client, "WRITE", { path: `/${"a".repeat(3000)}`, value: "" });
+    meter.settle(0);
+    expect(meter.figures().events.find(({ fate }) => fate === "dropped")).toEqual({ fate: "dropped", count: 1 });
+  });
+
   it("counts journal writes at once", () => {
     meter.journaled(0.001);
     meter.journaled(0.5);
