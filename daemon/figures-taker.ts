@@ -13,7 +13,7 @@ import type { DaemonFigures, EventLoopFigures, ProcessFigures } from "./http/met
 
 /** What figures are taken of. */
 export interface FiguresSources {
-  readonly core: Pick<Core, "figures" | "seq">;
+  readonly core: Pick<Core, "figures" | "seq" | "commits">;
   readonly meter: RequestMeter;
   readonly journal: { bytes(): number; segments(): readonly unknown[] };
   readonly recorder: { status(): RecorderStatus };
@@ -28,7 +28,7 @@ export class FiguresTaker {
 
   constructor(sources: FiguresSources) {
     this.#sources = sources;
-    this.#firstSeq = sources.core.seq;
+    this.#firstSeq = settledSeq(sources.core);
     this.#loopDelay.enable();
   }
 
@@ -38,7 +38,7 @@ export class FiguresTaker {
     return {
       core: core.figures(),
       requests: meter.figures(),
-      commits: core.seq - this.#firstSeq,
+      commits: settledSeq(core) - this.#firstSeq,
       journal: { bytes: journal.bytes(), segments: journal.segments().length },
       recorder: {
         lag: lag(),
@@ -76,6 +76,14 @@ export class FiguresTaker {
   }
 }
 
+/** The last commit that is in the journal: those of a tick at hand may yet be undone. */
+function settledSeq({ seq, commits }: FiguresSources["core"]): number {
+  return seq - commits.length;
+}
+
+/** Once: reckoned anew each time it would differ by a little, and seem to tell of a new process. */
+const STARTED_SECONDS = Date.now() / 1000 - process.uptime();
+
 /** How often the event loop is looked at; Node counts this in what it calls the delay. */
 const RESOLUTION_MILLISECONDS = 20;
 
@@ -87,6 +95,6 @@ function processFigures(): ProcessFigures {
     residentBytes: rss,
     heapBytes: heapTotal,
     heapUsedBytes: heapUsed,
-    startedSeconds: Date.now() / 1000 - process.uptime(),
+    startedSeconds: STARTED_SECONDS,
   };
 }

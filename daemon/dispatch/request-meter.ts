@@ -4,7 +4,8 @@
  * Owns the counts. They are of ticks that have ended: what a tick that is undone was about to answer is not counted, and its
  * second dispatch is. All requests of a tick have its duration, from when the first of them was taken up until the output of
  * all was handed to the sockets: to look at a clock for each would cost more than all the counting. What a request waited
- * before its dispatch, for its turn or at the write gate, is not in it.
+ * before its dispatch, for its turn or at the write gate, is not in it; one that is answered in a later tick, as a flush is, has
+ * the duration of that.
  *
  * Counting costs one addition for each request, and a few for each kind of outcome in a tick.
  */
@@ -40,7 +41,7 @@ export interface RequestFigures {
   /** Transactions that ended in EAGAIN, by the operation of the first request whose answer was no longer the same. */
   readonly conflicts: readonly { readonly operation: string; readonly count: number }[];
   readonly transactionsEnded: readonly {
-    readonly result: "committed" | "aborted" | "conflict";
+    readonly result: "committed" | "aborted" | "conflict" | "refused";
     readonly count: number;
   }[];
   /** Writing the commits of a tick to the journal, with the sync that its durability asks for. */
@@ -118,6 +119,10 @@ export class RequestMeter {
         { result: "committed", count: endsWith("ok") - aborts },
         { result: "aborted", count: aborts },
         { result: "conflict", count: endsWith("EAGAIN") },
+        {
+          result: "refused",
+          count: ends.reduce((sum, { outcome, count }) => sum + (isRefusal(outcome) ? count : 0), 0),
+        },
       ],
       journalAppends: this.#journalAppends.figures(),
     };
@@ -128,6 +133,11 @@ export class RequestMeter {
     if (before === 0) this.#touched.push(index);
     this.#tick[index] = before + 1;
   }
+}
+
+/** Whether a transaction ended in this, which is neither of its own making nor means that there was none. */
+function isRefusal(outcome: string): boolean {
+  return !["ok", "EAGAIN", "EINVAL", "ENOENT"].includes(outcome);
 }
 
 function isThere({ count }: { readonly count: number }): boolean {

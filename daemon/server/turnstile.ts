@@ -113,6 +113,8 @@ interface Group<Session> {
   holder: Contender<Session> | undefined;
   /** Since when somebody waits for the turn. */
   contestedAt: number;
+  /** Since when somebody of dom0 does. */
+  dom0WaitsSince: number;
 }
 
 /** Somebody's transaction was stale. */
@@ -185,6 +187,7 @@ export class Turnstile<Session extends Contending<Session>> {
     }
     if (this.#waiting.size === 0) this.#checkedAt = now;
     if (group.lines.isEmpty) group.contestedAt = now;
+    if (contender.connection.domid === DOM0 && !group.lines.hasDomain(DOM0)) group.dom0WaitsSince = now;
     if (contender.isRetrying) group.lines.addFirst(contender);
     else group.lines.add(contender);
     contender.state = "waiting";
@@ -281,7 +284,14 @@ export class Turnstile<Session extends Contending<Session>> {
   #groupOf(path: string): Group<Session> {
     let group = this.#groups.get(path);
     if (group === undefined) {
-      group = { path, members: new Set(), lines: new WaitingLines(), holder: undefined, contestedAt: 0 };
+      group = {
+        path,
+        members: new Set(),
+        lines: new WaitingLines(),
+        holder: undefined,
+        contestedAt: 0,
+        dom0WaitsSince: 0,
+      };
       this.#groups.set(path, group);
     }
     return group;
@@ -304,8 +314,8 @@ export class Turnstile<Session extends Contending<Session>> {
   }
 
   /** Gives a group's turn to the next in line; who is barred by now goes on without. */
-  #passTurn(group: Group<Session>, now: number): void {
-    if (group.holder !== undefined) this.#charge(group.holder, now);
+  #passTurn(group: Group<Session>, now: number, isCharged = true): void {
+    if (group.holder !== undefined && isCharged) this.#charge(group.holder, now);
     group.holder = undefined;
     for (let next = group.lines.first; next !== undefined; next = group.lines.first) {
       group.lines.served(next);
@@ -327,7 +337,7 @@ export class Turnstile<Session extends Contending<Session>> {
     contender.transaction = undefined;
     if (!isExcused) this.#barred.set(connection.domid === DOM0 ? session : connection.domid, now + BARRED_MILLISECONDS);
     this.#counters.turnsLost++;
-    this.#passTurn(group, now);
+    this.#passTurn(group, now, !isExcused);
   }
 
   #pass(contender: Contender<Session>): void {
@@ -347,7 +357,7 @@ export class Turnstile<Session extends Contending<Session>> {
   /** Counts the time for which a guest has had a turn that dom0 waits for. */
   #charge({ connection: { domid }, group, since }: Contender<Session>, now: number): void {
     if (domid === DOM0 || !group.lines.hasDomain(DOM0)) return;
-    const had = this.#turnTime(domid, now) + now - Math.max(since, group.contestedAt);
+    const had = this.#turnTime(domid, now) + Math.max(0, now - Math.max(since, group.dom0WaitsSince));
     // With connections in many groups it may have many turns at a time.
     const milliseconds = Math.min(had, BARRED_MILLISECONDS * GUEST_SHARE);
     this.#turnTimes.set(domid, { milliseconds, at: now });
@@ -386,6 +396,7 @@ function excuse<Session>(holder: Contender<Session>, milliseconds: number): void
   holder.since += milliseconds;
   holder.sentAt += milliseconds;
   holder.group.contestedAt += milliseconds;
+  holder.group.dom0WaitsSince += milliseconds;
 }
 
 /** Whether the holder of a turn has had the time that it may have while others wait. */

@@ -10,6 +10,8 @@ import { messageOf } from "../../platform/error-message.js";
 
 /** The functions of `reactor.c`. A connection or listener is told by its slot and its generation. */
 export interface ReactorAddon {
+  /** See `INTERFACE`. */
+  readonly interface: number;
   start(records: Int32Array, sends: Int32Array, callback: (input: string, count: number) => void): void;
   listen(path: string, backlog: number, id: number): readonly [slot: number, generation: number];
   send(bytes: string, count: number): void;
@@ -18,6 +20,9 @@ export interface ReactorAddon {
   finish(slot: number, generation: number): boolean;
   close(slot: number, generation: number): void;
 }
+
+/** As in `reactor.c`: an addon that was built from other sources may stand where these are. */
+const INTERFACE = 2;
 
 /** Below the package's directory, for the sources and for the built program alike. */
 const FILE = "daemon/server/reactor/build/Release/reactor.node";
@@ -40,9 +45,11 @@ function load(): ReactorAddon | string {
   }
 }
 
-/** The addon in a file; throws when it is none. */
+/** The addon in a file; throws when it is none, or was built from other sources than these. */
 export function loadAddonFile(file: string): ReactorAddon {
-  return createRequire(import.meta.url)(file) as ReactorAddon;
+  const addon = createRequire(import.meta.url)(file) as ReactorAddon;
+  if (addon.interface === INTERFACE) return addon;
+  throw new Error('it was built for another version of this package: "npm rebuild" builds it anew');
 }
 
 function findFile(): string | undefined {

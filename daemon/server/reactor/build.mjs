@@ -5,7 +5,7 @@
  * Plain JavaScript, because it runs before anything else of the package does.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -33,17 +33,22 @@ function reasonOf({ error, stderr }) {
 const TIMEOUT_MILLISECONDS = 120_000;
 
 const directory = dirname(fileURLToPath(import.meta.url));
+// An earlier build stays where a new one cannot be made; whether it fits these sources, the daemon looks when it loads it.
+const [build, earlier] = [join(directory, "build"), join(directory, "build.earlier")];
+rmSync(earlier, { recursive: true, force: true });
+if (existsSync(build)) renameSync(build, earlier);
 const [program, ...words] = nodeGyp();
-// Not "rebuild", which would begin by removing what an earlier build made.
-const result = spawnSync(program, [...words, "configure", "build", ...installedHeaders()], {
+const result = spawnSync(program, [...words, "rebuild", ...installedHeaders()], {
   cwd: directory,
   encoding: "utf8",
   timeout: TIMEOUT_MILLISECONDS,
 });
-if (result.status !== 0) {
-  const instead = existsSync(join(directory, "build/Release/reactor.node"))
-    ? "that of an earlier build is used"
-    : "sockets go through node-ipc, which is slower";
+if (result.status === 0) rmSync(earlier, { recursive: true, force: true });
+else {
+  const isEarlierThere = existsSync(earlier);
+  rmSync(build, { recursive: true, force: true });
+  if (isEarlierThere) renameSync(earlier, build);
+  const instead = isEarlierThere ? "an earlier build stays" : "sockets go through node-ipc, which is slower";
   const text = `xenstore-tng: the native reactor was not built (${reasonOf(result)}); ${instead}`;
   process.stdout.write(`${text}. "npm rebuild" tries again.\n`);
 }

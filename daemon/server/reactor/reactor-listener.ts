@@ -78,7 +78,7 @@ class ReactorStream implements Stream {
 
   write(data: string): boolean {
     this.#reactor.writeAll([this], [data]);
-    return !this.#isPending;
+    return this.#isClosed || !this.#isPending;
   }
 
   /** What became of something that was sent: how much waits for the kernel, or -1 when the peer is gone. */

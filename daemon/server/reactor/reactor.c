@@ -52,6 +52,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+/* What `reactor-listener.ts` and this agree on; another number whenever that changes (see INTERFACE in addon.ts). */
+#define INTERFACE 2
 /* Bytes that are read from one connection at a time: what a Unix socket holds is about three times that. */
 #define READS_MAX (64 * 1024)
 #define BATCH_BYTES (1024 * 1024)
@@ -861,5 +863,6 @@ NAPI_MODULE_INIT()
 		    napi_set_named_property(env, exports, functions[index].name, function) != napi_ok)
 			return NULL;
 	}
+	if (napi_set_named_property(env, exports, "interface", integer(env, INTERFACE)) != napi_ok) return NULL;
 	return exports;
 }

@@ -85,8 +85,20 @@ describe("RequestMeter", () => {
       { result: "committed", count: 1 },
       { result: "aborted", count: 1 },
       { result: "conflict", count: 1 },
+      { result: "refused", count: 0 },
     ]);
     expect(conflicts).toEqual([{ operation: "DIRECTORY", count: 1 }]);
+  });
+
+  it("tells transactions that were refused because nothing can be committed", () => {
+    const tx = harness.startTransaction(client);
+    harness.ask(client, "WRITE", { path: "/a", value: "" }, tx);
+    harness.core.refuseCommits("ENOSPC");
+    expect(harness.ask(client, "TRANSACTION_END", { commit: true }, tx)).toEqual({ error: "ENOSPC" });
+    meter.settle(0);
+    expect(meter.figures().transactionsEnded.filter(({ count }) => count > 0)).toEqual([
+      { result: "refused", count: 1 },
+    ]);
   });
 
   it("tells events that were sent, collapsed and dropped", () => {

@@ -318,6 +318,33 @@ describe("Turnstile", () => {
     }
   });
 
+  it("does not count against a guest's share what dom0 did not wait for, nor a turn that was slow through no fault of its own", () => {
+    const [guest, other, dom0] = [session("guest", 5), session("other", 6), session("dom0")];
+    contenders(guest, other, dom0);
+    start(guest);
+    for (let round = 0; round < 5; round++) {
+      start(other);
+      pass(8);
+      start(dom0);
+      end(guest);
+      admitted();
+      for (const each of [dom0, other]) end(each);
+      admitted();
+      for (const each of [dom0, other]) end(each);
+      expect(start(guest)).toBe(true);
+      expect(guest.contender?.state).toBe("holding");
+    }
+    for (let round = 0; round < 5; round++) {
+      start(dom0);
+      pass(GUEST_PATIENCE.idleMilliseconds, true);
+      admitted();
+      fail(guest);
+      end(dom0);
+      expect(start(guest)).toBe(true);
+      expect(guest.contender?.state).toBe("holding");
+    }
+  });
+
   it("does not bar who was slow through no fault of its own", () => {
     const [a, b] = [session("a"), session("b")];
     contenders(a, b);
