@@ -123,7 +123,7 @@ describe("xs rollback", () => {
     const tree = git("rev-parse", "then^{tree}");
     expect(commits.map((oid) => git("rev-parse", `${oid}^{tree}`))).toEqual(commits.map(() => tree));
     // It is about what is committed. Clients that never pause, on processors that others keep busy too, leave the console little.
-  }, 180_000);
+  }, 600_000);
 });
 
 describe("xs revert", () => {
