@@ -12,16 +12,13 @@
  */
 import type { BenchDaemonStart } from "./daemon.js";
 import { median, type Benchmark, type Figures } from "./figures.js";
-import type { LoadOptions } from "./load-client.js";
 import { loadClientProgram } from "./load-process.js";
-import { measureLoad, medianRatio } from "./measured-load.js";
+import { measureLoad, medianRatio, type ComparedLoad } from "./measured-load.js";
 
 /** Ratio of `process` to `null` that is wanted. */
 const RATIO_WANTED = 0.7;
 
-type Load = Pick<LoadOptions, "kind" | "connections" | "depth">;
-
-const LOADS: readonly Load[] = [
+const LOADS: readonly ComparedLoad[] = [
   { kind: "write", connections: 1, depth: 1 },
   { kind: "write", connections: 10, depth: 1 },
   { kind: "write", connections: 100, depth: 1 },

@@ -8,6 +8,9 @@ import { median } from "./figures.js";
 import type { LoadOptions } from "./load-client.js";
 import { runLoadProcess } from "./load-process.js";
 
+/** A load that comparisons put on each daemon. */
+export type ComparedLoad = Pick<LoadOptions, "kind" | "connections" | "depth">;
+
 /** What a load came to. */
 export interface MeasuredLoad {
   readonly program: string;
@@ -19,11 +22,7 @@ export interface MeasuredLoad {
 const WARMUP_SECONDS = 1;
 
 /** Starts a daemon, puts the load on it for `seconds` after a warm-up, and ends it. */
-export async function measureLoad(
-  start: BenchDaemonStart,
-  load: Pick<LoadOptions, "kind" | "connections" | "depth">,
-  seconds: number,
-): Promise<MeasuredLoad> {
+export async function measureLoad(start: BenchDaemonStart, load: ComparedLoad, seconds: number): Promise<MeasuredLoad> {
   const daemon = await startBenchDaemon(start);
   try {
     const before = daemon.mainThreadSeconds();

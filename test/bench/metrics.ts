@@ -3,11 +3,12 @@
  * of its throughput.
  */
 import type { Benchmark } from "./figures.js";
-import { comparePair, type PairedLoad } from "./paired.js";
+import type { ComparedLoad } from "./measured-load.js";
+import { comparePair } from "./paired.js";
 
 const RATIO_WANTED = 0.97;
 
-const LOADS: readonly PairedLoad[] = [
+const LOADS: readonly ComparedLoad[] = [
   { kind: "read", connections: 10, depth: 1 },
   { kind: "read", connections: 100, depth: 1 },
   { kind: "read", connections: 1, depth: 64 },

@@ -8,12 +8,8 @@
  */
 import type { BenchDaemonStart } from "./daemon.js";
 import { median, type BenchmarkOptions, type Figures } from "./figures.js";
-import type { LoadOptions } from "./load-client.js";
 import { loadClientProgram } from "./load-process.js";
-import { measureLoad, medianRatio } from "./measured-load.js";
-
-/** A load of the comparison. */
-export type PairedLoad = Pick<LoadOptions, "kind" | "connections" | "depth">;
+import { measureLoad, medianRatio, type ComparedLoad } from "./measured-load.js";
 
 /** What is compared. */
 export interface Pair {
@@ -23,7 +19,7 @@ export interface Pair {
   readonly costly: readonly [name: string, start: BenchDaemonStart];
   /** The ratio of the rates that is wanted. */
   readonly ratioWanted: number;
-  readonly loads: readonly PairedLoad[];
+  readonly loads: readonly ComparedLoad[];
 }
 
 /** Compares; `--seconds` for each load (2), `--rounds` (5). */

@@ -5,12 +5,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Benchmark } from "./figures.js";
-import { comparePair, type PairedLoad } from "./paired.js";
+import type { ComparedLoad } from "./measured-load.js";
+import { comparePair } from "./paired.js";
 
 /** Ratio of the throughput with a trace to that without. */
 const RATIO_WANTED = 0.9;
 
-const LOADS: readonly PairedLoad[] = [
+const LOADS: readonly ComparedLoad[] = [
   { kind: "write", connections: 1, depth: 1 },
   { kind: "write", connections: 10, depth: 1 },
   { kind: "write", connections: 10, depth: 16 },

@@ -25,8 +25,7 @@ import { HistoryRecorder } from "./recorder.js";
 import { RecorderLoop, type LoopMaintenance } from "./recorder-loop.js";
 
 /**
- * Who waits for a reply comes before the history: on busy processors the recorder takes a tenth of what it would (at nice 19 next
- * to nothing: then questions about the history, which wait for it too, took half a minute there). But
+ * Who waits for a reply comes before the history: on two busy processors the recorder takes a tenth of what it would. But
  * where somebody waits for the recorder (a flush, a stop, writers that the gate holds), it is as urgent as they are; without
  * the privilege to become so it stays modest.
  */
