@@ -33,7 +33,7 @@ const CONFLICTS = EVENTS + FATES.length;
 const ABORTS = CONFLICTS + OPERATION_NAMES.length;
 const COUNTS = ABORTS + 1;
 
-/** What was counted since the daemon began. Whatever never happened is left out. */
+/** What was counted since the daemon began. Requests, durations and conflicts that never happened are left out. */
 export interface RequestFigures {
   readonly requests: readonly { readonly operation: string; readonly outcome: string; readonly count: number }[];
   readonly durations: readonly { readonly operation: string; readonly duration: DurationFigures }[];

@@ -40,7 +40,7 @@ function addRequests(metrics: Metrics, { requests, commits }: DaemonFigures): vo
     "From when the requests of a turn of the event loop are taken up until all their replies are handed to the sockets.",
     requests.durations.map(({ operation, duration }) => ({ labels: { operation }, duration })),
   );
-  metrics.counter("xenstored_commits_total", "Commits that were acknowledged.", [{ value: commits }]);
+  metrics.counter("xenstored_commits_total", "Commits that were acknowledged.", commits);
   metrics.counter(
     "xenstored_transactions_ended_total",
     "Transactions that their clients ended, by what came of it.",
@@ -68,56 +68,62 @@ function addCore(metrics: Metrics, { core }: DaemonFigures): void {
     { labels: { kind: "dom0" }, value: core.dom0Connections },
     { labels: { kind: "guest" }, value: core.guestConnections },
   ]);
-  metrics.gauge("xenstored_domains", "Domains that the store knows.", [{ value: core.domains }]);
-  metrics.gauge("xenstored_nodes", "Nodes in the store.", [{ value: core.nodes }]);
-  metrics.gauge("xenstored_watches", "Registered watches.", [{ value: core.watches }]);
-  metrics.gauge("xenstored_transactions_open", "Transactions that have not ended.", [{ value: core.transactions }]);
-  metrics.gauge("xenstored_transaction_log_bytes", "What is kept of the requests of open transactions.", [
-    { value: core.transactionLogBytes },
-  ]);
-  metrics.gauge("xenstored_outbox_bytes", "Output that clients have not read.", [{ value: core.outboxBytes }]);
+  metrics.gauge("xenstored_domains", "Domains that the store knows.", core.domains);
+  metrics.gauge("xenstored_nodes", "Nodes in the store.", core.nodes);
+  metrics.gauge("xenstored_watches", "Registered watches.", core.watches);
+  metrics.gauge("xenstored_transactions_open", "Transactions that have not ended.", core.transactions);
+  metrics.gauge(
+    "xenstored_transaction_log_bytes",
+    "What is kept of the requests of open transactions.",
+    core.transactionLogBytes,
+  );
+  metrics.gauge("xenstored_outbox_bytes", "Output that clients have not read.", core.outboxBytes);
 }
 
 function addTurns(metrics: Metrics, { core: { turns } }: DaemonFigures): void {
-  metrics.gauge("xenstored_turn_waiters", "Contended transactions that wait for their turn.", [
-    { value: turns.waiting },
-  ]);
-  metrics.counter("xenstored_turns_total", "Turns of contended transactions.", [{ value: turns.turns }]);
-  metrics.counter("xenstored_turn_waits_total", "Waits for a turn.", [{ value: turns.waits }]);
-  metrics.counter("xenstored_turn_waits_ended_total", "Waits for a turn that were ended because they took too long.", [
-    { value: turns.waitsEnded },
-  ]);
-  metrics.counter("xenstored_turns_lost_total", "Turns that were taken from who was slow.", [
-    { value: turns.turnsLost },
-  ]);
-  metrics.counter("xenstored_turn_wait_seconds_total", "Time that contended transactions waited, all together.", [
-    { value: turns.waitedMilliseconds / 1000 },
-  ]);
+  metrics.gauge("xenstored_turn_waiters", "Contended transactions that wait for their turn.", turns.waiting);
+  metrics.counter("xenstored_turns_total", "Turns of contended transactions.", turns.turns);
+  metrics.counter("xenstored_turn_waits_total", "Waits for a turn.", turns.waits);
+  metrics.counter(
+    "xenstored_turn_waits_ended_total",
+    "Waits for a turn that were ended because they took too long.",
+    turns.waitsEnded,
+  );
+  metrics.counter("xenstored_turns_lost_total", "Turns that were taken from who was slow.", turns.turnsLost);
+  metrics.counter(
+    "xenstored_turn_wait_seconds_total",
+    "Time that contended transactions waited, all together.",
+    turns.waitedMilliseconds / 1000,
+  );
 }
 
 function addHistory(metrics: Metrics, { journal, recorder }: DaemonFigures): void {
   const { lag } = recorder;
-  metrics.gauge("xenstored_journal_bytes", "Size of the journal.", [{ value: journal.bytes }]);
-  metrics.gauge("xenstored_journal_segments", "Files of the journal.", [{ value: journal.segments }]);
-  metrics.gauge("xenstored_history_lag_commits", "Acknowledged commits that are not in the history yet.", [
-    { value: lag.commits },
-  ]);
-  metrics.gauge("xenstored_history_lag_bytes", "Their lines in the journal.", [{ value: lag.bytes }]);
-  metrics.gauge("xenstored_history_lag_seconds", "Age of the oldest of them.", [{ value: lag.seconds }]);
-  metrics.gauge("xenstored_history_failing", "1 while the history cannot be written; the log says why.", [
-    { value: recorder.isFailing ? 1 : 0 },
-  ]);
-  metrics.gauge("xenstored_packs", "Packs of the repository that are in use.", [{ value: recorder.packs }]);
-  metrics.gauge("xenstored_packs_retired", "Packs that were merged into others and are not removed yet.", [
-    { value: recorder.packsRetired },
-  ]);
-  metrics.gauge("xenstored_pack_bytes", "Size of the packs in use and their indexes.", [{ value: recorder.packBytes }]);
-  metrics.counter("xenstored_seals_total", "Packs that were written.", [{ value: recorder.packsSealed }]);
-  metrics.counter("xenstored_sealed_bytes_total", "Bytes of these packs.", [{ value: recorder.bytesSealed }]);
-  metrics.counter("xenstored_seal_seconds_total", "Time that writing them took.", [{ value: recorder.sealSeconds }]);
-  metrics.counter("xenstored_consolidation_seconds_total", "Time spent on merging, dropping and removing packs.", [
-    { value: recorder.maintenanceSeconds },
-  ]);
+  metrics.gauge("xenstored_journal_bytes", "Size of the journal.", journal.bytes);
+  metrics.gauge("xenstored_journal_segments", "Files of the journal.", journal.segments);
+  metrics.gauge("xenstored_history_lag_commits", "Acknowledged commits that are not in the history yet.", lag.commits);
+  metrics.gauge("xenstored_history_lag_bytes", "Their lines in the journal.", lag.bytes);
+  metrics.gauge("xenstored_history_lag_seconds", "Age of the oldest of them.", lag.seconds);
+  metrics.gauge(
+    "xenstored_history_failing",
+    "1 while the history cannot be written; the log says why.",
+    recorder.isFailing ? 1 : 0,
+  );
+  metrics.gauge("xenstored_packs", "Packs of the repository that are in use.", recorder.packs);
+  metrics.gauge(
+    "xenstored_packs_retired",
+    "Packs that were merged into others and are not removed yet.",
+    recorder.packsRetired,
+  );
+  metrics.gauge("xenstored_pack_bytes", "Size of the packs in use and their indexes.", recorder.packBytes);
+  metrics.counter("xenstored_seals_total", "Packs that were written.", recorder.packsSealed);
+  metrics.counter("xenstored_sealed_bytes_total", "Bytes of these packs.", recorder.bytesSealed);
+  metrics.counter("xenstored_seal_seconds_total", "Time that writing them took.", recorder.sealSeconds);
+  metrics.counter(
+    "xenstored_consolidation_seconds_total",
+    "Time spent on merging, dropping and removing packs.",
+    recorder.maintenanceSeconds,
+  );
 }
 
 function addProcess(metrics: Metrics, { eventLoop, process }: DaemonFigures): void {
@@ -131,28 +137,30 @@ function addProcess(metrics: Metrics, { eventLoop, process }: DaemonFigures): vo
       max: eventLoop.maxSeconds,
     }).map(([statistic, value]) => ({ labels: { statistic }, value })),
   );
-  metrics.counter("process_cpu_seconds_total", "Processor time of all threads.", [{ value: process.cpuSeconds }]);
-  metrics.gauge("process_resident_memory_bytes", "Resident memory.", [{ value: process.residentBytes }]);
-  metrics.gauge("process_start_time_seconds", "When the process began, since the beginning of 1970.", [
-    { value: process.startedSeconds },
-  ]);
-  metrics.gauge("nodejs_heap_size_total_bytes", "Heap of the main thread.", [{ value: process.heapBytes }]);
-  metrics.gauge("nodejs_heap_size_used_bytes", "Heap of the main thread that is used.", [
-    { value: process.heapUsedBytes },
-  ]);
+  metrics.counter("process_cpu_seconds_total", "Processor time of all threads.", process.cpuSeconds);
+  metrics.gauge("process_resident_memory_bytes", "Resident memory.", process.residentBytes);
+  metrics.gauge(
+    "process_start_time_seconds",
+    "When the process began, since the beginning of 1970.",
+    process.startedSeconds,
+  );
+  metrics.gauge("nodejs_heap_size_total_bytes", "Heap of the main thread.", process.heapBytes);
+  metrics.gauge("nodejs_heap_size_used_bytes", "Heap of the main thread that is used.", process.heapUsedBytes);
 }
 
 /** A registry that is filled once. What has labels, and nothing yet that they could be about, is left out. */
 class Metrics {
   readonly #registry = new Registry();
 
-  counter(name: string, help: string, samples: readonly Sample[]): void {
+  counter(name: string, help: string, figures: number | readonly Sample[]): void {
+    const samples = samplesOf(figures);
     if (samples.length === 0) return;
     const metric = new Counter({ name, help, labelNames: labelNamesOf(samples), registers: [this.#registry] });
     for (const { labels = {}, value } of samples) metric.inc(labels, value);
   }
 
-  gauge(name: string, help: string, samples: readonly Sample[]): void {
+  gauge(name: string, help: string, figures: number | readonly Sample[]): void {
+    const samples = samplesOf(figures);
     if (samples.length === 0) return;
     const metric = new Gauge({ name, help, labelNames: labelNamesOf(samples), registers: [this.#registry] });
     for (const { labels = {}, value } of samples) metric.set(labels, value);
@@ -215,6 +223,11 @@ function valuesOf(name: string, { labels, duration }: DurationSample): object[] 
     { metricName: `${name}_sum`, labels, value: duration.seconds },
     { metricName: `${name}_count`, labels, value: count },
   ];
+}
+
+/** A figure without labels is a sample by itself. */
+function samplesOf(figures: number | readonly Sample[]): readonly Sample[] {
+  return typeof figures === "number" ? [{ value: figures }] : figures;
 }
 
 function labelNamesOf(samples: readonly { readonly labels?: Readonly<Record<string, string>> }[]): string[] {
