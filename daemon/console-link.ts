@@ -22,7 +22,7 @@ import { emptyRoot, getNode, type Root } from "./store/root.js";
 /** What the link works with. */
 export interface ConsoleLinkPorts {
   readonly server: Pick<Server, "perform">;
-  /** Settles when all that was committed before is sealed in the history; `isPatient` where others come first. */
+  /** Settles when all that was committed before is sealed in the history; `isPatient` where others come first, for a second. */
   readonly flushHistory: (options: { readonly isPatient: boolean }) => Promise<unknown>;
   /** Changes out of the history as the store may take them: what was redacted there is empty. */
   readonly emptyRedacted: (changes: readonly Change[]) => readonly Change[];

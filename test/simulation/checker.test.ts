@@ -404,7 +404,8 @@ const CASES: readonly Case[] = [
       mistakeEnds((_, end) => (end.outcome === "refused" ? { outcome: "unchanged" } : end));
     },
   },
-  { what: "a target gives no rights", foundBy: BY_WHAT_IS_DONE },
+  // Who may no longer see a node is not told of it either, which may be all that there is to notice: an event that never comes.
+  { what: "a target gives no rights", foundBy: [...BY_WHAT_IS_DONE, "completeness"] },
   {
     what: "a target stays when it is gone",
     foundBy: ["chain"],

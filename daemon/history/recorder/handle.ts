@@ -68,7 +68,7 @@ export class RecorderError extends Error {
 
 /** How a flush is done. */
 export interface FlushOptions {
-  /** Whether it comes after those who wait for a reply: then the recorder stays as modest as it is. */
+  /** Whether it comes after those who wait for a reply: then the recorder stays as modest as it is, for a second. */
   readonly isPatient?: boolean;
 }
 

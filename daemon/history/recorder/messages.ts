@@ -50,7 +50,7 @@ export type RecorderRequest =
       readonly kind: "flush";
       readonly id: number;
       readonly position: JournalPosition | undefined;
-      /** Whether whoever waits for it comes after those who wait for a reply. */
+      /** Whether whoever waits for it comes after those who wait for a reply, unless that takes long. */
       readonly isPatient?: boolean;
     }
   /** Drop the history before `revision`, then answer with this id. */

@@ -49,6 +49,11 @@ const LOCK_RETRY_MILLISECONDS = 20;
 /** How long after a publish the main thread hears of the progress; it sends no other publish before. */
 const PROGRESS_MILLISECONDS = 20;
 const PACKS_MAX_WHILE_LAGGING = 40;
+/**
+ * How long who flushes patiently is patient. The recorder may get so little of busy processors that its lag only grows: whoever
+ * asks waits for the lag of that moment, and the next for more.
+ */
+const PATIENCE_MILLISECONDS = 1000;
 
 /** What a loop asks of the maintenance; a fork's loop leaves the work to main's. */
 export type LoopMaintenance = Pick<
@@ -73,8 +78,8 @@ interface Flush {
   readonly id: number;
   /** The commit that must be sealed. */
   readonly seq: number;
-  /** Whether it makes nobody urgent. */
-  readonly isPatient: boolean;
+  /** From when on its asker's wait makes the recorder urgent; by the monotonic clock. */
+  readonly urgentFrom: number;
 }
 
 /** Runs one recorder. */
@@ -119,7 +124,7 @@ export class RecorderLoop {
         this.#flushes.push({
           id: request.id,
           seq: request.position?.seq ?? 0,
-          isPatient: request.isPatient === true,
+          urgentFrom: this.#options.monotonicMilliseconds() + (request.isPatient === true ? PATIENCE_MILLISECONDS : 0),
         });
         clearTimeout(this.#retryTimer);
         this.#retryTimer = undefined;
@@ -187,6 +192,7 @@ export class RecorderLoop {
         for (const commit of this.#follower.readUpTo(this.#end, BATCH_COMMITS_MAX)) recorder.record(commit);
       }
       this.#answerFlushes();
+      this.#tellUrgency();
       if (this.#isSealOwed && recorder.recordedSeq >= (this.#end?.seq ?? 0)) this.#seal();
     } catch (error) {
       this.#fail(error);
@@ -255,7 +261,6 @@ export class RecorderLoop {
       this.#report({ kind: "flushed", id, progress });
       return false;
     });
-    this.#tellUrgency();
   }
 
   #fail(error: unknown): void {
@@ -297,10 +302,16 @@ export class RecorderLoop {
   }
 
   #tellUrgency(): void {
-    const isUrgent = this.#flushes.some(({ isPatient }) => !isPatient) || this.#compactionsAsked > 0;
+    const isUrgent = this.#compactionsAsked > 0 || this.#isFlushUrgent();
     if (isUrgent === this.#isUrgent) return;
     this.#isUrgent = isUrgent;
     this.#options.setUrgent?.(isUrgent);
+  }
+
+  #isFlushUrgent(): boolean {
+    if (this.#flushes.length === 0) return false;
+    const now = this.#options.monotonicMilliseconds();
+    return this.#flushes.some(({ urgentFrom }) => urgentFrom <= now);
   }
 
   #newFollower(passedOver?: (bad: PassedOver) => void): JournalFollower {

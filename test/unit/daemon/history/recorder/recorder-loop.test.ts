@@ -7,7 +7,7 @@ import type { RecorderReport } from "../../../../../daemon/history/recorder/mess
 import { RecorderLoop } from "../../../../../daemon/history/recorder/recorder-loop.js";
 import { HistoryRecorder } from "../../../../../daemon/history/recorder/recorder.js";
 import { createRepository, MAIN_REF } from "../../../../../daemon/history/repository/layout.js";
-import { openJournal, type JournalPosition } from "../../../../../daemon/journal/journal.js";
+import { openJournal, type Journal, type JournalPosition } from "../../../../../daemon/journal/journal.js";
 import { streamCommits } from "../../../../support/commit-stream.js";
 import { createFaultyFileSystem, type FaultyFileSystem } from "../../../../support/faulty-file-system.js";
 import { createMemoryFileSystem } from "../../../../support/memory-file-system.js";
@@ -45,6 +45,9 @@ class FakeMaintenance {
 
 let disk: FaultyFileSystem;
 let end: JournalPosition;
+let journal: Journal;
+/** Of the loop's clock, at each look at it. */
+let lookedAt: () => number;
 let maintenance: FakeMaintenance;
 let reports: RecorderReport[];
 let reported: () => void;
@@ -55,11 +58,12 @@ beforeEach(() => {
   disk = createFaultyFileSystem(createMemoryFileSystem());
   disk.makeDirectory("/state");
   createRepository(disk, REPOSITORY);
-  const { journal } = openJournal({ fileSystem: disk, directory: JOURNAL, after: 0 as Seq, durability: "process" });
+  ({ journal } = openJournal({ fileSystem: disk, directory: JOURNAL, after: 0 as Seq, durability: "process" }));
   end = journal.append([...streamCommits({ domains: 2 }, 1, 3)]);
   maintenance = new FakeMaintenance();
   reports = [];
   reported = () => undefined;
+  lookedAt = () => performance.now();
   urgencies = [];
   startLoop({ sealMilliseconds: 10 });
 });
@@ -67,7 +71,7 @@ beforeEach(() => {
 function startLoop({ sealMilliseconds }: { readonly sealMilliseconds: number }): void {
   loop = new RecorderLoop({
     fileSystem: disk,
-    monotonicMilliseconds: () => performance.now(),
+    monotonicMilliseconds: () => lookedAt(),
     journalDirectory: JOURNAL,
     recorder: new HistoryRecorder({
       fileSystem: disk,
@@ -163,6 +167,18 @@ describe("RecorderLoop", () => {
     expect(urgencies).toEqual([true, false, true]);
     maintenance.close();
     expect(urgencies).toEqual([true, false, true, false]);
+  });
+
+  it.each([
+    { what: "is urgent for who has waited patiently for a second", millisecondsEachLook: 600, expected: [true, false] },
+    { what: "is not urgent for who waits patiently and not long", millisecondsEachLook: 1, expected: [] },
+  ])("$what", async ({ millisecondsEachLook, expected }) => {
+    let now = 0;
+    lookedAt = () => (now += millisecondsEachLook);
+    const manyBatches = journal.append([...streamCommits({ domains: 2 }, 4, 1000)]);
+    loop.handle({ kind: "flush", id: 1, position: manyBatches, isPatient: true });
+    await report("flushed");
+    expect(urgencies).toEqual(expected);
   });
 
   it("answers compactions, also those that come later, when it has failed for good (recorder loop invariant 5)", async () => {
