@@ -41,14 +41,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <node_api.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -72,6 +75,13 @@
 #define TURN_RECORDS 256
 #define TURN_BYTES (128 * 1024)
 #define ROUNDS_MAX 16
+/*
+ * How long, when output has gone, the thread looks for input before it may sleep: whoever got a reply often asks on at once,
+ * and to be woken takes longer than that. When it was in vain so often in a row, it does so every so many times only.
+ */
+#define LINGER_NANOSECONDS 50000
+#define LINGERS_IN_VAIN_MAX 8
+#define LINGER_AGAIN 64
 /* Connections that are accepted in a round: others have their turn between. */
 #define ACCEPTS_MAX 64
 /* Output up to this size is copied to a buffer that is there; more gets one of its own. */
@@ -120,6 +130,10 @@ struct reactor {
 	uint32_t record_count;
 	int32_t *sends;
 	size_t sends_max;
+	/* Lingers in a row that were in vain, and what was sent since the last one. */
+	uint32_t lingers_in_vain, sends_since_linger;
+	/* How often the thread had lost its processor by the last linger. */
+	long preemptions;
 	char *input, *output;
 	size_t input_length, sent_bytes;
 	/* What the kernel named; from `ready_next` on it has not been served. */
@@ -574,6 +588,43 @@ static int32_t send_to(struct reactor *reactor, uint32_t index, const char *byte
 	return pending > INT32_MAX ? INT32_MAX : (int32_t)pending;
 }
 
+static int64_t nanoseconds(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+/* Whether others have taken the processor from this thread since it was last asked. */
+static bool was_preempted(struct reactor *reactor)
+{
+	struct rusage usage;
+	if (getrusage(RUSAGE_THREAD, &usage) != 0) return true;
+	bool was = usage.ru_nivcsw != reactor->preemptions;
+	reactor->preemptions = usage.ru_nivcsw;
+	return was;
+}
+
+/* Returns when something is ready, or soon. What is ready is left to the loop. */
+static void linger(struct reactor *reactor)
+{
+	struct pollfd ready = { .fd = reactor->epoll, .events = POLLIN };
+	if (reactor->lingers_in_vain >= LINGERS_IN_VAIN_MAX && ++reactor->sends_since_linger < LINGER_AGAIN) return;
+	reactor->sends_since_linger = 0;
+	if (was_preempted(reactor)) {
+		reactor->lingers_in_vain = LINGERS_IN_VAIN_MAX;
+		return;
+	}
+	int64_t end = nanoseconds() + LINGER_NANOSECONDS;
+	do {
+		if (poll(&ready, 1, 0) != 0) {
+			reactor->lingers_in_vain = 0;
+			return;
+		}
+	} while (nanoseconds() < end);
+	if (reactor->lingers_in_vain < LINGERS_IN_VAIN_MAX) reactor->lingers_in_vain++;
+}
+
 /*
  * send(bytes, count): `count` outputs that stand one behind the other in `bytes`, each for the connection that a triple of
  * int32 in the shared array names, and as long as it says: slot, generation, length. Instead of the length it says after the
@@ -602,6 +653,7 @@ static napi_value send_all(napi_env env, napi_callback_info info)
 		start += size;
 	}
 	free(own);
+	linger(reactor);
 	return NULL;
 }
 
