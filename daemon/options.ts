@@ -47,11 +47,10 @@ const DURABILITIES: readonly Durability[] = ["process", "power", "none"];
 const SEAL_MILLISECONDS_MAX = 60_000;
 
 /**
- * A quarter of it, where slowing begins, is 140,000 small commits: a burst of seconds that nobody is slowed for. All of it is
- * what a start after a crash has to replay before it serves: about 560,000 small commits, in some seconds and some hundred
- * MiB of memory.
+ * A half of it, where slowing begins, is one to two million small commits: a burst of seconds, at whatever rate, that nobody is
+ * slowed for. All of it is what a start after a crash may have to replay before it serves, at some 50 MB a second.
  */
-const JOURNAL_BYTES_MAX = "128M";
+const JOURNAL_BYTES_MAX = "512M";
 const TRACE_BYTES_MAX = "64M";
 /** Of the journal and of a trace file; a request with its reply takes up to 48 KiB of the latter. */
 const SIZE_LEAST: number = 64 * 1024;
@@ -246,7 +245,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 
 function journalMaxOption(): Option {
   const purpose =
-    "most bytes that wait for the history, K, M or G: from a quarter of it on, clients that commit are slowed";
+    "most bytes that wait for the history, K, M or G: from a half of it on, clients that commit are slowed";
   return new Option("--journal-max <size>", purpose)
     .default(parseSize(JOURNAL_BYTES_MAX), JOURNAL_BYTES_MAX)
     .argParser(parseSize);

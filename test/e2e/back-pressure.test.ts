@@ -164,7 +164,7 @@ describe("--journal-max", () => {
           largest = Math.max(largest, told.lagBytes);
         }
         expect(largest, "the flood is larger than what the recorder keeps up with").toBeGreaterThan(
-          JOURNAL_BYTES_MAX / 4,
+          JOURNAL_BYTES_MAX / 2,
         );
         expect(states).not.toContain("refused with ENOSPC");
         for (const each of floods) await each.stop();

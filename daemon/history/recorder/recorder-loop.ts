@@ -6,6 +6,7 @@
  *
  *   idle ──publish──► recording ──journal's published end──► waiting for the seal ──sealMilliseconds──► idle
  *                        │ pack full: seals at once                     │ flush: seals at once
+ *                        │ burst of commits: resting, until somebody asks (`rest.ts`)
  *                        ▼                                              ▼
  *      disk or lock fails: retrying every RETRY_MILLISECONDS (also at each flush), nothing is recorded meanwhile;
  *      a lock that is held for moments only is waited for, and no flush is refused for it
@@ -24,7 +25,8 @@
  *     Maintenance that fails stops nothing.
  *  5. While the disk refuses, maintenance goes on: removing what was replaced and dropping what is too old is how a full
  *     disk gets room again. After a failure for good nobody is left waiting.
- *  6. After a failure that was told and has passed, there is a seal as soon as all that is published is recorded: whoever
+ *  6. It rests only while nobody waits for a flush or a compaction and no seal is owed; meanwhile it counts as lagging.
+ *  7. After a failure that was told and has passed, there is a seal as soon as all that is published is recorded: whoever
  *     asked for one was refused, and at the journal's limit nothing is appended that would make anybody ask again.
  */
 import type { PassedOver } from "../../journal/bad-line.js";
@@ -36,6 +38,7 @@ import { messageOf } from "../../platform/error-message.js";
 import type { Maintenance } from "./maintenance.js";
 import type { RecorderReport, RecorderRequest, WorkerProgress } from "./messages.js";
 import type { HistoryRecorder } from "./recorder.js";
+import { RATE_MILLISECONDS, Rest } from "./rest.js";
 
 /** Commits recorded before messages are looked at: a few milliseconds. */
 const BATCH_COMMITS_MAX = 128;
@@ -91,15 +94,17 @@ export class RecorderLoop {
   /** Why it has failed for good. */
   #failure: string | undefined;
   #isClosed = false;
-  /** Invariant 6. */
+  /** Invariant 7. */
   #isSealOwed = false;
   #lockTries = 0;
   #compactionsAsked = 0;
   #isUrgent = false;
   #sealMilliseconds = 0;
+  readonly #rest = new Rest();
   #stepPending: NodeJS.Immediate | undefined;
   #sealTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
+  #restTimer: NodeJS.Timeout | undefined;
   #progressTimer: NodeJS.Timeout | undefined;
   #maintenanceTimer: NodeJS.Timeout | undefined;
 
@@ -186,6 +191,10 @@ export class RecorderLoop {
       this.#maintain(false);
       return;
     }
+    if (this.#rests()) {
+      this.#maintain(true);
+      return;
+    }
     try {
       if (recorder.isFull) this.#seal();
       if (this.#end !== undefined) {
@@ -205,6 +214,19 @@ export class RecorderLoop {
     if (isLagging || recorder.isIndexIncomplete) this.#wake();
     this.#maintain(isLagging);
     if (recorder.isSealDue) this.#sealTimer ??= setTimeout(this.#sealOnTime, this.#options.sealMilliseconds);
+  }
+
+  /** Whether it does so now (invariant 6); then it looks again in time. */
+  #rests(): boolean {
+    if (this.#end === undefined) return false;
+    const { recorder, monotonicMilliseconds } = this.#options;
+    const isDue = this.#rest.isDue(this.#end.seq, recorder.recordedSeq, monotonicMilliseconds());
+    if (!isDue || this.#flushes.length > 0 || this.#compactionsAsked > 0 || this.#isSealOwed) return false;
+    this.#restTimer ??= setTimeout(() => {
+      this.#restTimer = undefined;
+      this.#wake();
+    }, RATE_MILLISECONDS);
+    return true;
   }
 
   /** Invariant 4. */
@@ -323,7 +345,13 @@ export class RecorderLoop {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearImmediate(this.#stepPending);
-    for (const timer of [this.#sealTimer, this.#retryTimer, this.#progressTimer, this.#maintenanceTimer]) {
+    for (const timer of [
+      this.#sealTimer,
+      this.#retryTimer,
+      this.#restTimer,
+      this.#progressTimer,
+      this.#maintenanceTimer,
+    ]) {
       clearTimeout(timer);
     }
     this.#options.maintenance.close();

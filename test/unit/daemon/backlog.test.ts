@@ -127,16 +127,16 @@ describe("HistoryBacklog", () => {
 
   it("takes the gate from open to slowed, held and refused, and back when the recorder goes on", () => {
     const writers = () => /^writers: (.*)$/m.exec(backlog.describe())?.[1];
-    write(20_000);
+    write(45_000);
     expect(writers()).toBe("not slowed");
     write(10_000);
     expect(writers()).toBe("slowed");
-    write(70_000);
+    write(45_000);
     expect(writers()).toBe("held");
     recorder.fail({ reason: "a seal failed: no space", isFinal: false });
     expect([writers(), roomMade]).toEqual(["refused with ENOSPC", 1]);
     expect(backlog.describe()).toContain("\nrecorder: a seal failed: no space\n");
-    recorder.seal(2);
+    recorder.seal(1);
     expect([writers(), roomMade]).toEqual(["slowed", 2]);
     recorder.seal(3);
     expect([writers(), roomMade]).toEqual(["not slowed", 3]);
@@ -145,9 +145,9 @@ describe("HistoryBacklog", () => {
   it("asks for one seal after the other while writers are slowed, and for none while the recorder is in trouble", async () => {
     write(20_000);
     expect(recorder.flushes).toHaveLength(0);
-    for (let count = 0; count < 5; count++) write(10_000);
+    for (let count = 0; count < 5; count++) write(15_000);
     expect(recorder.flushes).toHaveLength(1);
-    recorder.seal(3);
+    recorder.seal(2);
     recorder.flushes[0]?.resolve(recorder.status());
     await Promise.resolve();
     expect(recorder.flushes, "what was written meanwhile is enough to go on").toHaveLength(2);
@@ -158,7 +158,7 @@ describe("HistoryBacklog", () => {
     write(1000);
     expect(recorder.flushes).toHaveLength(2);
     recorder.seal(6);
-    write(30_000);
+    write(60_000);
     expect(recorder.flushes).toHaveLength(3);
     recorder.seal(8);
     recorder.flushes[2]?.resolve(recorder.status());

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Domid } from "../../../../protocol/identifiers.js";
 import {
   HOLD_MILLISECONDS_MAX,
+  OPEN_PART,
   STALLED_MILLISECONDS,
   WriteGate,
   type RecorderTrouble,
@@ -11,6 +12,8 @@ import {
 const MEBIBYTE = 1024 * 1024;
 const BYTES_MAX = 64 * MEBIBYTE;
 const COMMIT_BYTES = 256;
+/** Half-way between the limits. */
+const MIDDLE = ((OPEN_PART + 1) / 2) * BYTES_MAX;
 
 /** A gate whose backlog the test sets. */
 function gate(bytes = 0, bytesMax = BYTES_MAX) {
@@ -33,8 +36,8 @@ function hold(asked: WriteGate, bytes: number, now: number, domid = 0): number {
 }
 
 describe("WriteGate", () => {
-  it("lets everybody commit at once below a quarter of the limit (gate invariant 1)", () => {
-    const { gate: open } = gate(BYTES_MAX / 4);
+  it("lets everybody commit at once below a half of the limit (gate invariant 1)", () => {
+    const { gate: open } = gate(OPEN_PART * BYTES_MAX);
     expect([open.isSlowing, open.isFull(0), open.refusal(0)]).toEqual([false, false, undefined]);
     expect(hold(open, 100_000 * COMMIT_BYTES, 500)).toBe(500);
   });
@@ -46,8 +49,8 @@ describe("WriteGate", () => {
   });
 
   it("makes commits dearer the longer the backlog is, from nothing on, without a step", () => {
-    const costs = [0.25, 0.26, 0.4, 0.6, 0.8, 0.9, 0.99].map((share) => {
-      const { gate: slowed } = gate(share * BYTES_MAX);
+    const costs = [0, 0.01, 0.2, 0.4, 0.7, 0.9, 0.99].map((part) => {
+      const { gate: slowed } = gate((OPEN_PART + part * (1 - OPEN_PART)) * BYTES_MAX);
       return hold(slowed, 100 * COMMIT_BYTES, 0);
     });
     expect(costs[0]).toBe(0);
@@ -57,7 +60,7 @@ describe("WriteGate", () => {
 
   it("makes those of one domain wait in one line: the rate does not depend on how many they are", () => {
     const waits = [1, 10, 1000].map((clients) => {
-      const { gate: slowed } = gate(BYTES_MAX / 2);
+      const { gate: slowed } = gate(MIDDLE);
       let last = 0;
       for (let client = 0; client < clients; client++) last = hold(slowed, (2000 * COMMIT_BYTES) / clients, 0);
       return last;
@@ -73,7 +76,7 @@ describe("WriteGate", () => {
     }
     backlog.bytes = BYTES_MAX;
     expect(hold(slowed, COMMIT_BYTES, 7000)).toBe(7000 + HOLD_MILLISECONDS_MAX);
-    backlog.bytes = BYTES_MAX / 2;
+    backlog.bytes = MIDDLE;
     expect(hold(slowed, COMMIT_BYTES, 20_000)).toBeLessThan(20_001);
   });
 
@@ -121,7 +124,7 @@ describe("WriteGate", () => {
 
   it("lets dom0 wait twice as long as alone beside guests that flood, however many they are (gate invariant 4)", () => {
     const waits = [0, 1, 10, 1000].map((guests) => {
-      const { gate: slowed } = gate(BYTES_MAX / 2);
+      const { gate: slowed } = gate(MIDDLE);
       for (let tick = 0; tick < 10; tick++) {
         const flood = Array.from({ length: guests }, (_, index) => ({ domid: (index + 1) as Domid, bytes: 100_000 }));
         slowed.holdUntil([...flood, ...flood], 5000);
@@ -135,7 +138,7 @@ describe("WriteGate", () => {
 
   it("gives a guest the same share beside one with one connection as beside one with sixty (gate invariant 4)", () => {
     const waits = [1, 60].map((connections) => {
-      const { gate: slowed } = gate(BYTES_MAX / 2);
+      const { gate: slowed } = gate(MIDDLE);
       slowed.holdUntil(
         Array.from({ length: connections }, () => ({ domid: 7 as Domid, bytes: 10_000 })),
         0,
@@ -147,10 +150,10 @@ describe("WriteGate", () => {
 
   it("gives those who commit in one tick their shares whatever their order, and what is not used to the others", () => {
     const two = [5, 0].map((domid) => ({ domid: domid as Domid, bytes: COMMIT_BYTES }));
-    const { gate: slowed } = gate(BYTES_MAX / 2);
+    const { gate: slowed } = gate(MIDDLE);
     const [guest, dom0] = slowed.holdUntil(two, 0);
     expect(guest).toBe(dom0);
-    expect(gate(BYTES_MAX / 2).gate.holdUntil(two.toReversed(), 0)).toEqual([dom0, guest]);
+    expect(gate(MIDDLE).gate.holdUntil(two.toReversed(), 0)).toEqual([dom0, guest]);
     const later = 10_000;
     expect(hold(slowed, COMMIT_BYTES, later, 5) - later, "nobody waits with it").toBeCloseTo((guest ?? NaN) / 2, 6);
   });

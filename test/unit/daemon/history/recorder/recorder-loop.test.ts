@@ -181,6 +181,29 @@ describe("RecorderLoop", () => {
     expect(urgencies).toEqual(expected);
   });
 
+  it("rests in a burst until somebody asks or the burst has ended (recorder loop invariant 6)", async () => {
+    let now = 0;
+    lookedAt = () => now;
+    const burst = async (from: number): Promise<JournalPosition> => {
+      now += 100;
+      const position = journal.append([...streamCommits({ domains: 2 }, from, from + 999)]);
+      loop.handle({ kind: "publish", position });
+      for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+      return position;
+    };
+    loop.handle({ kind: "publish", position: end });
+    await report("sealed");
+    const asked = await burst(4);
+    expect(loop.progress().recordedSeq).toBe(3);
+    loop.handle({ kind: "flush", id: 1, position: asked, isPatient: true });
+    await report("flushed");
+    expect(loop.progress().sealedSeq).toBe(1003);
+    await burst(1004);
+    expect(loop.progress().recordedSeq).toBe(1003);
+    now += 100;
+    await vi.waitUntil(() => loop.progress().sealedSeq === 2003);
+  });
+
   it("answers compactions, also those that come later, when it has failed for good (recorder loop invariant 5)", async () => {
     loop.handle({ kind: "compact", id: 1, revision: "@{1}" });
     const segment = end.segment;
@@ -195,7 +218,7 @@ describe("RecorderLoop", () => {
     expect(await report("compactFailed")).toMatchObject({ id: 2 });
   });
 
-  it("seals when the journal can be read again, though the flush was refused and it is not time (recorder loop invariant 6)", async () => {
+  it("seals when the journal can be read again, though the flush was refused and it is not time (recorder loop invariant 7)", async () => {
     loop.handle({ kind: "close" });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     startLoop({ sealMilliseconds: 3_600_000 });
