@@ -39,7 +39,11 @@ const layers = [
     ["protocol", "daemon/connection", "daemon/dispatch", "daemon/journal", "daemon/platform"],
     ["node-ipc"],
   ],
-  ["daemon/http", ["protocol", "daemon/store", "daemon/platform", "daemon/history/query"], ["fastify", "prom-client"]],
+  [
+    "daemon/http",
+    ["protocol", "daemon/store", "daemon/platform", "daemon/history/query"],
+    ["@fastify/rate-limit", "fastify", "prom-client"],
+  ],
   ["clients/xenstore", ["protocol"], []],
   // Of daemon/, only what reads a history, and the one file that serves a state of it to a command (`xs bisect --run`).
   [

@@ -144,7 +144,13 @@ export async function serveBranch(
     meter === undefined ? undefined : new FiguresTaker({ core, meter, journal, recorder, lag: () => backlog.lag() });
   const flushHistory = (options: FlushOptions): Promise<unknown> => recorder.flush(options);
   return {
-    link: createConsoleLink({ server, flushHistory, emptyRedacted, takeFigures: () => figures?.take() }),
+    link: createConsoleLink({
+      server,
+      flushHistory,
+      emptyRedacted,
+      isFull: () => backlog.gate.isFull(0),
+      takeFigures: () => figures?.take(),
+    }),
     stop: () => {
       server.stop();
     },

@@ -10,7 +10,17 @@ import type { ListingNode } from "../protocol/listing/parse-listing.js";
 import type { ChangeOutcome } from "./dispatch/apply-changes.js";
 import type { Connection } from "./connection/connection.js";
 import type { Core } from "./dispatch/core.js";
-import type { ChangeRequest, CoreLink, CoreQuestions, LoadOrder, LoadOutcome, Pin } from "./http/messages.js";
+import type {
+  ChangeRequest,
+  CoreLink,
+  CoreQuestions,
+  LivePage,
+  LoadOrder,
+  LoadOutcome,
+  Pin,
+  RequestsAnswer,
+  RequestsOrder,
+} from "./http/messages.js";
 import type { DaemonFigures } from "./http/metrics/daemon-figures.js";
 import { messageOf } from "./platform/error-message.js";
 import type { Server } from "./server/server.js";
@@ -26,6 +36,8 @@ export interface ConsoleLinkPorts {
   readonly flushHistory: (options: { readonly isPatient: boolean }) => Promise<unknown>;
   /** Changes out of the history as the store may take them: what was redacted there is empty. */
   readonly emptyRedacted: (changes: readonly Change[]) => readonly Change[];
+  /** Whether the journal holds so much that the history lacks that nobody may commit now. */
+  readonly isFull: () => boolean;
   /** What the metrics are made of; undefined where nothing is counted. */
   readonly takeFigures: () => DaemonFigures | undefined;
 }
@@ -37,19 +49,10 @@ const DOM0_ALONE = emptyRoot().node.perms;
 
 /** Makes the link. */
 export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
-  const { server, flushHistory, emptyRedacted, takeFigures } = ports;
+  const { server, flushHistory, emptyRedacted, isFull, takeFigures } = ports;
   const pins = new Map<number, Root>();
   let lastPin = 0;
   let admin: Connection | undefined;
-
-  const flush = async (): Promise<{ readonly behind: string | undefined }> => {
-    try {
-      await flushHistory({ isPatient: true });
-      return { behind: undefined };
-    } catch (error) {
-      return { behind: messageOf(error) };
-    }
-  };
 
   const pin = async (): Promise<Pin> => {
     if (pins.size >= PINS_MAX) throw new Error("too many changes are being worked out at a time");
@@ -97,18 +100,52 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
     return await server.perform(act);
   };
 
-  const answers: { readonly [Name in keyof CoreQuestions]: (asked: CoreQuestions[Name]["asked"]) => unknown } = {
-    flush,
+  const requests = async (order: RequestsOrder): Promise<RequestsAnswer> =>
+    await server.perform((core) => {
+      if (isFull()) return { outcome: "refused", error: "ENOSPC" };
+      admin ??= core.connect(DOM0, "admin");
+      return core.applyRequests(admin, order);
+    });
+
+  const answers: Answers<keyof CoreQuestions> = {
+    flush: () => behindAfter(flushHistory({ isPatient: true })),
     pin,
     change,
     load,
     release: (id) => void pins.delete(id),
-    failures: (domid) => server.perform((core) => core.failures.list(domid)),
+    requests,
     figures: takeFigures,
-    explainWatch: ({ path, domid }) => server.perform((core) => core.explainWatch(path, domid)),
+    ...lookingAnswers(server),
   };
   return {
     ask: async (name, asked) => (await answers[name](asked)) as never,
+  };
+}
+
+/** Why the history is behind after a flush, where it is. */
+async function behindAfter(flush: Promise<unknown>): Promise<{ readonly behind: string | undefined }> {
+  try {
+    await flush;
+    return { behind: undefined };
+  } catch (error) {
+    return { behind: messageOf(error) };
+  }
+}
+
+type Answers<Names extends keyof CoreQuestions> = {
+  readonly [Name in Names]: (asked: CoreQuestions[Name]["asked"]) => unknown;
+};
+
+/** The questions for which it is enough to look. */
+function lookingAnswers(
+  server: ConsoleLinkPorts["server"],
+): Answers<"failures" | "live" | "quotas" | "seq" | "explainWatch"> {
+  return {
+    failures: (domid) => server.perform((core) => core.failures.list(domid)),
+    live: ({ list, after, limit }) => server.perform((core): LivePage => core.live[list]({ after, limit })),
+    quotas: (domid) => server.perform((core) => core.live.quotas(domid)),
+    seq: () => server.perform((core) => core.seq),
+    explainWatch: ({ path, domid }) => server.perform((core) => core.explainWatch(path, domid)),
   };
 }
 

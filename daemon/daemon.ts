@@ -23,7 +23,7 @@ import { branchesDirectory, Forks } from "./forks.js";
 import { startRecorder, type MainRecorder } from "./history/recorder/handle.js";
 import { createRepository, MAIN_BRANCH } from "./history/repository/layout.js";
 import { startConsole, type Console, type ConsoleHost } from "./http/handle.js";
-import type { CoreLink, DaemonLink } from "./http/messages.js";
+import type { ConsoleWorkerData, CoreLink, DaemonLink, HttpConfig } from "./http/messages.js";
 import { lockDirectory, type DirectoryLock } from "./platform/directory-lock.js";
 import { messageOf } from "./platform/error-message.js";
 import type { Clock } from "./platform/clock.js";
@@ -68,6 +68,8 @@ export interface DaemonConfig extends Pick<
   readonly listenerKind?: ListenerKind | undefined;
   /** Whether the admin socket is served; not unless told. */
   readonly hasConsole?: boolean | undefined;
+  /** Where browsers reach the HTTP API; nowhere unless told. */
+  readonly http?: Omit<HttpConfig, "tokenFile"> | undefined;
   /** Whether main's requests are counted, for the metrics that the admin socket serves; not unless told. */
   readonly hasMetrics?: boolean | undefined;
 }
@@ -88,12 +90,19 @@ export interface Daemon {
   readonly socket: string;
   /** The Git repository. */
   readonly repository: string;
-  /** The socket of the HTTP API, as soon as it is served; undefined where it is not. Clients of the wire do not wait for it. */
-  readonly adminSocket: Promise<string | undefined>;
+  /** Where the HTTP API is, as soon as it is served; undefined where it is not. Clients of the wire do not wait for it. */
+  readonly console: Promise<ConsolePlaces | undefined>;
   /** Goes on in a new trace file, after somebody renamed the one at hand. */
   reopenTrace(): void;
   /** Ends it: resolves when the sockets are closed and the history is sealed, or the time for that is over. */
   stop(): Promise<Stopped>;
+}
+
+/** Where the HTTP API is served. */
+export interface ConsolePlaces {
+  readonly adminSocket: string;
+  /** For browsers; undefined where they do not reach it. */
+  readonly url: string | undefined;
 }
 
 /** How a daemon has ended. */
@@ -181,7 +190,7 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
   const branchConfig = configOfMain(config, places);
   const { repositoryDirectory: repository } = branchConfig;
   createRepository(ports.fileSystem, repository);
-  const console = new ConsoleStart(places.adminSocket, repository, log);
+  const console = new ConsoleStart(consoleData(config, places, repository), log);
   opened.push(() => console.close());
   const { recovered, recorder } = await openHistory(ports, config, branchConfig, opened);
   if (traceThread !== undefined) trace = startTrace(traceThread, { config, clock, log, seq: recovered.seq });
@@ -225,7 +234,7 @@ async function open(ports: DaemonPorts, config: DaemonConfig, places: Places, op
   return {
     socket: places.socket,
     repository,
-    adminSocket: console.socket,
+    console: console.places,
     reopenTrace: () => trace?.reopen(),
     stop: () => (stopping ??= stop()),
   };
@@ -282,15 +291,25 @@ async function closeForks(forks: Forks, log: RateLimitedLog): Promise<boolean> {
   return isInTime && isComplete;
 }
 
+function consoleData(
+  { runDirectory, http }: DaemonConfig,
+  { adminSocket: socketPath }: Places,
+  repositoryDirectory: string,
+): ConsoleWorkerData | undefined {
+  if (socketPath === undefined) return undefined;
+  const tokenFile = join(runDirectory, "http-token");
+  return { socketPath, repositoryDirectory, http: http && { ...http, tokenFile } };
+}
+
 /** The console while the daemon starts: its thread loads beside the state, and is answered when that is served. */
 class ConsoleStart {
   #serve: (daemon: DaemonLink) => void = () => undefined;
   readonly #console: Promise<Console | undefined>;
-  /** Its socket when it is served; undefined where it is not wanted, or could not start, which is logged. */
-  readonly socket: Promise<string | undefined>;
+  /** Where it is when it is served; undefined where it is not wanted, or could not start, which is logged. */
+  readonly places: Promise<ConsolePlaces | undefined>;
 
-  /** @param socketPath - undefined where no admin socket is wanted */
-  constructor(socketPath: string | undefined, repositoryDirectory: string, log: RateLimitedLog) {
+  /** @param data - undefined where no console is wanted */
+  constructor(data: ConsoleWorkerData | undefined, log: RateLimitedLog) {
     const link = new Promise<DaemonLink>((resolve) => {
       this.#serve = resolve;
     });
@@ -304,10 +323,9 @@ class ConsoleStart {
         log.log(level, "console", text);
       },
     };
-    this.#console =
-      socketPath === undefined ? Promise.resolve(undefined) : startConsole({ socketPath, repositoryDirectory }, host);
-    this.socket = this.#console.then(
-      () => socketPath,
+    this.#console = data === undefined ? Promise.resolve(undefined) : startConsole(data, host);
+    this.places = this.#console.then(
+      (console) => data && { adminSocket: data.socketPath, url: console?.url },
       (error: unknown) => {
         log.log("error", "console", messageOf(error));
         return undefined;

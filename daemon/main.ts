@@ -18,6 +18,7 @@ import { createNodeClock } from "./platform/node-clock.js";
 import { nodeFileSystem } from "./platform/node-file-system.js";
 import { nodeTimers } from "./platform/node-timers.js";
 import { packageVersion } from "./platform/package-version.js";
+import { notifyReady } from "./platform/service-manager.js";
 import { bestListenerKind, createListener } from "./server/choose-listener.js";
 import { messageOf } from "./platform/error-message.js";
 
@@ -57,8 +58,13 @@ async function main(): Promise<void> {
   // Last, so that whoever has read them may send a signal; and nobody needs to read them.
   process.stdout.on("error", () => undefined);
   process.stdout.write(`wire socket: ${daemon.socket}\nGit repository: ${daemon.repository}\n`);
-  const admin = await daemon.adminSocket;
-  if (admin !== undefined) process.stdout.write(`admin socket: ${admin}\n`);
+  notifyReady(process.env, (reason) => {
+    limited.log("warn", "service manager", reason);
+  });
+  const console = await daemon.console;
+  if (console === undefined) return;
+  if (console.url !== undefined) process.stdout.write(`HTTP API: ${console.url}\n`);
+  process.stdout.write(`admin socket: ${console.adminSocket}\n`);
 }
 
 /** Longest that a signal takes that this process sends itself. */

@@ -7,6 +7,14 @@
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { TraceConfig } from "./daemon.js";
+import {
+  DEFAULT_HTTP_ADDRESS,
+  formatHttpAddress,
+  isLoopback,
+  parseHttpAddress,
+  type HttpAddress,
+} from "./http/http-address.js";
+import type { HttpConfig } from "./http/messages.js";
 import type { Durability } from "./journal/journal.js";
 import { parsePathGlob, type PathGlob } from "./journal/path-glob.js";
 import { messageOf } from "./platform/error-message.js";
@@ -39,6 +47,7 @@ export interface DaemonOptions {
   readonly listenerKind: ListenerKind | undefined;
   /** Whether the admin socket is served. */
   readonly hasConsole: boolean;
+  readonly http: Omit<HttpConfig, "tokenFile"> | undefined;
   /** Whether requests are counted. */
   readonly hasMetrics: boolean;
 }
@@ -127,9 +136,10 @@ export function parseDaemonOptions(
     .exitOverride((error) => {
       process.exit(error.exitCode === 0 ? 0 : 2);
     });
-  for (const option of traceOptions()) program.addOption(option);
+  for (const option of [...httpOptions(), ...traceOptions()]) program.addOption(option);
   program.parse(argv, { from: "user" });
   refuseUselessTraceOptions(program);
+  refuseBadHttpOptions(program);
   const flags = program.opts<Flags>();
   const directory = resolve(flags.dir);
   const fromEnvironment = environment["XENSTORED_RUNDIR"];
@@ -148,6 +158,7 @@ export function parseDaemonOptions(
     trace: traceOf(flags),
     listenerKind: flags.listener,
     hasConsole: flags.admin,
+    http: httpOf(flags),
     hasMetrics: flags.metrics && flags.admin,
   };
 }
@@ -160,7 +171,7 @@ function directoryOption(flag: string, purpose: string): Option {
   });
 }
 
-interface Flags extends TraceFlags {
+interface Flags extends TraceFlags, HttpFlags {
   readonly dir: string;
   readonly state?: string;
   readonly run?: string;
@@ -173,14 +184,70 @@ interface Flags extends TraceFlags {
   readonly logLevel: LogLevel;
   readonly logFile?: string;
   readonly listener?: ListenerKind;
-  readonly admin: boolean;
   readonly metrics: boolean;
+}
+
+interface HttpFlags {
+  readonly admin: boolean;
+  readonly http: HttpAddress | "off";
+  readonly httpCert?: string;
+  readonly httpKey?: string;
+  readonly httpName: readonly string[];
 }
 
 interface TraceFlags {
   readonly trace?: string;
   readonly traceBytesMax: number;
   readonly traceFilesMax: number;
+}
+
+function httpOptions(): readonly Option[] {
+  const name = "a name by which it may be asked there, where it is not loopback (may be repeated)";
+  return [
+    httpOption(),
+    fileOption("--http-cert <file>", "serve HTTPS there, with this certificate (PEM)"),
+    fileOption("--http-key <file>", "and its key (PEM)"),
+    new Option("--http-name <name>", name)
+      .default([], "none")
+      .argParser((text, before: readonly string[]) => [...before, text]),
+  ];
+}
+
+function httpOption(): Option {
+  return new Option("--http <address>", 'where browsers reach the HTTP API, with the token in RUN/http-token; or "off"')
+    .default(DEFAULT_HTTP_ADDRESS, formatHttpAddress(DEFAULT_HTTP_ADDRESS))
+    .argParser((text) => {
+      const address = text === "off" ? text : parseHttpAddress(text);
+      if (address !== undefined) return address;
+      throw new InvalidArgumentError("It is an address and a port, such as 127.0.0.1:7437 or [::1]:7437, or off.");
+    });
+}
+
+/** What would be reached otherwise than somebody believes. */
+function refuseBadHttpOptions(program: Command): void {
+  const { admin, http, httpCert, httpKey, httpName } = program.opts<HttpFlags>();
+  const refuse = (text: string): void => {
+    program.error(`error: ${text}`);
+  };
+  const given = ["http", "httpCert", "httpKey", "httpName"].filter(
+    (name) => program.getOptionValueSource(name) === "cli",
+  );
+  if (!admin && given.length > 0 && http !== "off") refuse("--no-admin serves no HTTP API: leave it out, or --http");
+  if ((httpCert === undefined) !== (httpKey === undefined)) refuse("--http-cert and --http-key go together");
+  if (http === "off" || isLoopback(http.host)) return;
+  const where = formatHttpAddress(http);
+  if (httpCert === undefined)
+    refuse(`--http ${where} can be reached from elsewhere: that needs --http-cert and --http-key`);
+  if (httpName.length === 0) refuse(`--http ${where} needs the names by which it is asked: --http-name NAME`);
+}
+
+function httpOf({ admin, http: address, httpCert, httpKey, httpName: names }: HttpFlags): DaemonOptions["http"] {
+  if (!admin || address === "off") return undefined;
+  const tls =
+    httpCert === undefined || httpKey === undefined
+      ? undefined
+      : { certFile: resolve(httpCert), keyFile: resolve(httpKey) };
+  return { address, tls, names };
 }
 
 function traceOptions(): readonly Option[] {

@@ -34,7 +34,7 @@ export interface DaemonProcess {
 /** Starts a daemon on an empty directory and waits until it serves. */
 export async function startDaemonProcess(directory: string): Promise<DaemonProcess> {
   const runDirectory = join(directory, "run");
-  const flags = ["--dir", directory, "--run", runDirectory, "--log-level", "warn"];
+  const flags = ["--dir", directory, "--run", runDirectory, "--log-level", "warn", "--http", "off"];
   const child = spawn(process.execPath, [...daemonProgram(), ...flags], { stdio: ["ignore", "pipe", "pipe"] });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {

@@ -14,6 +14,8 @@ type Parameters = Readonly<Record<string, string | number | boolean | undefined>
 export interface AdminClient {
   /** @throws QueryError when the daemon refuses; AdminError when it cannot be reached or fails */
   get<Answer>(path: string, query: object): Promise<Answer>;
+  /** The same, for an answer that is text. */
+  text(path: string): Promise<string>;
   /** The same, with a JSON body. */
   send<Answer>(method: "POST" | "PUT" | "DELETE", path: string, body?: object): Promise<Answer>;
 }
@@ -32,6 +34,7 @@ export class NoAnswerError extends AdminError {
 export function adminClient(socketPath: string): AdminClient {
   return {
     get: (path, query) => exchange(socketPath, { method: "GET", path: path + searchOf(query as Parameters) }),
+    text: async (path) => await exchangeText(socketPath, { method: "GET", path }),
     send: (method, path, body) => exchange(socketPath, { method, path, body }),
   };
 }
@@ -48,7 +51,12 @@ interface Exchange {
   readonly body?: object | undefined;
 }
 
-async function exchange<Answer>(socketPath: string, { method, path, body }: Exchange): Promise<Answer> {
+async function exchange<Answer>(socketPath: string, asked: Exchange): Promise<Answer> {
+  const text = await exchangeText(socketPath, asked);
+  return (text === "" ? undefined : JSON.parse(text)) as Answer;
+}
+
+async function exchangeText(socketPath: string, { method, path, body }: Exchange): Promise<string> {
   const { status, text } = await new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
     const headers = body === undefined ? {} : { "content-type": "application/json" };
     const sent = request({ socketPath, method, path, headers, agent: false }, (response) => {
@@ -64,8 +72,8 @@ async function exchange<Answer>(socketPath: string, { method, path, body }: Exch
     });
     sent.end(body === undefined ? undefined : JSON.stringify(body));
   });
+  if (status >= 200 && status < 300) return text;
   const answer: unknown = text === "" ? undefined : JSON.parse(text);
-  if (status >= 200 && status < 300) return answer as Answer;
   const detail = detailOf(answer) ?? `it answered ${String(status)}`;
   if (status === 400 || status === 404) throw new QueryError(detail);
   if (status === 409) throw new ConflictError(detail, conflictsOf(answer));

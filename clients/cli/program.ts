@@ -27,6 +27,7 @@ import { addRevert, addRollback } from "./commands/rollback.js";
 import { addRm } from "./commands/rm.js";
 import { addShow } from "./commands/show.js";
 import { addBranches, addTag, addTags } from "./commands/tag.js";
+import { addTop } from "./commands/top.js";
 import { addTxn } from "./commands/txn.js";
 import { addWatch } from "./commands/watch.js";
 import { addWhy, addWhyNot } from "./commands/why.js";
@@ -50,6 +51,7 @@ const COMMANDS: readonly AddCommand[] = [
   addWatch,
   addTxn,
   addControl,
+  addTop,
   addLog,
   addShow,
   addWhy,

@@ -26,6 +26,7 @@ import { quotaOf } from "../store/quota-limit.js";
 import type { StoreMark } from "../store/store.js";
 import type { Transaction } from "../store/transaction.js";
 import { makeChanges, type ChangeOrder, type ChangeOutcome } from "./apply-changes.js";
+import { applyRequests, type RequestsOrder, type RequestsOutcome } from "./apply-requests.js";
 import type { Handler } from "./call.js";
 import type { Contention } from "./contention.js";
 import { handleControl } from "./control-handler.js";
@@ -42,6 +43,7 @@ import {
 } from "./domain-handlers.js";
 import { explainWatch, type WatchExplanation } from "./explain-watch.js";
 import type { FailureLog } from "./failure-log.js";
+import { LiveState } from "./live-state.js";
 import { DEFERRED, fail, type Outcome } from "./outcome.js";
 import { handleGetQuota, handleSetQuota } from "./quota-handlers.js";
 import { CoreState, type CorePorts, type Effect, type WaitingRequest } from "./state.js";
@@ -121,6 +123,11 @@ export class Core {
   /** The requests that failed. */
   get failures(): FailureLog {
     return this.#state.failures;
+  }
+
+  /** What is going on. */
+  get live(): LiveState {
+    return new LiveState(this.#state);
   }
 
   /** How much of everything there is. */
@@ -237,18 +244,12 @@ export class Core {
    * as usual. What it throws it has undone.
    */
   makeChanges(connection: Connection, order: ChangeOrder): ChangeOutcome {
-    const { undo, store, commits, effects } = this.#state;
-    const undoMark = undo.mark();
-    const storeMark = store.mark();
-    const counts = { commitCount: commits.length, effectCount: effects.length };
-    try {
-      const outcome = makeChanges(this.#state, connection, order);
-      this.#sendDeliveries();
-      return outcome;
-    } catch (error) {
-      this.#rewind(undoMark, storeMark, counts);
-      throw error;
-    }
+    return this.#undoing(() => makeChanges(this.#state, connection, order));
+  }
+
+  /** Carries out requests on the tree that did not come over the wire, all or none; else as `makeChanges`. */
+  applyRequests(connection: Connection, order: RequestsOrder): RequestsOutcome {
+    return this.#undoing(() => applyRequests(this.#state, connection, order));
   }
 
   /** Answers a request that was deferred; within a tick, which the caller ends as usual. */
@@ -297,6 +298,22 @@ export class Core {
     this.#tickStart = this.#state.store.mark();
     this.#state.ports.observer?.tickEnded();
     return { effects, dirty };
+  }
+
+  /** Acts, and sends the events; what it throws it has undone. */
+  #undoing<Outcome>(act: () => Outcome): Outcome {
+    const { undo, store, commits, effects } = this.#state;
+    const undoMark = undo.mark();
+    const storeMark = store.mark();
+    const counts = { commitCount: commits.length, effectCount: effects.length };
+    try {
+      const outcome = act();
+      this.#sendDeliveries();
+      return outcome;
+    } catch (error) {
+      this.#rewind(undoMark, storeMark, counts);
+      throw error;
+    }
   }
 
   /** Goes back to a moment of this tick. */

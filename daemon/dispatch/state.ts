@@ -94,6 +94,8 @@ export interface CommitRequest {
   readonly requestsOmitted: number;
   /** As in `Commit`. */
   readonly merged?: string | undefined;
+  /** Who asked, where the connection is the daemon's own. */
+  readonly client?: string | undefined;
 }
 
 /** How many nodes dom0 owns is of no account. */
@@ -189,11 +191,11 @@ export class CoreState {
    * @returns the error to answer when commits are refused, else undefined
    */
   commit(draft: Draft, request: CommitRequest): ErrorName | undefined {
-    const { connection, transaction, base, requests, requestsOmitted, merged } = request;
+    const { connection, transaction, base, requests, requestsOmitted, merged, client } = request;
     if (draft.isEmpty && merged === undefined) return undefined;
     if (this.refusal !== undefined) return this.refusal;
     const before = this.store.root;
-    const origin = { domid: connection.domid, connection: connection.name, transaction };
+    const origin = { domid: connection.domid, connection: client ?? connection.name, transaction };
     const commit = this.store.commit(draft, { time: this.now, origin, base, requests, requestsOmitted, merged });
     this.commits.push(commit);
     if (this.watches.count === 0) return undefined;

@@ -28,6 +28,8 @@ export interface ConsoleHost {
 
 /** A console that runs. */
 export interface Console {
+  /** Where browsers reach it; undefined where they do not. */
+  readonly url: string | undefined;
   /** Closes the socket; resolves when the thread has ended. */
   close(): Promise<void>;
 }
@@ -48,6 +50,7 @@ class ConsoleThread implements Console {
   #worker: Worker | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
+  #url: string | undefined;
 
   constructor(data: ConsoleWorkerData, host: ConsoleHost) {
     this.#data = data;
@@ -63,6 +66,8 @@ class ConsoleThread implements Console {
       worker.on("message", (report: ConsoleReport) => {
         if (report.kind === "started") {
           hasStarted = true;
+          this.#url = report.url;
+          if (report.problem !== undefined) this.#host.log("warn", report.problem);
           resolve();
         } else this.#receive(worker, report);
       });
@@ -75,6 +80,10 @@ class ConsoleThread implements Console {
         else if (this.#closing === undefined) this.#restartAfter(reason);
       });
     });
+  }
+
+  get url(): string | undefined {
+    return this.#url;
   }
 
   close(): Promise<void> {

@@ -17,21 +17,22 @@ import { linkOf } from "./branch-link.js";
 import { madeCommit, refusedChange } from "./made-change.js";
 import { TEXT } from "./schemas.js";
 
-const LISTING_BYTES_MAX: number = 16 * 1024 * 1024;
+/** Most bytes of a listing's request. */
+export const LISTING_BYTES_MAX: number = 16 * 1024 * 1024;
 /** The core works out what so many change in some hundred milliseconds, in which nobody else is served. */
 const LISTING_NODES_MAX = 100_000;
 /** Of bad lines, so many are told. */
 const NOTES_TOLD = 10;
 
-/** The route. */
-export function loadRoute(ports: ConsolePorts): FastifyPluginCallback {
+/** @param bodyBytesMax - of a request */
+export function loadRoute(ports: ConsolePorts, bodyBytesMax: number): FastifyPluginCallback {
   return (app, _options, done) => {
-    addLoad(app, ports);
+    addLoad(app, ports, bodyBytesMax);
     done();
   };
 }
 
-function addLoad(app: FastifyInstance, ports: ConsolePorts): void {
+function addLoad(app: FastifyInstance, ports: ConsolePorts, bodyLimit: number): void {
   const text = { type: "string" };
   const listing = {
     type: "object",
@@ -48,7 +49,7 @@ function addLoad(app: FastifyInstance, ports: ConsolePorts): void {
     branch: TEXT,
   };
   const body = { type: "object", properties, required: ["listing"], additionalProperties: false };
-  const options = { schema: { body }, bodyLimit: LISTING_BYTES_MAX };
+  const options = { schema: { body }, bodyLimit };
   app.post<{ Body: LoadRequest }>(CHANGE_ROUTES.load, options, async (request): Promise<LoadAnswer> => {
     const { skipBadLines = false, dryRun: isDryRun = false, branch = MAIN_BRANCH } = request.body;
     const top = queriedPath(request.body.path ?? "/");

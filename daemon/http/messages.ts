@@ -9,7 +9,10 @@ import type { ForkJson } from "../../protocol/http-api/forks.js";
 import type { ByteString } from "../../protocol/bytes.js";
 import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
 import type { ListingNode } from "../../protocol/listing/parse-listing.js";
+import type { Perms } from "../../protocol/perms.js";
 import type { Change, DaemonAct } from "../store/commit.js";
+import type { DomainRecord } from "../store/root.js";
+import type { HttpAddress } from "./http-address.js";
 import type { DaemonFigures } from "./metrics/daemon-figures.js";
 
 /** What a console is started with. */
@@ -18,6 +21,19 @@ export interface ConsoleWorkerData {
   readonly socketPath: string;
   /** Absolute. */
   readonly repositoryDirectory: string;
+  /** Where browsers reach it; nowhere unless given. */
+  readonly http?: HttpConfig | undefined;
+}
+
+/** How browsers reach the console. */
+export interface HttpConfig {
+  readonly address: HttpAddress;
+  /** Paths of PEM files; undefined for plain HTTP. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** By which names it may be asked, where the address is not this machine's own. */
+  readonly names: readonly string[];
+  /** Where the token is kept. Absolute. */
+  readonly tokenFile: string;
 }
 
 /** The state of a moment, kept by the main thread until it is released. */
@@ -65,6 +81,79 @@ export interface LoadOutcome {
   /** The first of the changes. */
   readonly changes: readonly Change[];
   readonly changeCount: number;
+}
+
+/** Requests on the tree, all or none, as `dispatch/apply-requests.ts` takes them. */
+export interface RequestsOrder {
+  /** How the history names who asks. */
+  readonly client: string;
+  /** What the nodes must be; undefined where there is to be none. */
+  readonly expected: readonly { readonly path: Path; readonly value: ByteString | undefined }[];
+  readonly requests: readonly TreeChange[];
+}
+
+/** A request that changes the tree. */
+export type TreeChange =
+  | { readonly operation: "WRITE"; readonly path: Path; readonly value: ByteString }
+  | { readonly operation: "MKDIR" | "RM"; readonly path: Path }
+  | { readonly operation: "SET_PERMS"; readonly path: Path; readonly perms: Perms };
+
+/** What became of them; places are those in the order's lists. */
+export type RequestsAnswer =
+  | { readonly outcome: "committed"; readonly seq: Seq }
+  | { readonly outcome: "unchanged" }
+  | { readonly outcome: "unexpected"; readonly places: readonly number[] }
+  | { readonly outcome: "failed"; readonly place: number; readonly error: string }
+  | { readonly outcome: "refused"; readonly error: string };
+
+/** What goes on: see `dispatch/live-state.ts`. */
+export interface LiveLists {
+  readonly connections: {
+    readonly id: number;
+    readonly name: string;
+    readonly domid: Domid;
+    readonly watches: number;
+    readonly transactions: number;
+    readonly unreadBytes: number;
+    readonly eagainStreak: number;
+  };
+  readonly transactions: {
+    readonly connection: string;
+    readonly domid: Domid;
+    readonly id: TxId;
+    readonly base: Seq;
+    readonly behind: number;
+    readonly requests: number;
+    readonly logBytes: number;
+    readonly hasChanges: boolean;
+  };
+  readonly domains: {
+    readonly domid: Domid;
+    readonly record: DomainRecord;
+    readonly connections: number;
+    readonly nodesOwned: number;
+    readonly watches: number;
+    readonly transactions: number;
+    readonly unreadBytes: number;
+    readonly heldMicroseconds: number;
+  };
+}
+
+/** One of those. */
+export type LiveListName = keyof LiveLists;
+
+/** A page of a list. */
+export interface LivePage<Name extends LiveListName = LiveListName> {
+  readonly items: readonly LiveLists[Name][];
+  /** What the next page is after; undefined at the end. */
+  readonly next: number | undefined;
+}
+
+/** A quota in force: see `dispatch/live-state.ts`. */
+export interface QuotaInForce {
+  readonly name: string;
+  readonly limit: number;
+  readonly isOwn: boolean;
 }
 
 /** A request that failed, as `dispatch/failure-log.ts` remembers it. */
@@ -125,6 +214,15 @@ export interface CoreQuestions {
   /** What is remembered of a domain, or of all; in the order in which it failed last. */
   failures: { readonly asked: Domid | undefined; readonly answer: readonly RememberedFailure[] };
   explainWatch: { readonly asked: { readonly path: Path; readonly domid: Domid }; readonly answer: WatchFacts };
+  requests: { readonly asked: RequestsOrder; readonly answer: RequestsAnswer };
+  live: {
+    readonly asked: { readonly list: LiveListName; readonly after: number; readonly limit: number };
+    readonly answer: LivePage;
+  };
+  /** Those of a domain; the defaults where none is given. */
+  quotas: { readonly asked: Domid | undefined; readonly answer: readonly QuotaInForce[] };
+  /** The last commit that was acknowledged. */
+  seq: { readonly asked: undefined; readonly answer: Seq };
   /** What the metrics are made of; undefined where nothing is counted. */
   figures: { readonly asked: undefined; readonly answer: DaemonFigures | undefined };
 }
@@ -177,7 +275,8 @@ export type Asked = { readonly about: "forks" } | { readonly about: "branch"; re
 
 /** From the console's thread. */
 export type ConsoleReport =
-  | { readonly kind: "started" }
+  /** `url` is where browsers reach it; `problem` is why they do not, in words for people, though they were to. */
+  | { readonly kind: "started"; readonly url: string | undefined; readonly problem: string | undefined }
   | {
       readonly kind: "ask";
       readonly id: number;

@@ -14,6 +14,7 @@ import { PendingAnswers } from "../platform/pending-answers.js";
 import { setThreadPriority } from "../platform/thread-priority.js";
 import { UnknownForkError } from "./branch-link.js";
 import { createConsole } from "./console.js";
+import type { ConsolePorts } from "./console-ports.js";
 import type {
   Asked,
   ConsoleOrder,
@@ -23,10 +24,11 @@ import type {
   ForkQuestions,
   Link,
 } from "./messages.js";
+import { openTcp, type TcpConsole } from "./tcp-console.js";
 
 if (parentPort === null) throw new Error("this module is a worker thread: see handle.ts");
 const port = parentPort;
-const { socketPath, repositoryDirectory } = workerData as ConsoleWorkerData;
+const { socketPath, repositoryDirectory, http } = workerData as ConsoleWorkerData;
 
 const NICE = 10;
 
@@ -51,7 +53,7 @@ const branch = (name: string): CoreLink => ({
 });
 
 const history = openHistory(nodeFileSystem, repositoryDirectory);
-const app = createConsole({
+const ports: ConsolePorts = {
   fileSystem: nodeFileSystem,
   repositoryDirectory,
   history,
@@ -60,10 +62,12 @@ const app = createConsole({
   failed: (text) => {
     report({ kind: "failure", text });
   },
-});
+};
+const app = createConsole(ports);
+let tcp: TcpConsole | undefined;
 
 async function close(): Promise<void> {
-  await app.close();
+  await Promise.all([app.close(), tcp?.close()]);
   history.close();
   port.close();
 }
@@ -89,4 +93,10 @@ rmSync(socketPath, { force: true });
 await app.listen({ path: socketPath });
 // The directory is private and so is the umask; this is for who looks.
 chmodSync(socketPath, 0o600);
-report({ kind: "started" });
+let problem: string | undefined;
+try {
+  if (http !== undefined) tcp = await openTcp(ports, http);
+} catch (error) {
+  problem = `browsers cannot reach the console, and clients are not concerned: ${messageOf(error)}`;
+}
+report({ kind: "started", url: tcp?.url, problem });

@@ -15,6 +15,7 @@ import { parseFlags, parseVariant } from "./contenders.js";
 import { benchFork } from "./fork.js";
 import { formatFigures, type Benchmark, type BenchmarkOptions, type Figures } from "./figures.js";
 import { benchHistory } from "./history.js";
+import { benchHttpFlood } from "./http-flood.js";
 import { benchJournal } from "./journal.js";
 import { benchMemory } from "./memory.js";
 import { benchMetrics } from "./metrics.js";
@@ -45,6 +46,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["trace", benchTrace],
   ["sustained", benchSustained],
   ["queries", benchQueries],
+  ["http-flood", benchHttpFlood],
   ["reader", benchReader],
   ["path-index", benchPathIndex],
   ["startup", benchStartup],

@@ -8,15 +8,12 @@
  */
 import { request } from "node:http";
 import { dirname, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { connectXenstore, type XenstoreClient } from "../../clients/xenstore/client.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import { startBenchDaemon } from "./daemon.js";
 import { median, quantile, rounded, type Benchmark, type Figures } from "./figures.js";
+import { COMMITS_PER_SECOND, DOMAINS, writeFor } from "./paced-writer.js";
 
-const COMMITS_PER_SECOND = 500;
-const TICK_MILLISECONDS = 10;
-const DOMAINS = 50;
 /** The commits that are there when it begins. */
 const COMMITS = 20_000;
 
@@ -31,39 +28,6 @@ const QUESTIONS: Readonly<Record<string, string>> = {
   bisect: `/v1/bisect?predicate=${encodeURIComponent('value /local/domain/7/bench/count ~ "..."')}&good=@{2}`,
   refs: "/v1/refs",
 };
-
-/** What came of some seconds of writing. */
-interface Written {
-  readonly perSecond: number;
-  /** In milliseconds, ascending. */
-  readonly latencies: readonly number[];
-}
-
-let lastCount = 99;
-
-async function writeFor(client: XenstoreClient, seconds: number): Promise<Written> {
-  const latencies: number[] = [];
-  const begin = performance.now();
-  const perTick = (COMMITS_PER_SECOND * TICK_MILLISECONDS) / 1000;
-  let asked = 0;
-  while (performance.now() - begin < seconds * 1000) {
-    const due = Math.ceil(((performance.now() - begin) / TICK_MILLISECONDS) * perTick);
-    // Who is late has not asked for it: nothing is made up for.
-    const batch = Math.min(perTick, due - asked);
-    asked = due;
-    await Promise.all(
-      Array.from({ length: batch }, async () => {
-        const start = performance.now();
-        lastCount++;
-        await client.write(`/local/domain/${String(lastCount % DOMAINS)}/bench/count`, String(lastCount));
-        latencies.push(performance.now() - start);
-      }),
-    );
-    await delay(TICK_MILLISECONDS);
-  }
-  const elapsed = (performance.now() - begin) / 1000;
-  return { perSecond: latencies.length / elapsed, latencies: latencies.sort((left, right) => left - right) };
-}
 
 function get(socketPath: string, path: string): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -43,6 +43,8 @@ export interface DaemonProcess {
   readonly socket: string;
   /** The Git repository; empty for a peer. */
   readonly repository: string;
+  /** Where browsers reach it; undefined where they do not. */
+  readonly httpUrl: string | undefined;
   readonly pid: number;
   /** Whether the process has not ended. */
   isRunning(): boolean;
@@ -113,12 +115,13 @@ interface Served {
   readonly directory: string;
   readonly runDirectory: string;
   readonly repository: string;
+  readonly httpUrl?: string | undefined;
   readonly isTemporary: boolean;
 }
 
 function daemonProcess(spawned: Spawned, served: Served): DaemonProcess {
   const clients: WireClient[] = [];
-  const { directory, runDirectory, repository } = served;
+  const { directory, runDirectory, repository, httpUrl } = served;
   const socket = join(runDirectory, "socket");
   const connectTo = async (path: string): Promise<WireClient> => {
     const client = await connectClient(path);
@@ -139,6 +142,7 @@ function daemonProcess(spawned: Spawned, served: Served): DaemonProcess {
     runDirectory,
     socket,
     repository,
+    httpUrl,
     pid: spawned.pid,
     isRunning: () => running.has(spawned.child),
     stderr: () => spawned.stderr(),
@@ -182,7 +186,7 @@ function commandLineOf(start: DaemonStart, directory: string): readonly string[]
   const { command = daemonCommand(), flags = [], hasConsole = false } = start;
   const kind = process.env["XENSTORED_TNG_LISTENER"] ?? "";
   const listener = kind === "" ? [] : ["--listener", kind];
-  return [...command, "--dir", directory, ...listener, ...(hasConsole ? [] : ["--no-admin"]), ...flags];
+  return [...command, "--dir", directory, ...listener, ...(hasConsole ? ["--http", "off"] : ["--no-admin"]), ...flags];
 }
 
 /** Starts our daemon and kills it so many milliseconds later, whatever it has come to by then. */
@@ -200,18 +204,20 @@ export async function killDuringStart(
 export async function startDaemon(start: DaemonStart = {}): Promise<DaemonProcess> {
   const directory = start.directory ?? mkdtempSync(join(tmpdir(), "xs-"));
   const spawned = spawnDaemon(commandLineOf(start, directory));
-  const ready = new Promise<string>((resolveReady) => {
+  const ready = new Promise<Pick<Served, "repository" | "httpUrl">>((resolveReady) => {
     let text = "";
     spawned.child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
       const repository = /^Git repository: (.+)$/m.exec(text)?.[1];
       if (repository === undefined || !/^wire socket: .+$/m.test(text)) return;
-      if (start.hasConsole !== true || /^admin socket: .+$/m.test(text)) resolveReady(repository);
+      // The admin socket is told of last.
+      if (start.hasConsole === true && !/^admin socket: .+$/m.test(text)) return;
+      resolveReady({ repository, httpUrl: /^HTTP API: (.+)$/m.exec(text)?.[1] });
     });
   });
-  const repository = await withinStartTime("the daemon", spawned, ready);
+  const told = await withinStartTime("the daemon", spawned, ready);
   const isTemporary = start.directory === undefined;
-  return daemonProcess(spawned, { directory, runDirectory: join(directory, "run"), repository, isTemporary });
+  return daemonProcess(spawned, { directory, runDirectory: join(directory, "run"), ...told, isTemporary });
 }
 
 /** The peers that transcripts know: C xenstored and oxenstored. */

@@ -65,6 +65,7 @@ export function stateJson({ value, perms }: NodeState): NodeStateJson {
   return { ...valueJson(value), perms: permsJson(perms) };
 }
 
-function recordJson(record: DomainRecord): DomainRecordJson {
+/** What the daemon knows of a domain. */
+export function recordJson(record: DomainRecord): DomainRecordJson {
   return { ...record, quotas: Object.fromEntries(record.quotas) };
 }

@@ -11,11 +11,13 @@ let harness: CoreHarness;
 let toolstack: Connection;
 let link: CoreLink;
 let flush: () => Promise<unknown>;
+let isFull: boolean;
 
 beforeEach(() => {
   harness = new CoreHarness();
   toolstack = harness.connect(0);
   flush = () => Promise.resolve();
+  isFull = false;
   link = createConsoleLink({
     server: {
       perform: (act) => {
@@ -27,6 +29,7 @@ beforeEach(() => {
     },
     flushHistory: () => flush(),
     takeFigures: () => undefined,
+    isFull: () => isFull,
     emptyRedacted: (changes) =>
       changes.map((change) =>
         change.kind === "node" && change.after?.value === "secret"
@@ -97,6 +100,17 @@ describe("createConsoleLink", () => {
     await expect(link.ask("change", restore(pin.id, []))).rejects.toThrow(/there is no pin 1/);
     for (let count = 0; count < 64; count++) await link.ask("pin", undefined);
     await expect(link.ask("pin", undefined)).rejects.toThrow(/too many changes/);
+  });
+
+  test("carries out requests for who asks, and none where the journal is full", async () => {
+    const requests = [{ operation: "WRITE", path: "/w" as ListingNode["path"], value: "1" }] as const;
+    const order = { client: "http-admin", expected: [], requests };
+    expect(await link.ask("requests", order)).toEqual({ outcome: "committed", seq: 1 });
+    expect(harness.ask(toolstack, "READ", { path: "/w" })).toBe("1");
+    expect(await link.ask("seq", undefined)).toBe(1);
+    isFull = true;
+    expect(await link.ask("requests", order)).toEqual({ outcome: "refused", error: "ENOSPC" });
+    expect(await link.ask("seq", undefined)).toBe(1);
   });
 
   test("says why the history is behind, and pins nothing then", async () => {

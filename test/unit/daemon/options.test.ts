@@ -32,6 +32,47 @@ describe("parseDaemonOptions", () => {
     expect([hasMetrics(), hasMetrics("--no-metrics"), hasMetrics("--no-admin")]).toEqual([true, false, false]);
   });
 
+  it("is reached by browsers on this machine alone unless told otherwise, and where there is an HTTP API", () => {
+    const http = (...argv: string[]) => parseDaemonOptions(argv, {}, "1.2.3").http;
+    expect(http()).toEqual({ address: { host: "127.0.0.1", port: 7437 }, tls: undefined, names: [] });
+    expect(http("--http", "[::1]:80")?.address).toEqual({ host: "::1", port: 80 });
+    expect([http("--http", "off"), http("--no-admin"), http("--no-admin", "--http", "off")]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    const all = [
+      "--http",
+      "0.0.0.0:443",
+      "--http-cert",
+      "/c.pem",
+      "--http-key",
+      "/k.pem",
+      "--http-name",
+      "xen.example",
+    ];
+    expect(http(...all)).toEqual({
+      address: { host: "0.0.0.0", port: 443 },
+      tls: { certFile: "/c.pem", keyFile: "/k.pem" },
+      names: ["xen.example"],
+    });
+  });
+
+  it.each([
+    { argv: ["--http", "7437"], said: /an address and a port, such as 127\.0\.0\.1:7437/ },
+    { argv: ["--http", "0.0.0.0:7437"], said: /can be reached from elsewhere: that needs --http-cert and --http-key/ },
+    { argv: ["--http", "[::]:7437", "--http-name", "a"], said: /\[::\]:7437 can be reached from elsewhere/ },
+    { argv: ["--http-cert", "/c.pem"], said: /--http-cert and --http-key go together/ },
+    {
+      argv: ["--http", "10.0.0.1:1", "--http-cert", "/c", "--http-key", "/k"],
+      said: /needs the names by which it is asked/,
+    },
+    { argv: ["--no-admin", "--http", "127.0.0.1:1"], said: /--no-admin serves no HTTP API/ },
+  ])("refuses $argv", ({ argv, said }) => {
+    const end = ended(...argv);
+    expect([end.code, end.said]).toEqual([2, expect.stringMatching(said)]);
+  });
+
   it("shows globs in its help that match where libxl writes the password of a display", () => {
     const { code, said } = ended("--help");
     expect(code).toBe(0);

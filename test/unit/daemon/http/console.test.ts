@@ -49,6 +49,11 @@ const fakeCore: CoreLink = {
           return watchFacts;
         case "figures":
           return undefined;
+        case "requests":
+        case "live":
+        case "quotas":
+        case "seq":
+          throw new Error(`${name} is not asked here`);
         case "load":
           loads.push(what as LoadOrder);
           return { made: (what as LoadOrder).isDryRun ? undefined : answers.shift(), changes: [], changeCount: 4 };
