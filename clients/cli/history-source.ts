@@ -96,6 +96,7 @@ const NEWEST: Partial<Readonly<Record<HistoryQuestion, string>>> = {
   log: "to",
   commit: "revision",
   tree: "at",
+  children: "at",
   node: "at",
   blame: "at",
   bisect: "bad",

@@ -22,6 +22,7 @@ import { makeTag } from "../history/query/tag.js";
 import { describeConflict } from "../store/merge/merge-roots.js";
 import { ChangeMaker, nameOf } from "./change-maker.js";
 import type { ConsolePorts } from "./console-ports.js";
+import { told } from "./openapi.js";
 import { TEXT } from "./schemas.js";
 
 /** Of a revert: what has been committed since, and the undoing of the commit. */
@@ -41,7 +42,9 @@ export function changeRoutes(ports: ConsolePorts): FastifyPluginCallback {
 function addRollback(app: FastifyInstance, maker: ChangeMaker): void {
   const properties = { revision: TEXT, path: TEXT, dryRun: { type: "boolean" }, branch: TEXT };
   const body = { type: "object", properties, required: ["revision"], additionalProperties: false };
-  app.post<{ Body: RollbackRequest }>(CHANGE_ROUTES.rollback, { schema: { body } }, async (request) => {
+  const summary = "Make the store, or a part of it, as it was";
+  const schema = { ...told({ tag: "changes", summary, answer: "ChangesAnswer" }), body };
+  app.post<{ Body: RollbackRequest }>(CHANGE_ROUTES.rollback, { schema }, async (request) => {
     const { revision, path: text = "/", dryRun: isDryRun = false, branch } = request.body;
     const path = queriedPath(text);
     return await maker.make({ branch, isDryRun, revisions: [revision] }, ({ view, now, resolve }) => {
@@ -56,7 +59,8 @@ function addRollback(app: FastifyInstance, maker: ChangeMaker): void {
 function addRevert(app: FastifyInstance, maker: ChangeMaker): void {
   const properties = { revision: TEXT, dryRun: { type: "boolean" }, branch: TEXT };
   const body = { type: "object", properties, required: ["revision"], additionalProperties: false };
-  app.post<{ Body: RevertRequest }>(CHANGE_ROUTES.revert, { schema: { body } }, async (request) => {
+  const schema = { ...told({ tag: "changes", summary: "Undo one commit", answer: "ChangesAnswer" }), body };
+  app.post<{ Body: RevertRequest }>(CHANGE_ROUTES.revert, { schema }, async (request) => {
     const { revision, dryRun: isDryRun = false, branch } = request.body;
     return await maker.make({ branch, isDryRun, revisions: [revision] }, ({ view, now, resolve }) => {
       const target = resolve(revision);
@@ -80,7 +84,7 @@ function addTag(app: FastifyInstance, ports: ConsolePorts): void {
   const params = { type: "object", properties: { "*": { type: "string", minLength: 1, maxLength: 200 } } };
   app.put<{ Body: TagRequest; Params: { "*": string } }>(
     `${CHANGE_ROUTES.tags}*`,
-    { schema: { body, params } },
+    { schema: { ...told({ tag: "changes", summary: "Give a commit a name", answer: "RefJson" }), body, params } },
     async (request): Promise<RefJson> => {
       const { revision = "HEAD" } = request.body;
       await daemon.core.ask("flush", [revision]);

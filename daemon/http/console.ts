@@ -19,6 +19,7 @@ import { historyRoutes } from "./history-routes.js";
 import { liveRoutes } from "./live-routes.js";
 import { LISTING_BYTES_MAX, loadRoute } from "./load-route.js";
 import { metricsRoute } from "./metrics/metrics-route.js";
+import { describeRoutes } from "./openapi.js";
 import { problem, problemOf, PROBLEM_TYPE } from "./problem.js";
 import { treeChangeRoutes } from "./tree-change-routes.js";
 
@@ -84,6 +85,7 @@ export function createConsole(ports: ConsolePorts, tcp?: TcpReach): FastifyInsta
         .send(problem(404, `there is nothing at ${method} ${url}`)),
     );
   });
+  describeRoutes(app);
   addRoutes(app, ports, tcp === undefined ? LISTING_BYTES_MAX : BODY_BYTES_MAX);
   return app;
 }

@@ -28,10 +28,12 @@ import { MAIN_BRANCH, refOfBranch } from "../history/query/refs.js";
 import { touchedPaths } from "../history/query/touched-paths.js";
 import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
+import { told } from "./openapi.js";
 import { problem, PROBLEM_TYPE } from "./problem.js";
 import { TEXT } from "./schemas.js";
 import { TipFeed } from "./tip-feed.js";
 
+const EVENT_STREAM = "text/event-stream";
 const STREAMS_MAX = 64;
 /** Commits that are told before others have their turn. */
 const BATCH_COMMITS = 50;
@@ -61,22 +63,28 @@ export function eventRoute(ports: ConsolePorts): FastifyPluginCallback {
     additionalProperties: false,
   };
   return (app, _options, done) => {
-    app.get<{ Querystring: EventsQuery }>(EVENTS_ROUTE, { schema: { querystring } }, async (request, reply) => {
-      if (streams >= STREAMS_MAX) {
-        const answer = problem(503, `${String(STREAMS_MAX)} streams of events are open, and no more are served`);
-        return await reply.code(answer.status).type(PROBLEM_TYPE).send(answer);
-      }
-      const header = request.headers["last-event-id"];
-      const wanted = await wantedOf(ports, request.query, Array.isArray(header) ? header[0] : header);
-      const ended = new AbortController();
-      streams++;
-      reply.raw.once("close", () => {
-        streams--;
-        ended.abort();
-      });
-      const events = eventsOf(ports, feedOf(wanted.branch), wanted, ended.signal);
-      return await reply.type("text/event-stream").send(Readable.from(events, { objectMode: false }));
-    });
+    const summary = "Commits as they are made, as server-sent events";
+    const described = told({ tag: "history", summary, answer: "CommitEvent", mediaType: EVENT_STREAM });
+    app.get<{ Querystring: EventsQuery }>(
+      EVENTS_ROUTE,
+      { schema: { ...described, querystring } },
+      async (request, reply) => {
+        if (streams >= STREAMS_MAX) {
+          const answer = problem(503, `${String(STREAMS_MAX)} streams of events are open, and no more are served`);
+          return await reply.code(answer.status).type(PROBLEM_TYPE).send(answer);
+        }
+        const header = request.headers["last-event-id"];
+        const wanted = await wantedOf(ports, request.query, Array.isArray(header) ? header[0] : header);
+        const ended = new AbortController();
+        streams++;
+        reply.raw.once("close", () => {
+          streams--;
+          ended.abort();
+        });
+        const events = eventsOf(ports, feedOf(wanted.branch), wanted, ended.signal);
+        return await reply.type(EVENT_STREAM).send(Readable.from(events, { objectMode: false }));
+      },
+    );
     done();
   };
 }

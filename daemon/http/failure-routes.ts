@@ -30,6 +30,7 @@ import { MAIN_BRANCH, refOfBranch } from "../history/query/refs.js";
 import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
 import type { RememberedFailure } from "./messages.js";
+import { told } from "./openapi.js";
 import { DOMID, TEXT, TX_ID } from "./schemas.js";
 
 /** Failures told when nobody says how many. */
@@ -58,7 +59,7 @@ function addFailures(app: FastifyInstance, ports: ConsolePorts): void {
   };
   app.get<{ Querystring: FailuresQuery }>(
     FAILURE_ROUTES.failures,
-    { schema: { querystring } },
+    { schema: { ...told({ tag: "live", summary: "Requests that failed", answer: "FailuresAnswer" }), querystring } },
     async ({ query }): Promise<FailuresAnswer> => {
       const { domain, error, limit: most = FAILURES_LISTED } = query;
       const failures = await linkOf(ports, query.branch).ask("failures", domain as Domid | undefined);
@@ -79,7 +80,11 @@ function addWhy(app: FastifyInstance, ports: ConsolePorts): void {
     required: ["tx"],
     additionalProperties: false,
   };
-  app.get<{ Querystring: WhyQuery }>(FAILURE_ROUTES.why, { schema: { querystring } }, async ({ query }) => {
+  const schema = {
+    ...told({ tag: "live", summary: "Why a transaction ended in EAGAIN", answer: "WhyAnswer" }),
+    querystring,
+  };
+  app.get<{ Querystring: WhyQuery }>(FAILURE_ROUTES.why, { schema }, async ({ query }) => {
     const { domain, connection, branch = MAIN_BRANCH } = query;
     const core = linkOf(ports, branch);
     const remembered = await core.ask("failures", domain as Domid | undefined);
@@ -148,7 +153,12 @@ function addWhyNot(app: FastifyInstance, ports: ConsolePorts): void {
   };
   app.get<{ Querystring: WhyNotQuery }>(
     FAILURE_ROUTES.whyNot,
-    { schema: { querystring } },
+    {
+      schema: {
+        ...told({ tag: "live", summary: "Why a domain was not told of a node", answer: "WhyNotAnswer" }),
+        querystring,
+      },
+    },
     async ({ query }): Promise<WhyNotAnswer> => {
       const path = queriedPath(query.path);
       const { branch = MAIN_BRANCH } = query;

@@ -28,6 +28,7 @@ import { linkOf, UnknownForkError } from "./branch-link.js";
 import { ChangeMaker, nameOf, pinOf, sealedCommit, type Plan } from "./change-maker.js";
 import type { ConsolePorts } from "./console-ports.js";
 import type { ForkOutcome, NotedMerge } from "./messages.js";
+import { told } from "./openapi.js";
 import { TEXT } from "./schemas.js";
 
 /** The core makes so many in about a second, in which nobody else is served. */
@@ -53,10 +54,14 @@ export function forkRoutes(ports: ConsolePorts): FastifyPluginCallback {
 
 function addForks(app: FastifyInstance, ports: ConsolePorts, inTurn: InTurn): void {
   const { daemon, history, clock } = ports;
-  app.get(FORKS_ROUTE, async (): Promise<ForksAnswer> => ({ forks: await daemon.forks.ask("forks", undefined) }));
+  const listed = told({ tag: "forks", summary: "The forks", answer: "ForksAnswer" });
+  app.get(FORKS_ROUTE, { schema: listed }, async (): Promise<ForksAnswer> => ({
+    forks: await daemon.forks.ask("forks", undefined),
+  }));
   const properties = { name: NAME, revision: TEXT };
   const body = { type: "object", properties, required: ["name"], additionalProperties: false };
-  app.post<{ Body: ForkRequest }>(FORKS_ROUTE, { schema: { body } }, async (request): Promise<ForkJson> => {
+  const made = { ...told({ tag: "forks", summary: "Make a fork, and serve it", answer: "ForkJson" }), body };
+  app.post<{ Body: ForkRequest }>(FORKS_ROUTE, { schema: made }, async (request): Promise<ForkJson> => {
     const { name, revision = "HEAD" } = request.body;
     const now = clock.nowMicroseconds() as Microseconds;
     const { behind } = await daemon.core.ask("flush", [revision]);
@@ -74,7 +79,8 @@ function addForks(app: FastifyInstance, ports: ConsolePorts, inTurn: InTurn): vo
     }
     return forkOf(await daemon.forks.ask("createFork", { name, base, baseSeq }));
   });
-  app.delete<{ Params: NamedFork }>(`${FORKS_ROUTE}/:name`, { schema: { params: PARAMS } }, async (request) =>
+  const deleted = { ...told({ tag: "forks", summary: "Delete a fork", answer: "ForkJson" }), params: PARAMS };
+  app.delete<{ Params: NamedFork }>(`${FORKS_ROUTE}/:name`, { schema: deleted }, async (request) =>
     forkOf(await inTurn(() => daemon.forks.ask("deleteFork", request.params.name))),
   );
 }
@@ -102,7 +108,13 @@ function addMerge(app: FastifyInstance, ports: ConsolePorts, inTurn: InTurn): vo
   const body = { type: "object", properties, additionalProperties: false };
   app.post<{ Body: MergeRequest; Params: NamedFork }>(
     `${FORKS_ROUTE}/:name/merge`,
-    { schema: { body, params: PARAMS } },
+    {
+      schema: {
+        ...told({ tag: "forks", summary: "Merge a fork into main", answer: "MergeAnswer" }),
+        body,
+        params: PARAMS,
+      },
+    },
     async (request) => await inTurn(() => new ForkMerger(ports, request.params.name).merge(request.body)),
   );
 }

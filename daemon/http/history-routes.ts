@@ -15,6 +15,7 @@ import {
   type HistoryQuestion,
 } from "../../protocol/http-api/history-queries.js";
 import type { CoreLink } from "./messages.js";
+import { told, type Told } from "./openapi.js";
 import { DOMID, TEXT, TX_ID } from "./schemas.js";
 
 const NODES = { type: "integer", minimum: 1, maximum: NODES_PAGE_MAX } as const;
@@ -34,6 +35,7 @@ const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>
   commit: { revision: TEXT },
   diff: { from: TEXT, to: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
   tree: { at: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
+  children: { at: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
   node: { at: TEXT, path: TEXT },
   bisect: {
     predicate: TEXT,
@@ -54,13 +56,27 @@ const REQUIRED: Partial<Readonly<Record<HistoryQuestion, readonly string[]>>> = 
   bisect: ["predicate"],
 };
 
+/** What each is for. */
+const TOLD: Readonly<Record<HistoryQuestion, Omit<Told, "tag">>> = {
+  log: { summary: "Commits, newest first", answer: "LogPage" },
+  commit: { summary: "One commit, with every old and new value", answer: "CommitJson" },
+  blame: { summary: "Which commit made each node what it is", answer: "BlameAnswer" },
+  refs: { summary: "Branches and tags", answer: "RefsJson" },
+  diff: { summary: "What leads from one state to another", answer: "DiffPage" },
+  tree: { summary: "All nodes below one", answer: "TreePage" },
+  children: { summary: "A node, and those right below it", answer: "ChildrenPage" },
+  node: { summary: "One node", answer: "NodeAnswer" },
+  bisect: { summary: "Which commit made a predicate true", answer: "BisectAnswer" },
+};
+
 /** The routes. */
 export function historyRoutes(queries: HistoryQueries, core: CoreLink): FastifyPluginCallback {
   return (app, _options, done) => {
     for (const question of Object.keys(HISTORY_ROUTES) as HistoryQuestion[]) {
       const [properties, required] = [MEMBERS[question], REQUIRED[question] ?? []];
       const querystring = { type: "object", properties, required, additionalProperties: false };
-      app.get(HISTORY_ROUTES[question], { schema: { querystring } }, async (request, reply) => {
+      const schema = { ...told({ tag: "history", ...TOLD[question] }), querystring };
+      app.get(HISTORY_ROUTES[question], { schema }, async (request, reply) => {
         const { behind } = await core.ask("flush", question === "refs" ? undefined : revisionsOf(request.query));
         if (behind !== undefined) void reply.header("warning", `199 - ${JSON.stringify(headerText(behind))}`);
         return await queries.ask(question, request.query as never);

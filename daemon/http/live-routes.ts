@@ -1,7 +1,7 @@
 /**
  * The routes that tell what goes on in the daemon at this moment.
  */
-import type { FastifyInstance, FastifyPluginCallback } from "fastify";
+import type { FastifyInstance, FastifyPluginCallback, FastifySchema } from "fastify";
 import {
   LIVE_PAGE_MAX,
   LIVE_ROUTES,
@@ -17,6 +17,7 @@ import { recordJson } from "../history/query/commit-json.js";
 import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
 import type { LiveListName, LivePage } from "./messages.js";
+import { told, type Told } from "./openapi.js";
 import { DOMID, TEXT } from "./schemas.js";
 
 const PAGE_QUERY = {
@@ -46,10 +47,12 @@ function addLists(
   app: FastifyInstance,
   pageOf: <Name extends LiveListName>(list: Name, query: ListQuery) => Promise<LivePage<Name>>,
 ): void {
-  const schema = { querystring: PAGE_QUERY };
+  const listed = (summary: string, answer: Told["answer"]): { readonly schema: FastifySchema } => ({
+    schema: { ...told({ tag: "live", summary, answer }), querystring: PAGE_QUERY },
+  });
   app.get<{ Querystring: ListQuery }>(
     LIVE_ROUTES.connections,
-    { schema },
+    listed("Clients that are connected", "ConnectionsPage"),
     async ({ query }): Promise<ConnectionsPage> => {
       const { items, next } = await pageOf("connections", query);
       return { connections: items.map(({ domid: domain, ...rest }) => ({ ...rest, domain })), next };
@@ -57,13 +60,14 @@ function addLists(
   );
   app.get<{ Querystring: ListQuery }>(
     LIVE_ROUTES.transactions,
-    { schema },
+    listed("Transactions that have not ended", "TransactionsPage"),
     async ({ query }): Promise<TransactionsPage> => {
       const { items, next } = await pageOf("transactions", query);
       return { transactions: items.map(({ domid: domain, ...rest }) => ({ ...rest, domain })), next };
     },
   );
-  app.get<{ Querystring: ListQuery }>(LIVE_ROUTES.domains, { schema }, async ({ query }): Promise<DomainsPage> => {
+  const domainsListed = listed("Domains, with what they hold", "DomainsPage");
+  app.get<{ Querystring: ListQuery }>(LIVE_ROUTES.domains, domainsListed, async ({ query }): Promise<DomainsPage> => {
     const { items, next } = await pageOf("domains", query);
     const domains = items.map(({ domid: domain, record, heldMicroseconds, ...rest }) => ({
       domain,
@@ -80,7 +84,7 @@ function addQuotas(app: FastifyInstance, ports: ConsolePorts): void {
   const querystring = { type: "object", properties, additionalProperties: false };
   app.get<{ Querystring: QuotasQuery }>(
     LIVE_ROUTES.quotas,
-    { schema: { querystring } },
+    { schema: { ...told({ tag: "live", summary: "Limits in force", answer: "QuotasAnswer" }), querystring } },
     async ({ query }): Promise<QuotasAnswer> => ({
       quotas: await linkOf(ports, query.branch).ask("quotas", query.domain as Domid | undefined),
     }),

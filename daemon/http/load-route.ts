@@ -15,6 +15,7 @@ import { MAIN_BRANCH } from "../history/query/refs.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { linkOf } from "./branch-link.js";
 import { madeCommit, refusedChange } from "./made-change.js";
+import { told } from "./openapi.js";
 import { TEXT } from "./schemas.js";
 
 /** Most bytes of a listing's request. */
@@ -49,7 +50,9 @@ function addLoad(app: FastifyInstance, ports: ConsolePorts, bodyLimit: number): 
     branch: TEXT,
   };
   const body = { type: "object", properties, required: ["listing"], additionalProperties: false };
-  const options = { schema: { body }, bodyLimit };
+  const summary = "Make the store what a listing says";
+  const schema = { ...told({ tag: "changes", summary, answer: "LoadAnswer" }), body };
+  const options = { schema, bodyLimit };
   app.post<{ Body: LoadRequest }>(CHANGE_ROUTES.load, options, async (request): Promise<LoadAnswer> => {
     const { skipBadLines = false, dryRun: isDryRun = false, branch = MAIN_BRANCH } = request.body;
     const top = queriedPath(request.body.path ?? "/");

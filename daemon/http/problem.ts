@@ -6,19 +6,10 @@
 import { STATUS_CODES } from "node:http";
 import type { FastifyError } from "fastify";
 import { ConflictError, QueryError } from "../../protocol/http-api/history-queries.js";
+import type { Problem } from "../../protocol/http-api/problem.js";
 
 /** The media type of a problem document. */
 export const PROBLEM_TYPE = "application/problem+json; charset=utf-8";
-
-/** A problem document. `detail` is for people. */
-export interface Problem {
-  readonly type: "about:blank";
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  /** With 409: what is in conflict. */
-  readonly conflicts?: readonly string[] | undefined;
-}
 
 /** What a client is told of an error. */
 export function problemOf(error: unknown): Problem {

@@ -27,6 +27,7 @@ import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { refusedChange } from "./made-change.js";
 import type { RequestsOrder, TreeChange } from "./messages.js";
+import { told } from "./openapi.js";
 import { BRANCH_QUERY, NODE_VALUE, PERMS, TEXT, type BranchQuery } from "./schemas.js";
 
 /** The routes. */
@@ -59,7 +60,14 @@ function addPut(app: FastifyInstance, ports: ConsolePorts): void {
   };
   app.put<{ Body: NodePut; Params: PathParameter; Querystring: BranchQuery }>(
     `${TREE_CHANGE_ROUTE}*`,
-    { schema: { body, params: PATH_PARAMETER, querystring: BRANCH_QUERY } },
+    {
+      schema: {
+        ...told({ tag: "tree", summary: "Write a node, or its perms", answer: "WriteAnswer" }),
+        body,
+        params: PATH_PARAMETER,
+        querystring: BRANCH_QUERY,
+      },
+    },
     async (request) => {
       const path = `/${request.params["*"]}`;
       const { perms, ...value } = request.body;
@@ -74,7 +82,13 @@ function addPut(app: FastifyInstance, ports: ConsolePorts): void {
 function addDelete(app: FastifyInstance, ports: ConsolePorts): void {
   app.delete<{ Params: PathParameter; Querystring: BranchQuery }>(
     `${TREE_CHANGE_ROUTE}*`,
-    { schema: { params: PATH_PARAMETER, querystring: BRANCH_QUERY } },
+    {
+      schema: {
+        ...told({ tag: "tree", summary: "Remove a node, and what is below", answer: "WriteAnswer" }),
+        params: PATH_PARAMETER,
+        querystring: BRANCH_QUERY,
+      },
+    },
     async (request) => {
       const write = { op: "rm", path: `/${request.params["*"]}` } as const;
       return await change(ports, request, { writes: [write], branch: request.query.branch });
@@ -103,7 +117,7 @@ function addTransactions(app: FastifyInstance, ports: ConsolePorts): void {
   const body = { type: "object", properties, required: ["writes"], additionalProperties: false };
   app.post<{ Body: TransactionRequest }>(
     TRANSACTIONS_ROUTE,
-    { schema: { body } },
+    { schema: { ...told({ tag: "tree", summary: "All of some writes, or none", answer: "WriteAnswer" }), body } },
     async (request) => await change(ports, request, request.body),
   );
 }

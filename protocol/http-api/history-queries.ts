@@ -7,7 +7,7 @@
  * over HTTP, with a problem document (RFC 9457).
  */
 import type { BisectAnswer, BisectQuery } from "./bisect.js";
-import type { ChangeJson, CommitJson, CommitSummaryJson, NodeJson } from "./commit.js";
+import type { ChangeJson, CommitJson, CommitSummaryJson, NodeJson, NodeStateJson } from "./commit.js";
 
 /** Which commits of the log, newest first. All that is given must hold. */
 export interface LogQuery {
@@ -130,6 +130,36 @@ export interface TreePage {
   readonly next?: string | undefined;
 }
 
+/** A node of a state, and those right below it. */
+export interface ChildrenQuery {
+  /** A revision. HEAD unless given. */
+  readonly at?: string | undefined;
+  /** `/` unless given. */
+  readonly path?: string | undefined;
+  /** At most so many, `NODES_PAGE_MAX` unless given. */
+  readonly limit?: number | undefined;
+  /** Where the page before this one ended: its `next`. `path` is to be the same; the revision no longer counts. */
+  readonly cursor?: string | undefined;
+}
+
+/** A page of a node's children. */
+export interface ChildrenPage {
+  /** Whose state it is. */
+  readonly commit: CommitSummaryJson;
+  /** Left out where there is no such node, with all that follows. */
+  readonly node?: NodeJson | undefined;
+  /** By name. */
+  readonly children?: readonly ChildJson[] | undefined;
+  /** Where to go on; left out at the end. */
+  readonly next?: string | undefined;
+}
+
+/** A child. */
+export type ChildJson = NodeStateJson & {
+  readonly name: string;
+  readonly hasChildren: boolean;
+};
+
 /** One node of a state. */
 export interface NodeQuery {
   /** A revision. HEAD unless given. */
@@ -153,6 +183,7 @@ export interface HistoryAnswers {
   refs: { readonly query: Readonly<Record<string, never>>; readonly answer: RefsJson };
   diff: { readonly query: DiffQuery; readonly answer: DiffPage };
   tree: { readonly query: TreeQuery; readonly answer: TreePage };
+  children: { readonly query: ChildrenQuery; readonly answer: ChildrenPage };
   node: { readonly query: NodeQuery; readonly answer: NodeAnswer };
   bisect: { readonly query: BisectQuery; readonly answer: BisectAnswer };
 }
@@ -177,6 +208,7 @@ export const HISTORY_ROUTES: Readonly<Record<HistoryQuestion, string>> = {
   refs: "/v1/refs",
   diff: "/v1/diff",
   tree: "/v1/tree",
+  children: "/v1/children",
   node: "/v1/node",
   bisect: "/v1/bisect",
 };

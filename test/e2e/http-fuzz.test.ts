@@ -1,8 +1,9 @@
 /**
  * Random requests to every route of the real daemon: whatever is asked, the answer is one that the asker can do something with, and
- * never that the daemon failed. 2,000 of them here; `LONG=1` makes 100,000.
+ * never that the daemon failed; and it is as the daemon's own description of the API says. 2,000 of them here; `LONG=1` makes 100,000.
  */
 import { Agent, request } from "node:http";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildDaemon } from "../support/built-daemon.js";
@@ -14,6 +15,7 @@ import { temporaryDirectory } from "../support/temporary-directory.js";
 const RUNS = 2000;
 
 let daemon: DaemonProcess;
+let described: DescribedApi;
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
 beforeAll(async () => {
@@ -24,6 +26,8 @@ beforeAll(async () => {
   for (let index = 0; index < 30; index++)
     await client.must("WRITE", [`/local/domain/5/n${String(index % 9)}`, String(index)]);
   await client.must("CONTROL", ["flush"]);
+  const description = await answerTo({ method: "GET", path: "/v1/openapi.json", query: [], body: undefined, type: "" });
+  described = new DescribedApi(JSON.parse(description.text) as Description);
 });
 
 afterAll(async () => {
@@ -125,6 +129,7 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   refs: [],
   diff: ["from", "to", "path", "limit", "cursor"],
   tree: ["at", "path", "limit", "cursor"],
+  children: ["at", "path", "limit", "cursor"],
   node: ["at", "path"],
   bisect: ["predicate", "domain", "good", "bad", "flips"],
   events: ["branch", "path", "after"],
@@ -266,6 +271,53 @@ function answerTo({
   });
 }
 
+interface Described {
+  readonly responses: Readonly<
+    Record<string, { readonly content?: Readonly<Record<string, { schema: { $ref: string } }>> }>
+  >;
+}
+
+interface Description {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Described>>>>;
+}
+
+/** What the description of the API says that is answered. */
+class DescribedApi {
+  readonly #ajv = new Ajv2020({ strict: false, validateFormats: false });
+  readonly #description: Description;
+
+  constructor(description: Description) {
+    this.#description = description;
+    this.#ajv.addSchema(description, "api");
+  }
+
+  /** What checks an answer to this; undefined where it is no JSON. */
+  answer(method: string, path: string): ValidateFunction | undefined {
+    const found = Object.entries(this.#description.paths).find(
+      ([template, methods]) => method.toLowerCase() in methods && patternOf(template).test(path),
+    );
+    if (found === undefined) throw new Error(`${method} ${path} is answered, and is not in the description`);
+    const schema = found[1][method.toLowerCase()]?.responses["200"]?.content?.["application/json"]?.schema;
+    return schema === undefined ? undefined : this.#ajv.getSchema(`api${schema.$ref}`);
+  }
+}
+
+function patternOf(template: string): RegExp {
+  const escapedTemplate = template.replace(/[.+?^$()|[\]\\]/g, "\\$&");
+  return new RegExp(`^${escapedTemplate.replace("{*}", ".*").replace(/\{\w+\}/g, "[^/]+")}$`, "s");
+}
+
+/** How many answers were looked at. */
+let validated = 0;
+
+function expectAsDescribed({ method, path }: Asked, answer: string): void {
+  const validate = described.answer(method, path);
+  if (validate === undefined) return;
+  const isValid = validate(JSON.parse(answer));
+  expect(isValid, `${method} ${path} answered ${answer}: ${JSON.stringify(validate.errors)}`).toBe(true);
+  validated++;
+}
+
 describe("the HTTP API", () => {
   it("answers no random request with a failure of its own, and goes on serving", async () => {
     const statuses = new Map<number, number>();
@@ -274,6 +326,7 @@ describe("the HTTP API", () => {
         const { status, text: answer } = await answerTo(each);
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
         expect(status, answer).toBeLessThan(500);
+        if (status === 200 && each.method !== "HEAD") expectAsDescribed(each, answer);
         if (status >= 400 && each.method !== "HEAD") expect(JSON.parse(answer)).toMatchObject({ status });
       }),
       propertyParameters(RUNS),
@@ -281,6 +334,7 @@ describe("the HTTP API", () => {
     // All kinds of answers have been given, or the requests are not what they are meant to be.
     for (const status of [200, 400, 404, 409, 415])
       expect([status, statuses.get(status) ?? 0]).not.toEqual([status, 0]);
+    expect(validated).toBeGreaterThan(100);
     expect(await (await daemon.connect()).must("CONTROL", ["check"])).toBe("OK");
     expect(daemon.stderr()).not.toMatch(/error/i);
   }, 3_600_000);

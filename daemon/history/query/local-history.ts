@@ -16,7 +16,7 @@ import { refusing, type Question } from "./question.js";
 import { listRefs } from "./refs.js";
 import { resolveRevision } from "./resolve-revision.js";
 import { showCommit } from "./show.js";
-import { nodeAnswer, treePage } from "./tree-page.js";
+import { childrenPage, nodeAnswer, treePage } from "./tree-page.js";
 
 type Answerer<Name extends HistoryQuestion> = (
   question: Question,
@@ -27,6 +27,7 @@ const ANSWERERS: { readonly [Name in HistoryQuestion]: Answerer<Name> } = {
   log: logPage,
   diff: diffPage,
   tree: treePage,
+  children: childrenPage,
   node: nodeAnswer,
   commit: ({ view, now }, { revision = "HEAD" }) => commitJson(showCommit(view, resolveRevision(view, revision, now))),
   blame: blameAnswer,

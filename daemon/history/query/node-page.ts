@@ -10,7 +10,6 @@ import { isAtOrBelow, parsePath } from "../../../protocol/path.js";
 import { hexFromOid, oidFromHex } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { commitOfCursor, PAGE_MILLISECONDS_MAX, type Question } from "./question.js";
-import type { NodeChange } from "../repository/recorded-walk.js";
 
 /** Where a page begins. */
 export interface NodeCursor {
@@ -48,14 +47,14 @@ export function parseNodeCursor(
 }
 
 /** What one page has of a walk, and whether that was the end of it. At least one where there is one. */
-export function takePage(
+export function takePage<Node>(
   { clock }: Question,
-  walk: Iterable<NodeChange>,
+  walk: Iterable<Node>,
   limit = NODES_PAGE_MAX,
-): { readonly found: readonly NodeChange[]; readonly isLast: boolean } {
+): { readonly found: readonly Node[]; readonly isLast: boolean } {
   const deadline = clock.monotonicMilliseconds() + PAGE_MILLISECONDS_MAX;
   const most = Math.max(1, Math.min(limit, NODES_PAGE_MAX));
-  const found: NodeChange[] = [];
+  const found: Node[] = [];
   for (const each of walk) {
     found.push(each);
     if (found.length === most || clock.monotonicMilliseconds() > deadline) return { found, isLast: false };

@@ -3,15 +3,24 @@
  */
 import { textFromBytes } from "../../../protocol/bytes.js";
 import type { NodeJson } from "../../../protocol/http-api/commit.js";
-import type { NodeAnswer, NodeQuery, TreePage, TreeQuery } from "../../../protocol/http-api/history-queries.js";
-import { ROOT_PATH } from "../../../protocol/path.js";
+import type {
+  ChildrenPage,
+  ChildrenQuery,
+  NodeAnswer,
+  NodeQuery,
+  TreePage,
+  TreeQuery,
+} from "../../../protocol/http-api/history-queries.js";
+import type { Path } from "../../../protocol/identifiers.js";
+import { childPath, ROOT_PATH } from "../../../protocol/path.js";
+import type { ObjectReader } from "../repository/object-reader.js";
 import { readPath } from "../repository/read-path.js";
 import { stateJson, summaryJson } from "./commit-json.js";
 import { summarizeCommit } from "./commit-summary.js";
 import { parseNodeCursor, serializeNodeCursor, takePage } from "./node-page.js";
 import { queriedPath } from "./queried-path.js";
 import type { Question } from "./question.js";
-import { nodeAt } from "../repository/recorded-directory.js";
+import { childOf, namesOf, nodeAt, readState, type DirectoryNode } from "../repository/recorded-directory.js";
 import { walkDifferences } from "../repository/recorded-walk.js";
 import { resolveRevision } from "./resolve-revision.js";
 
@@ -34,6 +43,53 @@ export function treePage(question: Question, { at = "HEAD", path = ROOT_PATH, li
     ),
     next: page.isLast || last === undefined ? undefined : serializeNodeCursor({ commits: [found], behind: last.path }),
   };
+}
+
+/** Answers `children`. @throws QueryError, RevisionError, and what `nodeAt` throws */
+export function childrenPage(
+  question: Question,
+  { at = "HEAD", path = ROOT_PATH, limit, cursor }: ChildrenQuery,
+): ChildrenPage {
+  const { view, now } = question;
+  const { reader } = view;
+  const top = queriedPath(path);
+  const resume = cursor === undefined ? undefined : parseNodeCursor(question, cursor, { count: 1, top });
+  const found = resume?.commits[0] ?? resolveRevision(view, at, now);
+  const commit = summaryJson(summarizeCommit(found));
+  const node = nodeAt(reader, found.commit.tree, top)?.node();
+  if (node === undefined) return { commit };
+  const page = takePage(question, childrenOf(reader, node, top, resume?.behind ?? top), limit);
+  const last = page.found.at(-1);
+  return {
+    commit,
+    node: { path: textFromBytes(top), ...stateJson(readState(reader, node)) },
+    children: page.found.map((child) => ({
+      name: textFromBytes(child.name),
+      ...stateJson(readState(reader, child.node)),
+      hasChildren: child.node.directory !== undefined,
+    })),
+    next: page.isLast || last === undefined ? undefined : serializeNodeCursor({ commits: [found], behind: last.path }),
+  };
+}
+
+interface FoundChild {
+  readonly name: string;
+  readonly path: Path;
+  readonly node: DirectoryNode;
+}
+
+/** By name; those behind a path. */
+function* childrenOf(
+  reader: ObjectReader,
+  { directory }: DirectoryNode,
+  top: Path,
+  behind: Path,
+): Generator<FoundChild> {
+  const paths = Array.from(namesOf(directory), (name) => ({ name, path: childPath(top, name) }));
+  for (const { name, path } of paths.sort((left, right) => (left.path < right.path ? -1 : 1))) {
+    const node = path > behind ? childOf(reader, directory, name)?.node() : undefined;
+    if (node !== undefined) yield { name, path, node };
+  }
 }
 
 /** Answers `node`. @throws QueryError, RevisionError, and what `readPath` throws */

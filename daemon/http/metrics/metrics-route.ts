@@ -1,7 +1,7 @@
 /**
  * The route that Prometheus scrapes.
  */
-import type { FastifyPluginCallback } from "fastify";
+import type { FastifyPluginCallback, FastifySchema } from "fastify";
 import { packageVersion } from "../../platform/package-version.js";
 import { problem, PROBLEM_TYPE } from "../problem.js";
 import type { CoreLink } from "../messages.js";
@@ -14,7 +14,8 @@ const METRICS_PATH = "/metrics";
 export function metricsRoute(core: CoreLink): FastifyPluginCallback {
   const version = packageVersion(import.meta.url);
   return (app, _options, done) => {
-    app.get(METRICS_PATH, async (_request, reply) => {
+    const schema = { tags: ["live"], summary: "Metrics, in the text format of Prometheus" } as FastifySchema;
+    app.get(METRICS_PATH, { schema }, async (_request, reply) => {
       const figures = await core.ask("figures", undefined);
       if (figures === undefined) {
         const answer = problem(404, "this daemon was started with --no-metrics");

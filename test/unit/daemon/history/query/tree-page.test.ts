@@ -1,8 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openHistory, type History } from "../../../../../daemon/history/query/history.js";
 import { localHistory } from "../../../../../daemon/history/query/local-history.js";
-import { nodeAnswer, treePage } from "../../../../../daemon/history/query/tree-page.js";
-import { QueryError, type TreePage, type TreeQuery } from "../../../../../protocol/http-api/history-queries.js";
+import { childrenPage, nodeAnswer, treePage } from "../../../../../daemon/history/query/tree-page.js";
+import {
+  QueryError,
+  type ChildrenPage,
+  type ChildrenQuery,
+  type TreePage,
+  type TreeQuery,
+} from "../../../../../protocol/http-api/history-queries.js";
 import type { Microseconds } from "../../../../../protocol/identifiers.js";
 import { createNodeClock } from "../../../../../daemon/platform/node-clock.js";
 import { diskWithRepository, openRecorder, recordAndSeal, REPOSITORY } from "../../../../support/recorded-history.js";
@@ -93,5 +99,44 @@ describe("nodeAnswer", () => {
       node: undefined,
     });
     expect(nodeAnswer(question, { path: "/" }).node).toEqual({ path: "/", value: "", perms: ["n0"] });
+  });
+});
+
+describe("childrenPage", () => {
+  const askChildren = (query: ChildrenQuery): ChildrenPage =>
+    childrenPage({ view: history.view(), now: 0 as Microseconds, clock }, query);
+
+  test("tells a node and those right below it, by name, and which of them have children", () => {
+    const { commit, node, children, next } = askChildren({ at: "@{7}", path: `${DEVICE}/vbd/51712` });
+    expect([commit.seq, node?.path, next]).toEqual([7, `${DEVICE}/vbd/51712`, undefined]);
+    expect(children).toEqual([
+      { name: "ring-ref", value: "8", perms: ["n0"], hasChildren: false },
+      { name: "state", value: "7", perms: ["n0"], hasChildren: false },
+    ]);
+    expect(askChildren({ path: DEVICE }).children).toMatchObject([
+      { name: "vbd", hasChildren: true },
+      { name: "vif", hasChildren: true },
+    ]);
+  });
+
+  test("has pages that together are all children, of the moment of the first", () => {
+    const all = askChildren({ path: "/local/domain/1" });
+    const names: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = askChildren({ path: "/local/domain/1", limit: 1, cursor });
+      expect(page.commit).toEqual(all.commit);
+      expect(page.children?.length ?? 0).toBeLessThanOrEqual(1);
+      names.push(...(page.children ?? []).map(({ name }) => name));
+      cursor = page.next;
+    } while (cursor !== undefined);
+    expect(names).toEqual(all.children?.map(({ name }) => name));
+    expect(names.length).toBeGreaterThan(1);
+  });
+
+  test("tells no node where there is none, and refuses a cursor of elsewhere", () => {
+    expect(Object.keys(askChildren({ path: "/nowhere" }))).toEqual(["commit"]);
+    const { next } = askChildren({ path: "/local/domain", limit: 1 });
+    expect(() => askChildren({ path: DEVICE, cursor: next })).toThrow(QueryError);
   });
 });

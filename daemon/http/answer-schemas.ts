@@ -1,0 +1,707 @@
+/**
+ * The answers of the HTTP API as JSON schemas. Made by `npm run schemas` out of the types of `protocol/http-api/`.
+ */
+
+/** By the name of their type. */
+export const ANSWER_SCHEMAS = {
+  BisectAnswer: {
+    type: "object",
+    properties: {
+      predicate: { type: "string", description: "The predicate in its canonical text." },
+      good: { $ref: "CommitSummaryJson#" },
+      bad: { $ref: "CommitSummaryJson#" },
+      first: { $ref: "CommitJson#", description: "The predicate holds here, and does not at the commit before." },
+      steps: { type: "number", description: "Commits between the two at which the predicate was evaluated." },
+      flips: { $ref: "FlipsJson#" },
+    },
+    required: ["predicate", "good", "bad", "first", "steps", "flips"],
+    description: "What was found.",
+  },
+  BlameAnswer: {
+    type: "object",
+    properties: {
+      commit: { $ref: "CommitSummaryJson#", description: "Whose state it is." },
+      commits: {
+        type: "array",
+        items: { $ref: "CommitSummaryJson#" },
+        description: "The commits that are named by their place in this list.",
+      },
+      nodes: {
+        type: "array",
+        items: {
+          type: "object",
+          properties: { path: { type: "string" }, commit: { type: "number" } },
+          required: ["path"],
+        },
+        description: "A node without a commit is as it was when the history was cut.",
+      },
+    },
+    required: ["commit", "commits", "nodes"],
+    description: "Each node, in the order of `xs ls`, with the last commit that changed it, or made it.",
+  },
+  ChangeJson: {
+    anyOf: [
+      {
+        type: "object",
+        properties: {
+          kind: { type: "string", const: "node" },
+          path: { type: "string" },
+          before: { $ref: "NodeStateJson#" },
+          after: { $ref: "NodeStateJson#" },
+        },
+        required: ["kind", "path"],
+      },
+      {
+        type: "object",
+        properties: {
+          kind: { type: "string", const: "special" },
+          path: { type: "string" },
+          before: { type: "array", items: { type: "string" } },
+          after: { type: "array", items: { type: "string" } },
+        },
+        required: ["kind", "path", "before", "after"],
+      },
+      {
+        type: "object",
+        properties: {
+          kind: { type: "string", const: "quota" },
+          name: { type: "string" },
+          before: { type: "number" },
+          after: { type: "number" },
+        },
+        required: ["kind", "name"],
+      },
+      {
+        type: "object",
+        properties: {
+          kind: { type: "string", const: "domain" },
+          domid: { type: "number" },
+          before: { $ref: "DomainRecordJson#" },
+          after: { $ref: "DomainRecordJson#" },
+        },
+        required: ["kind", "domid"],
+      },
+    ],
+    description: "What came where `before` is left out, went where `after` is, and is another where both stand.",
+  },
+  ChangesAnswer: {
+    type: "object",
+    properties: {
+      outcome: {
+        type: "string",
+        enum: ["committed", "unchanged", "planned"],
+        description: "`unchanged`: the store is as it was to become. `planned`: it was asked for without being done.",
+      },
+      commit: { $ref: "CommitSummaryJson#", description: "The commit that did it, with `committed`." },
+      target: { $ref: "CommitSummaryJson#", description: "The commit that was gone back to, or undone." },
+      changes: {
+        type: "array",
+        items: { $ref: "ChangeJson#" },
+        description: "What changes, at most `CHANGES_LISTED_MAX` of it.",
+      },
+      changeCount: { type: "number" },
+    },
+    required: ["outcome", "target", "changes", "changeCount"],
+    description: "What became of such a request.",
+  },
+  ChildJson: {
+    anyOf: [
+      {
+        type: "object",
+        properties: {
+          name: { type: "string" },
+          hasChildren: { type: "boolean" },
+          perms: { type: "array", items: { type: "string" } },
+          value: { type: "string" },
+        },
+        required: ["hasChildren", "name", "perms", "value"],
+      },
+      {
+        type: "object",
+        properties: {
+          name: { type: "string" },
+          hasChildren: { type: "boolean" },
+          perms: { type: "array", items: { type: "string" } },
+          valueBase64: { type: "string" },
+        },
+        required: ["hasChildren", "name", "perms", "valueBase64"],
+      },
+    ],
+    description: "A child.",
+  },
+  ChildrenPage: {
+    type: "object",
+    properties: {
+      commit: { $ref: "CommitSummaryJson#", description: "Whose state it is." },
+      node: { $ref: "NodeJson#", description: "Left out where there is no such node, with all that follows." },
+      children: { type: "array", items: { $ref: "ChildJson#" }, description: "By name." },
+      next: { type: "string", description: "Where to go on; left out at the end." },
+    },
+    required: ["commit"],
+    description: "A page of a node's children.",
+  },
+  CommitEvent: {
+    type: "object",
+    properties: {
+      oid: { type: "string" },
+      seq: { type: "number" },
+      time: { type: "string" },
+      domain: { type: "number" },
+      connection: { type: "string" },
+      transaction: { type: "number" },
+      subject: { type: "string" },
+      paths: {
+        type: "array",
+        items: {
+          type: "object",
+          properties: {
+            path: { type: "string" },
+            isRemoval: {
+              type: "boolean",
+              const: true,
+              description: "Whether it went, with all that was below. Left out where not.",
+            },
+          },
+          required: ["path"],
+        },
+        description: "What it changed, at most `EVENT_PATHS_MAX`; with a path in question, what is at or below that.",
+      },
+      hasMore: { type: "boolean", const: true, description: "Whether there are more. Left out where not." },
+    },
+    required: ["oid", "paths", "subject"],
+    description: "A commit.",
+  },
+  CommitJson: {
+    type: "object",
+    properties: {
+      oid: { type: "string" },
+      seq: { type: "number" },
+      time: { type: "string" },
+      domain: { type: "number" },
+      connection: { type: "string" },
+      transaction: { type: "number" },
+      subject: { type: "string" },
+      parents: { type: "array", items: { type: "string" } },
+      requests: {
+        type: "array",
+        items: { type: "string" },
+        description: "One line for each: the operation, what it was about, and what was to become of that.",
+      },
+      changes: {
+        type: "array",
+        items: { $ref: "ChangeJson#" },
+        description: "Left out where what was before the commit has been given up.",
+      },
+      meanwhile: { $ref: "MeanwhileJson#", description: "Left out where the commit was made from the one before it." },
+    },
+    required: ["oid", "parents", "requests", "subject"],
+    description: "A commit in full.",
+  },
+  CommitSummaryJson: {
+    type: "object",
+    properties: {
+      oid: { type: "string" },
+      seq: { type: "number" },
+      time: { type: "string" },
+      domain: { type: "number" },
+      connection: { type: "string" },
+      transaction: { type: "number" },
+      subject: { type: "string" },
+    },
+    required: ["oid", "subject"],
+    description:
+      "A commit without its changes. What its trailers do not say, as those of a foreign commit, is left out.",
+  },
+  ConflictJson: {
+    type: "object",
+    properties: {
+      base: { type: "number", description: "The last commit of the state that it began with." },
+      operation: { type: "string", description: "The first request whose answer was no longer the same." },
+      path: { type: "string" },
+    },
+    required: ["base", "operation", "path"],
+    description: "Why a transaction ended in EAGAIN.",
+  },
+  ConnectionJson: {
+    type: "object",
+    properties: {
+      id: { type: "number" },
+      name: { type: "string", description: "As the history names it." },
+      domain: { type: "number" },
+      watches: { type: "number" },
+      transactions: { type: "number" },
+      unreadBytes: { type: "number", description: "Output that it has not read." },
+      eagainStreak: { type: "number", description: "How many transactions in a row ended in EAGAIN." },
+    },
+    required: ["id", "name", "domain", "watches", "transactions", "unreadBytes", "eagainStreak"],
+    description: "A client's connection.",
+  },
+  ConnectionsPage: {
+    type: "object",
+    properties: { connections: { type: "array", items: { $ref: "ConnectionJson#" } }, next: { type: "number" } },
+    required: ["connections"],
+    description: "`GET /v1/connections`: by age.",
+  },
+  DiffPage: {
+    type: "object",
+    properties: {
+      from: { $ref: "CommitSummaryJson#" },
+      to: { $ref: "CommitSummaryJson#" },
+      changes: { type: "array", items: { $ref: "ChangeJson#" } },
+      next: { type: "string", description: "Where to go on; left out at the end." },
+    },
+    required: ["from", "to", "changes"],
+    description:
+      "A page of a difference. All pages together have every node that came, went (each of them, not the top alone) or is another, in the order of `xs ls`; the last page has besides them, however many they are, special paths, quotas and domains.",
+  },
+  DomainJson: {
+    type: "object",
+    properties: {
+      introduction: {
+        type: "object",
+        properties: { gfn: { type: "number" }, port: { type: "number" } },
+        required: ["gfn", "port"],
+        description: "Left out where it is not introduced.",
+      },
+      target: { type: "number" },
+      features: { type: "number" },
+      shutdown: { type: "boolean" },
+      quotas: { type: "object", additionalProperties: { type: "number" }, description: "By name." },
+      domain: { type: "number" },
+      connections: { type: "number" },
+      nodesOwned: { type: "number" },
+      watches: { type: "number" },
+      transactions: { type: "number" },
+      unreadBytes: { type: "number" },
+      heldSeconds: { type: "number", description: "How long nothing of it is served now, for being in others' way." },
+    },
+    required: [
+      "connections",
+      "domain",
+      "heldSeconds",
+      "nodesOwned",
+      "quotas",
+      "shutdown",
+      "transactions",
+      "unreadBytes",
+      "watches",
+    ],
+    description: "A guest, or a domain that is yet to be introduced.",
+  },
+  DomainRecordJson: {
+    type: "object",
+    properties: {
+      introduction: {
+        type: "object",
+        properties: { gfn: { type: "number" }, port: { type: "number" } },
+        required: ["gfn", "port"],
+        description: "Left out where it is not introduced.",
+      },
+      target: { type: "number" },
+      features: { type: "number" },
+      shutdown: { type: "boolean" },
+      quotas: { type: "object", additionalProperties: { type: "number" }, description: "By name." },
+    },
+    required: ["shutdown", "quotas"],
+    description: "What the daemon knows of a domain besides its nodes.",
+  },
+  DomainsPage: {
+    type: "object",
+    properties: { domains: { type: "array", items: { $ref: "DomainJson#" } }, next: { type: "number" } },
+    required: ["domains"],
+    description: "`GET /v1/domains`: by number.",
+  },
+  FailureJson: {
+    type: "object",
+    properties: {
+      time: { type: "string", description: "When it failed last, and when first." },
+      firstTime: { type: "string" },
+      count: { type: "number" },
+      connection: { type: "string" },
+      domain: { type: "number" },
+      operation: { type: "string" },
+      transaction: { type: "number" },
+      subject: { type: "string", description: "A path, a domain; empty where it is about nothing in particular." },
+      error: { type: "string" },
+      seq: { type: "number", description: "The last commit when it failed last." },
+      conflict: { $ref: "ConflictJson#", description: "With EAGAIN." },
+    },
+    required: ["time", "firstTime", "count", "connection", "domain", "operation", "subject", "error", "seq"],
+    description: "A request that failed, perhaps more than once in a row.",
+  },
+  FailuresAnswer: {
+    type: "object",
+    properties: { failures: { type: "array", items: { $ref: "FailureJson#" } } },
+    required: ["failures"],
+    description: "Newest first.",
+  },
+  FlipsJson: {
+    type: "object",
+    properties: {
+      count: { type: "number" },
+      looked: { type: "number", description: "Flips were looked for in so many commits, the newest." },
+      commits: { type: "number", description: "Commits in question." },
+    },
+    required: ["count", "looked", "commits"],
+    description:
+      "How often the predicate turns over after the good commit, up to the bad one. Once is what a bisection supposes.",
+  },
+  ForkJson: {
+    type: "object",
+    properties: {
+      name: { type: "string", description: "Without `refs/heads/`." },
+      socket: {
+        type: "string",
+        description:
+          "Its privileged wire socket. Guests have theirs in the directory of the same name with `.domains` behind it.",
+      },
+      base: { type: "string", description: "The commit that it began with, 40 hexadecimal digits." },
+      baseSeq: { type: "number" },
+      state: { type: "string", enum: ["starting", "served", "failed"] },
+      reason: { type: "string", description: "Why it failed." },
+      merge: {
+        type: "object",
+        properties: { tip: { type: "string" }, seq: { type: "number" } },
+        required: ["tip", "seq"],
+        description: "Its last merge into main: the commit that was merged, and main's commit that did it.",
+      },
+      pending: {
+        type: "object",
+        properties: { tip: { type: "string" }, after: { type: "number" } },
+        required: ["tip", "after"],
+        description: "A merge that was begun when main was at `after`; whether it was made main's history tells.",
+      },
+      tip: {
+        type: "string",
+        description: "Where it is deleted: its last commit, from which it can be made again as long as Git keeps that.",
+      },
+    },
+    required: ["name", "socket", "base", "baseSeq", "state"],
+    description: "A fork.",
+  },
+  ForksAnswer: {
+    type: "object",
+    properties: { forks: { type: "array", items: { $ref: "ForkJson#" } } },
+    required: ["forks"],
+    description: "The answer to `GET /v1/forks`.",
+  },
+  LoadAnswer: {
+    type: "object",
+    properties: {
+      outcome: {
+        type: "string",
+        enum: ["committed", "unchanged", "planned"],
+        description: "`unchanged`: the store is as it was to become. `planned`: it was asked for without being done.",
+      },
+      commit: { $ref: "CommitSummaryJson#", description: "The commit that did it, with `committed`." },
+      changes: {
+        type: "array",
+        items: { $ref: "ChangeJson#" },
+        description: "What changes, at most `CHANGES_LISTED_MAX` of it.",
+      },
+      changeCount: { type: "number" },
+      nodeCount: { type: "number", description: "How many nodes the listing has." },
+      remarks: {
+        type: "array",
+        items: { type: "string" },
+        description: "In words with their line's number: what was taken otherwise than it stands there, or left out.",
+      },
+    },
+    required: ["changeCount", "changes", "nodeCount", "outcome", "remarks"],
+    description: "What became of a listing.",
+  },
+  LogPage: {
+    type: "object",
+    properties: {
+      commits: { type: "array", items: { $ref: "CommitSummaryJson#" } },
+      next: {
+        type: "string",
+        description:
+          "Where to go on, also after a page without any commit: a page takes a bounded time. Left out at the end.",
+      },
+    },
+    required: ["commits"],
+    description: "A page of the log.",
+  },
+  MeanwhileJson: {
+    type: "object",
+    properties: {
+      base: { type: "number", description: "The seq of the commit whose state the transaction began with." },
+      count: { type: "number" },
+      commits: {
+        type: "array",
+        items: { $ref: "CommitSummaryJson#" },
+        description: "The last of them, newest first; perhaps not all.",
+      },
+    },
+    required: ["base", "count", "commits"],
+    description: "What others had committed when a transaction ended that began earlier.",
+  },
+  MergeAnswer: {
+    type: "object",
+    properties: {
+      outcome: {
+        type: "string",
+        enum: ["committed", "unchanged", "planned"],
+        description: "`unchanged`: the store is as it was to become. `planned`: it was asked for without being done.",
+      },
+      commit: { $ref: "CommitSummaryJson#", description: "The commit that did it, with `committed`." },
+      target: { $ref: "CommitSummaryJson#", description: "The commit that was gone back to, or undone." },
+      changes: {
+        type: "array",
+        items: { $ref: "ChangeJson#" },
+        description: "What changes, at most `CHANGES_LISTED_MAX` of it.",
+      },
+      changeCount: { type: "number" },
+      settled: {
+        type: "array",
+        items: { type: "string" },
+        description: "In words, the conflicts that `prefer` settled.",
+      },
+    },
+    required: ["changeCount", "changes", "outcome", "settled", "target"],
+    description: "What became of a merge; its `target` is the fork's commit that was merged.",
+  },
+  NodeAnswer: {
+    type: "object",
+    properties: {
+      commit: { $ref: "CommitSummaryJson#", description: "Whose state it is." },
+      node: { $ref: "NodeJson#", description: "Left out where there is no such node." },
+    },
+    required: ["commit"],
+    description: "A node, if there is one.",
+  },
+  NodeJson: {
+    anyOf: [
+      {
+        type: "object",
+        properties: {
+          path: { type: "string" },
+          perms: { type: "array", items: { type: "string" } },
+          value: { type: "string" },
+        },
+        required: ["path", "perms", "value"],
+      },
+      {
+        type: "object",
+        properties: {
+          path: { type: "string" },
+          perms: { type: "array", items: { type: "string" } },
+          valueBase64: { type: "string" },
+        },
+        required: ["path", "perms", "valueBase64"],
+      },
+    ],
+    description: "A node of a state.",
+  },
+  NodeStateJson: {
+    anyOf: [
+      {
+        type: "object",
+        properties: { perms: { type: "array", items: { type: "string" } }, value: { type: "string" } },
+        required: ["perms", "value"],
+      },
+      {
+        type: "object",
+        properties: { perms: { type: "array", items: { type: "string" } }, valueBase64: { type: "string" } },
+        required: ["perms", "valueBase64"],
+      },
+    ],
+    description: "A node's own state.",
+  },
+  Problem: {
+    type: "object",
+    properties: {
+      type: { type: "string", const: "about:blank" },
+      title: { type: "string", description: "The status in words." },
+      status: { type: "number" },
+      detail: { type: "string", description: "For people." },
+      conflicts: {
+        type: "array",
+        items: { type: "string" },
+        description: "With 409: what is in conflict, each in words or as a path.",
+      },
+    },
+    required: ["type", "title", "status", "detail"],
+    description: "Why something was not done.",
+  },
+  QuotasAnswer: {
+    type: "object",
+    properties: {
+      quotas: {
+        type: "array",
+        items: {
+          type: "object",
+          properties: {
+            name: { type: "string" },
+            limit: { type: "number", description: "0 is unlimited." },
+            isOwn: {
+              type: "boolean",
+              description: "Whether it was set for this domain; for the defaults, whether it was set at all.",
+            },
+          },
+          required: ["name", "limit", "isOwn"],
+        },
+      },
+    },
+    required: ["quotas"],
+    description: "Limits in force.",
+  },
+  RefJson: {
+    type: "object",
+    properties: {
+      oid: { type: "string" },
+      seq: { type: "number" },
+      time: { type: "string" },
+      domain: { type: "number" },
+      connection: { type: "string" },
+      transaction: { type: "number" },
+      subject: { type: "string" },
+      name: { type: "string", description: "Without `refs/heads/` or `refs/tags/`." },
+    },
+    required: ["name", "oid", "subject"],
+    description: "A branch or a tag.",
+  },
+  RefsJson: {
+    type: "object",
+    properties: {
+      branches: { type: "array", items: { $ref: "RefJson#" }, description: "Each with the commit at its tip." },
+      tags: { type: "array", items: { $ref: "RefJson#" } },
+    },
+    required: ["branches", "tags"],
+    description: "The names that commits have.",
+  },
+  TransactionJson: {
+    type: "object",
+    properties: {
+      connection: { type: "string" },
+      domain: { type: "number" },
+      id: { type: "number" },
+      base: { type: "number", description: "The last commit that it sees." },
+      behind: { type: "number", description: "Commits since." },
+      requests: { type: "number" },
+      logBytes: { type: "number", description: "Memory that it holds." },
+      hasChanges: { type: "boolean" },
+    },
+    required: ["connection", "domain", "id", "base", "behind", "requests", "logBytes", "hasChanges"],
+    description: "A transaction that has not ended.",
+  },
+  TransactionsPage: {
+    type: "object",
+    properties: { transactions: { type: "array", items: { $ref: "TransactionJson#" } }, next: { type: "number" } },
+    required: ["transactions"],
+    description: "`GET /v1/transactions`: by the age of their connections; a page may have a few more than its limit.",
+  },
+  TreePage: {
+    type: "object",
+    properties: {
+      commit: { $ref: "CommitSummaryJson#", description: "Whose state it is." },
+      nodes: {
+        type: "array",
+        items: { $ref: "NodeJson#" },
+        description: "In the order of `xs ls`, without the node itself; left out where there is no such node.",
+      },
+      next: { type: "string", description: "Where to go on; left out at the end." },
+    },
+    required: ["commit"],
+    description: "A page of nodes.",
+  },
+  WhyAnswer: {
+    type: "object",
+    properties: {
+      failure: { $ref: "FailureJson#" },
+      commit: {
+        $ref: "CommitSummaryJson#",
+        description: "The commit that changed the answer; left out when the history has it no more.",
+      },
+      others: {
+        type: "number",
+        description: "How many more of those that are remembered have the same id, on other connections or earlier.",
+      },
+      paths: {
+        type: "array",
+        items: {
+          type: "object",
+          properties: { path: { type: "string" }, count: { type: "number" } },
+          required: ["path", "count"],
+        },
+        description: "What the transactions that ended in EAGAIN had read, by path, the most frequent first.",
+      },
+    },
+    required: ["failure", "others", "paths"],
+    description: "The last transaction with that id that ended in EAGAIN.",
+  },
+  WhyNotAnswer: {
+    type: "object",
+    properties: {
+      connections: { type: "number" },
+      watches: {
+        type: "array",
+        items: {
+          type: "object",
+          properties: {
+            connection: { type: "string" },
+            path: { type: "string" },
+            token: { type: "string" },
+            depth: { type: "number" },
+            obstacle: {
+              type: "string",
+              enum: ["depth", "perms"],
+              description:
+                "`depth`: it does not reach so far; `perms`: neither the node nor its parent may be read. Left out where it fires.",
+            },
+          },
+          required: ["connection", "path", "token"],
+        },
+        description: "The domain's watches at or above the path.",
+      },
+      watchesElsewhere: { type: "number" },
+      events: {
+        type: "array",
+        items: {
+          type: "object",
+          properties: {
+            seq: { type: "number", description: "The commit that caused it." },
+            connection: { type: "string" },
+            domain: { type: "number" },
+            watch: { type: "string" },
+            token: { type: "string" },
+            fate: {
+              type: "string",
+              enum: ["sent", "refused", "collapsed", "dropped"],
+              description:
+                "`collapsed`: an equal one waited; `dropped`: too long, or too much was left unread; `refused`: it may not be known.",
+            },
+          },
+          required: ["seq", "connection", "domain", "watch", "token", "fate"],
+        },
+        description: "The last events about the path, of all domains, newest first.",
+      },
+      commits: {
+        type: "array",
+        items: { $ref: "CommitSummaryJson#" },
+        description: "The last commits that changed the node or something below it.",
+      },
+    },
+    required: ["connections", "watches", "watchesElsewhere", "events", "commits"],
+    description: "What a domain is told of a node, by what is so now; and what others were told lately.",
+  },
+  WriteAnswer: {
+    type: "object",
+    properties: {
+      outcome: {
+        type: "string",
+        enum: ["committed", "unchanged"],
+        description: "`unchanged`: nothing changed, and no watch fired.",
+      },
+      branch: { type: "string" },
+      seq: { type: "number", description: "Of the commit: `@{SEQ}` is the revision." },
+    },
+    required: ["outcome", "branch"],
+    description:
+      "What became of it. It is safe when it is told; the history has it within a second, or when somebody asks for it.",
+  },
+} as const;
+
+/** Such a name. */
+export type AnswerName = keyof typeof ANSWER_SCHEMAS;
