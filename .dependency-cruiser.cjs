@@ -42,7 +42,7 @@ const layers = [
   [
     "daemon/http",
     ["protocol", "daemon/store", "daemon/platform", "daemon/history/query"],
-    ["@fastify/rate-limit", "@fastify/swagger", "fastify", "prom-client"],
+    ["@fastify/rate-limit", "@fastify/swagger", "ajv", "fastify", "prom-client"],
   ],
   ["clients/xenstore", ["protocol"], []],
   // Of daemon/, only what reads a history, and the one file that serves a state of it to a command (`xs bisect --run`).

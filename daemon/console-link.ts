@@ -102,7 +102,7 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
 
   const requests = async (order: RequestsOrder): Promise<RequestsAnswer> =>
     await server.perform((core) => {
-      if (isFull()) return { outcome: "refused", error: "ENOSPC" };
+      if (isFull()) return { outcome: "full" };
       admin ??= core.connect(DOM0, "admin");
       return core.applyRequests(admin, order);
     });

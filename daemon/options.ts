@@ -10,6 +10,7 @@ import type { TraceConfig } from "./daemon.js";
 import {
   DEFAULT_HTTP_ADDRESS,
   formatHttpAddress,
+  isHostName,
   isLoopback,
   parseHttpAddress,
   type HttpAddress,
@@ -202,14 +203,15 @@ interface TraceFlags {
 }
 
 function httpOptions(): readonly Option[] {
-  const name = "a name by which it may be asked there, where it is not loopback (may be repeated)";
+  const name = "a name by which it may be asked there besides its address (may be repeated)";
   return [
     httpOption(),
     fileOption("--http-cert <file>", "serve HTTPS there, with this certificate (PEM)"),
     fileOption("--http-key <file>", "and its key (PEM)"),
-    new Option("--http-name <name>", name)
-      .default([], "none")
-      .argParser((text, before: readonly string[]) => [...before, text]),
+    new Option("--http-name <name>", name).default([], "none").argParser((text, before: readonly string[]) => {
+      if (isHostName(text)) return [...before, text];
+      throw new InvalidArgumentError("It is a name or an address without a port, such as xen.example.");
+    }),
   ];
 }
 

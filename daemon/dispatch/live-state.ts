@@ -91,11 +91,13 @@ export class LiveState {
     return pageOf(this.#state.connections, page, idOf, (connection) => [connectionState(connection)]);
   }
 
-  /** The open transactions, by the age of their connections; those of one connection are on one page. */
+  /** The open transactions, by the age of their connections; of one connection all on one page, and not more than `TOLD_OF_ONE_MAX`. */
   transactions(page: Page): Paged<TransactionState> {
     const { seq } = this.#state.store;
     return pageOf(this.#state.connections, page, idOf, (connection) =>
-      Array.from(connection.transactions.values(), (transaction) => transactionState(connection, transaction, seq)),
+      firstOf(connection.transactions.values(), TOLD_OF_ONE_MAX).map((transaction) =>
+        transactionState(connection, transaction, seq),
+      ),
     );
   }
 
@@ -117,6 +119,18 @@ export class LiveState {
       isOwn: own?.has(name) === true,
     }));
   }
+}
+
+/** dom0's connections may have any number of transactions. */
+const TOLD_OF_ONE_MAX = 100;
+
+function firstOf<Item>(all: Iterable<Item>, count: number): Item[] {
+  const items: Item[] = [];
+  for (const item of all) {
+    if (items.length === count) break;
+    items.push(item);
+  }
+  return items;
 }
 
 const idOf = ({ id }: Connection): number => id;

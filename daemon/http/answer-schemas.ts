@@ -590,7 +590,8 @@ export const ANSWER_SCHEMAS = {
     type: "object",
     properties: { transactions: { type: "array", items: { $ref: "TransactionJson#" } }, next: { type: "number" } },
     required: ["transactions"],
-    description: "`GET /v1/transactions`: by the age of their connections; a page may have a few more than its limit.",
+    description:
+      "`GET /v1/transactions`: by the age of their connections; a page may have a few more than its limit, and of a connection it tells the 100 oldest.",
   },
   TreePage: {
     type: "object",

@@ -7,14 +7,16 @@
 import { createServer } from "node:https";
 import type { Socket } from "node:net";
 import rateLimit from "@fastify/rate-limit";
+import { Ajv } from "ajv";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerFactory } from "fastify";
+import type { Problem } from "../../protocol/http-api/problem.js";
 import { localHistory } from "../history/query/local-history.js";
 import { changeRoutes } from "./change-routes.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { eventRoute } from "./event-route.js";
 import { failureRoutes } from "./failure-routes.js";
 import { forkRoutes } from "./fork-routes.js";
-import { addGuard, type GuardOptions } from "./guard.js";
+import { CHALLENGE, createGuard, type Guard, type GuardOptions } from "./guard.js";
 import { historyRoutes } from "./history-routes.js";
 import { liveRoutes } from "./live-routes.js";
 import { LISTING_BYTES_MAX, loadRoute } from "./load-route.js";
@@ -46,27 +48,31 @@ export interface TcpReach {
  * @param tcp - undefined for the admin socket, whose clients are the daemon's user
  */
 export function createConsole(ports: ConsolePorts, tcp?: TcpReach): FastifyInstance {
+  const guard = tcp === undefined ? undefined : createGuard(tcp.guard);
   const app = Fastify({
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_MILLISECONDS_MAX,
     http: { headersTimeout: HEADERS_MILLISECONDS_MAX, connectionsCheckingInterval: CHECK_MILLISECONDS },
     // A stop does not wait for who keeps a connection open.
     forceCloseConnections: true,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
     clientErrorHandler: answerBadRequest,
-    frameworkErrors: (error, _request, reply) => {
-      const answer = problemOf(error);
-      void (reply as FastifyReply).code(answer.status).type(PROBLEM_TYPE).send(answer);
+    // It comes before all hooks: for a URL that cannot be decoded, say.
+    frameworkErrors: (error, request, reply) => {
+      const refusal = guard?.(request.headers) ?? problem(problemOf(error).status, "this is no URL that can be read");
+      sendProblem((reply as FastifyReply).headers(HEADERS), refusal);
     },
     ...(tcp?.tls === undefined ? {} : { serverFactory: tlsServerFactory(tcp.tls) }),
   });
-  app.setErrorHandler(async (error, request, reply) => {
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === "body" ? BODY_VALIDATOR : VALIDATOR).compile(schema),
+  );
+  app.setErrorHandler((error, request, reply) => {
     const answer = problemOf(error);
-    if (answer.status >= 500) {
+    if (answer.status === 500) {
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
       ports.failed(`${request.method} ${request.routeOptions.url ?? request.url} failed: ${stack}`);
     }
-    return reply.code(answer.status).type(PROBLEM_TYPE).send(answer);
+    sendProblem(reply, answer);
   });
   app.addHook("onRequest", (_request, reply, next) => {
     void reply.headers(HEADERS);
@@ -74,16 +80,13 @@ export function createConsole(ports: ConsolePorts, tcp?: TcpReach): FastifyInsta
   });
   // Of the two that Fastify reads by itself, this is the one that a form of any page can send.
   app.removeContentTypeParser("text/plain");
-  if (tcp !== undefined) restrict(app, tcp);
+  if (guard !== undefined) restrict(app, guard);
   app.after(() => {
     const { rateLimit } = app as Partial<Pick<FastifyInstance, "rateLimit">>;
     const limited = rateLimit === undefined ? {} : { preHandler: app.rateLimit() };
-    app.setNotFoundHandler(limited, async ({ method, url }, reply) =>
-      reply
-        .code(404)
-        .type(PROBLEM_TYPE)
-        .send(problem(404, `there is nothing at ${method} ${url}`)),
-    );
+    app.setNotFoundHandler(limited, ({ method, url }, reply) => {
+      sendProblem(reply, problem(404, `there is nothing at ${method} ${url}`));
+    });
   });
   describeRoutes(app);
   addRoutes(app, ports, tcp === undefined ? LISTING_BYTES_MAX : BODY_BYTES_MAX);
@@ -99,9 +102,23 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
 } as const;
 
-function restrict(app: FastifyInstance, { guard }: TcpReach): void {
+/** What stands in a URL is text; what stands in a body has its type. */
+const VALIDATOR: Ajv = new Ajv({ strictTypes: false, coerceTypes: true });
+const BODY_VALIDATOR: Ajv = new Ajv({ strictTypes: false });
+
+function sendProblem(reply: FastifyReply, answer: Problem): void {
+  if (answer.status === 401) void reply.headers(CHALLENGE);
+  if (answer.status === 503) void reply.header("retry-after", "1");
+  void reply.code(answer.status).type(PROBLEM_TYPE).send(answer);
+}
+
+function restrict(app: FastifyInstance, guard: Guard): void {
   app.server.maxConnections = TCP_CONNECTIONS_MAX;
-  addGuard(app, guard);
+  app.addHook("onRequest", (request, reply, next) => {
+    const refusal = guard(request.headers);
+    if (refusal === undefined) next();
+    else sendProblem(reply, refusal);
+  });
   void app.register(rateLimit, {
     max: REQUESTS_PER_SECOND_MAX,
     timeWindow: 1000,
@@ -159,7 +176,8 @@ function addRoutes(app: FastifyInstance, ports: ConsolePorts, listingBytesMax: n
 /** What Fastify sets for its own servers it leaves to this one. */
 function tlsServerFactory(tls: NonNullable<TcpReach["tls"]>): FastifyServerFactory {
   return (handler) => {
-    const server = createServer({ ...tls, connectionsCheckingInterval: CHECK_MILLISECONDS }, handler);
+    const times = { connectionsCheckingInterval: CHECK_MILLISECONDS, handshakeTimeout: HEADERS_MILLISECONDS_MAX };
+    const server = createServer({ ...tls, ...times }, handler);
     server.requestTimeout = REQUEST_MILLISECONDS_MAX;
     server.headersTimeout = HEADERS_MILLISECONDS_MAX;
     return server;

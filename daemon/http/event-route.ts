@@ -29,14 +29,15 @@ import { touchedPaths } from "../history/query/touched-paths.js";
 import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { told } from "./openapi.js";
-import { problem, PROBLEM_TYPE } from "./problem.js";
+import { UnavailableError } from "./problem.js";
 import { TEXT } from "./schemas.js";
 import { TipFeed } from "./tip-feed.js";
 
 const EVENT_STREAM = "text/event-stream";
 const STREAMS_MAX = 64;
-/** Commits that are told before others have their turn. */
-const BATCH_COMMITS = 50;
+/** Commits and paths that are told, and how long is looked for them, before others have their turn. */
+const BATCH_PATHS = 200;
+const BATCH_MILLISECONDS_MAX = 20;
 /** So often at least something is sent: what is between may give up a connection that says nothing. */
 const ALIVE_MILLISECONDS = 15_000;
 
@@ -70,17 +71,18 @@ export function eventRoute(ports: ConsolePorts): FastifyPluginCallback {
       { schema: { ...described, querystring } },
       async (request, reply) => {
         if (streams >= STREAMS_MAX) {
-          const answer = problem(503, `${String(STREAMS_MAX)} streams of events are open, and no more are served`);
-          return await reply.code(answer.status).type(PROBLEM_TYPE).send(answer);
+          throw new UnavailableError(`${String(STREAMS_MAX)} streams of events are open, and no more are served`);
         }
-        const header = request.headers["last-event-id"];
-        const wanted = await wantedOf(ports, request.query, Array.isArray(header) ? header[0] : header);
+        // Before anything is waited for: whoever goes away meanwhile is to be noticed.
         const ended = new AbortController();
         streams++;
         reply.raw.once("close", () => {
           streams--;
           ended.abort();
         });
+        const header = request.headers["last-event-id"];
+        const wanted = await wantedOf(ports, request.query, Array.isArray(header) ? header[0] : header);
+        if (ended.signal.aborted) return await reply.send();
         const events = eventsOf(ports, feedOf(wanted.branch), wanted, ended.signal);
         return await reply.type(EVENT_STREAM).send(Readable.from(events, { objectMode: false }));
       },
@@ -129,15 +131,14 @@ async function* eventsOf(
   yield aliveText(branch, last);
   while (!ended.aborted) {
     if (isQuiet) {
-      const isAlive = AbortSignal.any([ended, AbortSignal.timeout(ALIVE_MILLISECONDS)]);
       try {
-        await feed.wait(last, isAlive);
+        await feed.wait(last, ALIVE_MILLISECONDS, ended);
       } catch {
         yield goneText(`${branch} is not served any more`);
         return;
       }
     }
-    const batch = nextCommits(ports.history.view(), ref, last, path);
+    const batch = nextCommits(ports, ref, last, path);
     if (batch.isGone) {
       yield goneText(`the history no longer has what comes after ${eventId(branch, last)}`);
       return;
@@ -158,15 +159,21 @@ interface Batch {
   readonly isGone: boolean;
 }
 
-function nextCommits(view: HistoryView, ref: string, after: Seq, path: Path): Batch {
+function nextCommits({ history, clock }: ConsolePorts, ref: string, after: Seq, path: Path): Batch {
+  const view = history.view();
   const events: CommitEvent[] = [];
-  const tip = view.tip(ref)?.commit.trailers.seq ?? 0;
+  const tip = view.tip(ref)?.commit.trailers.seq;
+  // Its branch has gone, or was made again and is another.
+  if (tip === undefined || tip < after) return { events, last: after, isGone: true };
+  const deadline = clock.monotonicMilliseconds() + BATCH_MILLISECONDS_MAX;
   let last = after;
-  while (last < tip && last - after < BATCH_COMMITS) {
+  let paths = 0;
+  while (last < tip && paths < BATCH_PATHS && clock.monotonicMilliseconds() <= deadline) {
     const found = view.commitWithSeq(ref, last + 1);
     if (found === undefined) return { events, last, isGone: true };
     const event = commitEvent(view, found, path);
     if (event !== undefined) events.push(event);
+    paths += 1 + (event?.paths.length ?? 0);
     last = (last + 1) as Seq;
   }
   return { events, last, isGone: false };

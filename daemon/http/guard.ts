@@ -6,8 +6,9 @@
  * guards it. The answers say what was wrong and nothing of what is here.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { FastifyInstance, FastifyReply } from "fastify";
-import { problem, PROBLEM_TYPE } from "./problem.js";
+import type { IncomingHttpHeaders } from "node:http";
+import type { Problem } from "../../protocol/http-api/problem.js";
+import { problem } from "./problem.js";
 
 /** What is let through. */
 export interface GuardOptions {
@@ -17,28 +18,28 @@ export interface GuardOptions {
   readonly hosts: () => ReadonlySet<string>;
 }
 
-/** Refuses what is not let through, with a problem document. */
-export function addGuard(app: FastifyInstance, { token, scheme, hosts }: GuardOptions): void {
+/** Looks at a request: undefined lets it through; else it is why not. */
+export type Guard = (headers: IncomingHttpHeaders) => Problem | undefined;
+
+/** Makes the guard. */
+export function createGuard({ token, scheme, hosts }: GuardOptions): Guard {
   const wanted = digestOf(token);
-  app.addHook("onRequest", async (request, reply) => {
-    const { host, origin, authorization } = request.headers;
+  return ({ host, origin, authorization }) => {
     if (host === undefined || !hosts().has(host.toLowerCase())) {
-      return await refuse(
-        reply,
-        421,
-        "this is not the host that was asked for: ask for the address that the daemon told",
-      );
+      return problem(421, "this is not the host that was asked for: ask for the address that the daemon told");
     }
     if (origin !== undefined && origin !== `${scheme}://${host.toLowerCase()}`) {
-      return await refuse(reply, 403, "a page of another origin may not ask");
+      return problem(403, "a page of another origin may not ask");
     }
     if (!timingSafeEqual(digestOf(tokenOf(authorization)), wanted)) {
-      void reply.header("www-authenticate", 'Bearer realm="xenstored-tng"');
-      return await refuse(reply, 401, "this needs the token in RUN/http-token, as Authorization: Bearer TOKEN");
+      return problem(401, "this needs the token in RUN/http-token, as Authorization: Bearer TOKEN");
     }
     return undefined;
-  });
+  };
 }
+
+/** What is told besides with 401. */
+export const CHALLENGE = { "www-authenticate": 'Bearer realm="xenstored-tng"' } as const;
 
 function tokenOf(authorization: string | undefined): string {
   return /^Bearer ([^\s]+)$/i.exec(authorization ?? "")?.[1] ?? "";
@@ -47,8 +48,4 @@ function tokenOf(authorization: string | undefined): string {
 /** Of equal length, whatever was sent. */
 function digestOf(token: string): Buffer {
   return createHash("sha256").update(token).digest();
-}
-
-async function refuse(reply: FastifyReply, status: number, detail: string): Promise<FastifyReply> {
-  return await reply.code(status).type(PROBLEM_TYPE).send(problem(status, detail));
 }

@@ -38,10 +38,21 @@ export function isLoopback(host: string): boolean {
   return host.startsWith("127.") || host === "::1";
 }
 
-/** The hosts under which a browser may ask at this address, with their ports, in lower case. */
-export function hostsOf(address: HttpAddress, names: readonly string[]): ReadonlySet<string> {
-  const { host, port } = address;
-  const own = isLoopback(host) ? ["localhost", "127.0.0.1", "[::1]"] : names;
-  const all = [formatHttpAddress(address), ...own.map((name) => `${name}:${String(port)}`)];
-  return new Set(all.map((each) => each.toLowerCase()));
+/**
+ * The hosts under which a browser may ask at this address, in lower case; with their ports, and without where browsers leave it
+ * out.
+ */
+export function hostsOf(
+  { host, port }: HttpAddress,
+  { names, scheme }: { readonly names: readonly string[]; readonly scheme: "http" | "https" },
+): ReadonlySet<string> {
+  const own = isLoopback(host) ? ["localhost", "127.0.0.1", "[::1]"] : [];
+  const all = [host.includes(":") ? `[${host}]` : host, ...own, ...names].map((name) => name.toLowerCase());
+  const isDefaultPort = port === (scheme === "https" ? 443 : 80);
+  return new Set([...all.map((name) => `${name}:${String(port)}`), ...(isDefaultPort ? all : [])]);
+}
+
+/** Whether a text is a name by which it may be asked: of a host, or an address, without a port. */
+export function isHostName(text: string): boolean {
+  return /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/i.test(text);
 }

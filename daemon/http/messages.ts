@@ -104,6 +104,8 @@ export type RequestsAnswer =
   | { readonly outcome: "unchanged" }
   | { readonly outcome: "unexpected"; readonly places: readonly number[] }
   | { readonly outcome: "failed"; readonly place: number; readonly error: string }
+  /** The journal holds so much that the history lacks that nobody may commit at this moment. */
+  | { readonly outcome: "full" }
   | { readonly outcome: "refused"; readonly error: string };
 
 /** What goes on: see `dispatch/live-state.ts`. */

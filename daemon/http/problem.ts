@@ -11,9 +11,15 @@ import type { Problem } from "../../protocol/http-api/problem.js";
 /** The media type of a problem document. */
 export const PROBLEM_TYPE = "application/problem+json; charset=utf-8";
 
+/** It cannot be done at this moment, and may be soon. */
+export class UnavailableError extends Error {
+  override readonly name = "UnavailableError";
+}
+
 /** What a client is told of an error. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ConflictError) return { ...problem(409, error.message), conflicts: error.conflicts };
+  if (error instanceof UnavailableError) return problem(503, error.message);
   if (error instanceof QueryError) return problem(400, error.message);
   const { statusCode } = error as Partial<FastifyError>;
   // Fastify's own refusals: what cannot be parsed, what no schema allows, what is too large.

@@ -12,7 +12,10 @@ export const DOMID = { type: "integer", minimum: 0, maximum: 65_535 } as const;
 export const TX_ID = { type: "integer", minimum: 1, maximum: 0xffff_ffff } as const;
 
 /** The members of a value (`protocol/http-api/value.ts`), of which one may be given. */
-export const NODE_VALUE = { value: { type: "string" }, valueBase64: { type: "string", format: "byte" } } as const;
+export const NODE_VALUE = {
+  value: { type: "string" },
+  valueBase64: { type: "string", pattern: "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$" },
+} as const;
 
 /** A permission list, each entry as on the wire. */
 export const PERMS = {

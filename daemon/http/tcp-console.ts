@@ -36,7 +36,7 @@ export async function openTcp(ports: ConsolePorts, config: HttpConfig): Promise<
   }
   const { port } = app.server.address() as AddressInfo;
   const bound = { host: address.host, port };
-  hosts = hostsOf(bound, names);
+  hosts = hostsOf(bound, { names, scheme });
   return { url: `${scheme}://${formatHttpAddress(bound)}/`, close: () => app.close() };
 }
 

@@ -9,13 +9,13 @@ import type { Seq } from "../../protocol/identifiers.js";
 import type { CoreLink } from "./messages.js";
 
 const LOOK_MILLISECONDS = 100;
-/** A flush seals a pack: so often at most. */
-const FLUSH_MILLISECONDS = 250;
+/** A flush seals a pack, and ends a rest of the recorder: so often at most. */
+const FLUSH_MILLISECONDS = 500;
 
 interface Waiting {
   readonly after: Seq;
   readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** Looks at one branch. */
@@ -34,26 +34,33 @@ export class TipFeed {
   }
 
   /**
-   * Resolves when the branch has, sealed, a commit behind this one, and when `signal` is aborted.
+   * Resolves when the branch has, sealed, a commit behind this one; after so long at the latest, and when `ended` is aborted.
    *
    * @throws where the branch is not served
    */
-  async wait(after: Seq, signal: AbortSignal): Promise<void> {
-    if (this.#flushed > after || signal.aborted) return;
-    let waiting: Waiting | undefined;
-    const isOver = new Promise<void>((resolve, reject) => {
-      waiting = { after, resolve, reject };
+  wait(after: Seq, milliseconds: number, ended: AbortSignal): Promise<void> {
+    if (ended.aborted) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        this.#waiting.delete(waiting);
+        clearTimeout(timer);
+        ended.removeEventListener("abort", stop);
+        settle();
+      };
+      const stop = (): void => {
+        end(resolve);
+      };
+      const fail = (error: Error): void => {
+        end(() => {
+          reject(error);
+        });
+      };
+      const waiting: Waiting = { after, resolve: stop, reject: fail };
+      const timer = setTimeout(stop, milliseconds);
+      ended.addEventListener("abort", stop);
       this.#waiting.add(waiting);
-      signal.addEventListener("abort", () => {
-        resolve();
-      });
+      void this.#look();
     });
-    void this.#look();
-    try {
-      await isOver;
-    } finally {
-      if (waiting !== undefined) this.#waiting.delete(waiting);
-    }
   }
 
   async #look(): Promise<void> {
@@ -62,6 +69,8 @@ export class TipFeed {
     try {
       while (this.#waiting.size > 0) {
         const seq = await this.#link.ask("seq", undefined);
+        // A fork that was deleted and made again begins anew.
+        if (seq < this.#flushed) this.#flushed = 0 as Seq;
         const isNew = seq > this.#flushed;
         if (isNew) {
           const { behind } = await this.#link.ask("flush", [this.#branch]);
@@ -71,7 +80,8 @@ export class TipFeed {
         await new Promise((resolve) => setTimeout(resolve, isNew ? FLUSH_MILLISECONDS : LOOK_MILLISECONDS));
       }
     } catch (error) {
-      for (const { reject } of this.#waiting) reject(error);
+      const reason = error instanceof Error ? error : new Error(String(error));
+      for (const { reject } of this.#waiting) reject(reason);
     } finally {
       this.#isLooking = false;
     }

@@ -2,7 +2,7 @@
  * The file with the token that whoever asks by TCP must have.
  *
  * Owns its making: 128 random bits in hexadecimal, mode 0600. A token that is there stays, so that a page that is open goes on
- * when the daemon is started again; one that others could have read, or that is none, is replaced.
+ * when the daemon is started again; one that others could have read or made, or that is none, is replaced.
  */
 import { randomBytes } from "node:crypto";
 import { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ export function keepToken(file: string): string {
 function readToken(file: string): string | undefined {
   try {
     const status = lstatSync(file);
-    const isPrivate = status.isFile() && (status.mode & OTHERS) === 0;
+    const isPrivate = status.isFile() && (status.mode & OTHERS) === 0 && status.uid === process.getuid?.();
     const text = isPrivate ? readFileSync(file, "latin1").trim() : "";
     return TOKEN.test(text) ? text : undefined;
   } catch {

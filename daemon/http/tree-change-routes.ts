@@ -27,6 +27,7 @@ import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { refusedChange } from "./made-change.js";
 import type { RequestsOrder, TreeChange } from "./messages.js";
+import { UnavailableError } from "./problem.js";
 import { told } from "./openapi.js";
 import { BRANCH_QUERY, NODE_VALUE, PERMS, TEXT, type BranchQuery } from "./schemas.js";
 
@@ -146,6 +147,10 @@ async function change(
       const told = `${what} is answered ${answer.error}: nothing was done`;
       throw answer.error === "EINVAL" ? new QueryError(told) : new ConflictError(told, []);
     }
+    case "full":
+      throw new UnavailableError(
+        "the history is too far behind for more changes at this moment: try again in a second",
+      );
     case "refused":
       throw refusedChange(answer.error);
   }

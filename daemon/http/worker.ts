@@ -64,10 +64,12 @@ const ports: ConsolePorts = {
   },
 };
 const app = createConsole(ports);
-let tcp: TcpConsole | undefined;
+let tcp: Promise<TcpConsole> | undefined;
 
 async function close(): Promise<void> {
-  await Promise.all([app.close(), tcp?.close()]);
+  // What cannot be opened need not be closed.
+  const closeTcp = async (): Promise<void> => await (await tcp?.catch(() => undefined))?.close();
+  await Promise.all([app.close(), closeTcp()]);
   history.close();
   port.close();
 }
@@ -93,10 +95,11 @@ rmSync(socketPath, { force: true });
 await app.listen({ path: socketPath });
 // The directory is private and so is the umask; this is for who looks.
 chmodSync(socketPath, 0o600);
+let url: string | undefined;
 let problem: string | undefined;
 try {
-  if (http !== undefined) tcp = await openTcp(ports, http);
+  if (http !== undefined) ({ url } = await (tcp = openTcp(ports, http)));
 } catch (error) {
   problem = `browsers cannot reach the console, and clients are not concerned: ${messageOf(error)}`;
 }
-report({ kind: "started", url: tcp?.url, problem });
+report({ kind: "started", url, problem });

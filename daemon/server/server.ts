@@ -690,6 +690,8 @@ export class Server {
       };
       if (!this.#inTick) this.#beginTick();
       const { length: before } = this.#ports.core.commits;
+      // Invariant 9: it may commit.
+      if (this.#initializer !== undefined && this.#ports.core.seq === 0) this.#dispatchFirst(this.#initializer);
       perform();
       this.#unwrittenBytes += this.#journalBytesMax(before);
       const deed: Deed = {

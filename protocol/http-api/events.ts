@@ -12,7 +12,7 @@ import type { CommitSummaryJson } from "./commit.js";
 
 /**
  * `GET /v1/events`. Unless there is a `Last-Event-ID` (as a header, or as `after`), it begins with the first commit that is yet to
- * come. Where that event is not known any more, because the history was cut or is another, it is refused with status 409: then
+ * come. Where that event is not known any more, because the history was cut, or never had it, it is refused with status 409: then
  * begin anew, with what there is now.
  */
 export interface EventsQuery {

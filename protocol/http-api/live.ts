@@ -52,7 +52,7 @@ export interface TransactionJson {
   readonly hasChanges: boolean;
 }
 
-/** `GET /v1/transactions`: by the age of their connections; a page may have a few more than its limit. */
+/** `GET /v1/transactions`: by the age of their connections; a page may have a few more than its limit, and of a connection it tells the 100 oldest. */
 export interface TransactionsPage {
   readonly transactions: readonly TransactionJson[];
   readonly next?: number | undefined;

@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { request, type IncomingMessage } from "node:http";
 import { request as requestSecurely } from "node:https";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { buildDaemon } from "../support/built-daemon.js";
 import { adminSocketOf, commandsOn } from "../support/daemon-commands.js";
 import { startDaemon, type DaemonProcess } from "../support/daemon-process.js";
@@ -101,6 +101,9 @@ describe("PUT and DELETE /v1/tree", () => {
     ["PUT", "/v1/tree/a", { value: "1", valueBase64: "MQ==" }, 400],
     ["PUT", "/v1/tree/a", { valueBase64: "*" }, 400],
     ["PUT", "/v1/tree/a", { value: "1", more: 1 }, 400],
+    ["PUT", "/v1/tree/a", { value: null }, 400],
+    ["PUT", "/v1/tree/a", { value: 1 }, 400],
+    ["POST", "/v1/rollback", { revision: "HEAD", dryRun: null }, 400],
     ["PUT", "/v1/tree/a", { value: "1", perms: ["x9"] }, 400],
     ["PUT", "/v1/tree/a", { value: "x".repeat(4096) }, 400],
     ["PUT", "/v1/tree/a//b", { value: "1" }, 400],
@@ -269,6 +272,47 @@ describe("GET /v1/events", () => {
 });
 
 const portOf = ({ httpUrl = "" }: DaemonProcess): number => Number(new URL(httpUrl).port);
+
+describe("streams of events", () => {
+  it("are so many, and whoever goes away makes room, also before anything was told", async () => {
+    const hasty = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const sent = request({ ...admin(), path: "/v1/events?after=main:0", agent: false });
+        sent.on("error", () => undefined);
+        sent.end();
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        sent.destroy();
+      }),
+    );
+    expect(hasty).toHaveLength(100);
+    await vi.waitUntil(async () => (await ask("GET", "/v1/refs")).status === 200);
+    const open64 = async (): Promise<IncomingMessage[]> => {
+      const streams: IncomingMessage[] = [];
+      for (let count = 0; count < 64; count++) streams.push(await open(admin(), "GET", "/v1/events"));
+      return streams;
+    };
+    const first = await open64();
+    expect(first.map(({ statusCode }) => statusCode)).toEqual(Array(64).fill(200));
+    expect(await ask("GET", "/v1/events")).toMatchObject({ status: 503 });
+    for (const stream of first) stream.destroy();
+    await vi.waitUntil(async () => {
+      const stream = await open(admin(), "GET", "/v1/events");
+      stream.destroy();
+      return stream.statusCode === 200;
+    });
+  });
+
+  it("end, and say so, when their fork is deleted", async () => {
+    expect(await ask("POST", "/v1/forks", { name: "side" })).toMatchObject({ status: 200 });
+    const told = await events(
+      "/v1/events?branch=side",
+      (all) => all.at(-1)?.event === "gone",
+      () => ask("DELETE", "/v1/forks/side"),
+    );
+    expect(told.map(({ event }) => event)).toEqual(["gone"]);
+    expect(await ask("GET", "/v1/events?branch=side")).toMatchObject({ status: 400 });
+  });
+});
 
 describe("--http", () => {
   it("serves the API by TCP to who has the token of the file, which stays, and to nobody else", async () => {

@@ -193,6 +193,7 @@ export class RecorderLoop {
     }
     if (this.#rests()) {
       this.#maintain(true);
+      this.#sealInTime();
       return;
     }
     try {
@@ -213,7 +214,12 @@ export class RecorderLoop {
     }
     if (isLagging || recorder.isIndexIncomplete) this.#wake();
     this.#maintain(isLagging);
-    if (recorder.isSealDue) this.#sealTimer ??= setTimeout(this.#sealOnTime, this.#options.sealMilliseconds);
+    this.#sealInTime();
+  }
+
+  #sealInTime(): void {
+    const { recorder, sealMilliseconds } = this.#options;
+    if (recorder.isSealDue) this.#sealTimer ??= setTimeout(this.#sealOnTime, sealMilliseconds);
   }
 
   /** Whether it does so now (invariant 6); then it looks again in time. */

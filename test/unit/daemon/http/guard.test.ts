@@ -10,7 +10,7 @@ const HOST = "127.0.0.1:7437";
 const RIGHT = { host: HOST, authorization: `Bearer ${TOKEN}` };
 
 interface Route {
-  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH";
   readonly url: string;
 }
 
@@ -61,8 +61,15 @@ async function statusOf(route: Route, headers: Readonly<Record<string, string>>)
   return (await app.inject({ method: route.method, url, headers })).statusCode;
 }
 
-/** Each route, and what is none. */
-const everything = (): readonly Route[] => [...routes, { method: "GET", url: "/nowhere" }, { method: "PUT", url: "/" }];
+/** Each route, what is none, and what is not even a URL. */
+const everything = (): readonly Route[] => [
+  ...routes,
+  { method: "GET", url: "/nowhere" },
+  { method: "PUT", url: "/" },
+  { method: "GET", url: "/%ff" },
+  { method: "OPTIONS", url: "/v1/log" },
+  { method: "PATCH", url: "/v1/log" },
+];
 
 describe("the guard", () => {
   test("knows the routes: there are those of every kind", () => {

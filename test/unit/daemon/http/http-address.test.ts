@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { formatHttpAddress, hostsOf, isLoopback, parseHttpAddress } from "../../../../daemon/http/http-address.js";
+import {
+  formatHttpAddress,
+  hostsOf,
+  isHostName,
+  isLoopback,
+  parseHttpAddress,
+} from "../../../../daemon/http/http-address.js";
 
 describe("parseHttpAddress", () => {
   test.each([
@@ -28,14 +34,27 @@ describe("parseHttpAddress", () => {
 });
 
 describe("hostsOf", () => {
-  test("has the names of this machine for its own addresses, and for another only what it is told", () => {
+  test("has the names of this machine for its own addresses, and those that it is told", () => {
+    const plain = { names: ["Host.example"], scheme: "http" } as const;
     expect(isLoopback("127.0.0.1") && isLoopback("::1")).toBe(true);
-    expect([...hostsOf({ host: "::1", port: 5 }, ["ignored"])].sort()).toEqual([
-      "127.0.0.1:5",
-      "[::1]:5",
-      "localhost:5",
-    ]);
+    const own = ["127.0.0.1:5", "[::1]:5", "host.example:5", "localhost:5"];
+    expect([...hostsOf({ host: "::1", port: 5 }, plain)].sort()).toEqual(own);
     expect(isLoopback("10.0.0.1")).toBe(false);
-    expect([...hostsOf({ host: "10.0.0.1", port: 5 }, ["Host.example"])]).toEqual(["10.0.0.1:5", "host.example:5"]);
+    expect([...hostsOf({ host: "10.0.0.1", port: 5 }, plain)]).toEqual(["10.0.0.1:5", "host.example:5"]);
+  });
+
+  test("has them without a port where that is the scheme's own, which browsers leave out", () => {
+    const names = ["xen.example"];
+    const at = (port: number, scheme: "http" | "https") => hostsOf({ host: "10.0.0.1", port }, { names, scheme });
+    expect(["xen.example", "xen.example:443"].every((host) => at(443, "https").has(host))).toBe(true);
+    expect(at(80, "http").has("xen.example")).toBe(true);
+    expect(at(443, "http").has("xen.example") || at(80, "https").has("xen.example")).toBe(false);
+  });
+});
+
+describe("isHostName", () => {
+  test("takes names and addresses, and nothing with a port", () => {
+    expect(["xen.example", "10.0.0.1", "[fe80::1]", "a"].map(isHostName)).toEqual([true, true, true, true]);
+    expect(["", "xen.example:443", "fe80::1", "a b", "-a", "a."].map(isHostName)).toEqual(Array(6).fill(false));
   });
 });
