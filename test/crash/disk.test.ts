@@ -32,6 +32,8 @@ import { compareStore } from "./kill-rounds.js";
 import { createWriters, writeUntilGone } from "./load.js";
 
 const MEBIBYTE = 1024 * 1024;
+/** For what all rounds of a load write: it is not about a full disk. */
+const LOADED_IMAGE_MEBIBYTES = 256;
 const hasMemoryMounts = canMountMemory(temporaryDirectory());
 const hasImages = canMountImages(temporaryDirectory());
 if (!hasMemoryMounts) console.log("no tmpfs can be mounted here: the full disk is not tried");
@@ -169,7 +171,7 @@ describe.skipIf(!hasImages)("a power cut under load", () => {
     const random = createRandom({ seed: seed(), stream: 7 });
     await withTemporaryDirectory(async (directory) => {
       const image = join(directory, "image");
-      makeImage(image);
+      makeImage(image, LOADED_IMAGE_MEBIBYTES);
       const start = { directory, command, flags: ["--durability", "power", "--seal-ms", "50"] };
       const writers = createWriters();
       for (let round = 0; round < (isLongCampaign() ? 100 : 4); round++) {

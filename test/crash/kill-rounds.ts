@@ -200,8 +200,16 @@ function forkSocket({ runDirectory }: DaemonProcess): string {
 
 /** A fork is served some moments after main. */
 async function connectWhenServed(socket: string): Promise<WireClient> {
-  for (let tries = 0; tries < FORK_TRIES_MAX && !existsSync(socket); tries++) await delay(FORK_TRY_MILLISECONDS);
-  return connectClient(socket);
+  for (let tries = 0; tries < FORK_TRIES_MAX; tries++) {
+    try {
+      if (existsSync(socket)) return await connectClient(socket);
+    } catch (error) {
+      // A socket has its name a moment before it takes connections.
+      if ((error as NodeJS.ErrnoException).code !== "ECONNREFUSED") throw error;
+    }
+    await delay(FORK_TRY_MILLISECONDS);
+  }
+  return await connectClient(socket);
 }
 
 /** A branch that is served. */

@@ -56,10 +56,10 @@ export function canMountImages(directory: string): boolean {
   }
 }
 
-/** Makes an image of an empty ext4 of 64 MiB. */
-export function makeImage(path: string): void {
+/** Makes an image of an empty ext4. */
+export function makeImage(path: string, mebibytes = 64): void {
   writeFileSync(path, "");
-  truncateSync(path, 64 * 1024 * 1024);
+  truncateSync(path, mebibytes * 1024 * 1024);
   execFileSync("mkfs.ext4", ["-q", path], { stdio: "pipe" });
 }
 

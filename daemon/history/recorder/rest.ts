@@ -13,7 +13,8 @@
  * Invariants
  *  1. No commit waits longer than `REST_MILLISECONDS` for the recorder's sake: that is counted from the oldest one that it has
  *     not recorded, so where a burst does not end it rests once.
- *  2. Nobody who asks for the history waits for a rest: the loop asks here only when nobody does.
+ *  2. What an earlier life of the daemon left is recorded before there is a rest: lives that end soon leave no more than one.
+ *  3. Nobody who asks for the history waits for a rest: the loop asks here only when nobody does.
  */
 
 /** Commits per second from which on it is a burst; recording so many takes a twentieth to a tenth of a processor. */
@@ -27,10 +28,12 @@ export class Rest {
   #perSecond = 0;
   /** Where the clients were at the rate's last reckoning. */
   #marked: { readonly seq: number; readonly milliseconds: number } | undefined;
+  /** The last commit published at the first look: up to there an earlier life may have left it. */
+  #left: number | undefined;
   /** The last commit published at the last look. */
   #seen = 0;
   /** At the latest then the oldest commit was published that is not recorded. */
-  #since = 0;
+  #since: number | undefined;
 
   /**
    * Whether to leave what is published for later.
@@ -40,9 +43,10 @@ export class Rest {
    */
   isDue(publishedSeq: number, recordedSeq: number, nowMilliseconds: number): boolean {
     this.#reckon(publishedSeq, nowMilliseconds);
-    if (recordedSeq >= this.#seen) this.#since = nowMilliseconds;
+    this.#left ??= publishedSeq;
+    if (this.#since === undefined || recordedSeq >= this.#seen) this.#since = nowMilliseconds;
     this.#seen = publishedSeq;
-    if (recordedSeq >= publishedSeq) return false;
+    if (recordedSeq >= publishedSeq || recordedSeq < this.#left) return false;
     return this.#perSecond >= BURST_PER_SECOND && nowMilliseconds - this.#since < REST_MILLISECONDS;
   }
 

@@ -21,7 +21,7 @@ const NODES = ["name", "data", "device/vif/0/state"]
 const PARSED_ONLY = new Set(["control"]);
 const HISTORY_COMMANDS = new Set(["log", "show", "diff", "dump", "tags", "branches", "blame"]);
 /** What a running daemon alone does or tells; there is none here, and all that is said of the line is that. */
-const ADMIN_COMMANDS = new Set(["fork", "merge", "rollback", "revert", "tag", "why", "why-not", "load"]);
+const ADMIN_COMMANDS = new Set(["fork", "merge", "rollback", "revert", "tag", "why", "why-not", "load", "top"]);
 
 let repository: string;
 let xs: ProgramHarness;
@@ -134,7 +134,7 @@ describe("the help", () => {
           expect([words, code, err]).toEqual([words, 2, expect.stringMatching(/^xs: there is no history here/)]);
         } else if (isForAdmin(words)) {
           expect([words, code]).toEqual([words, 2]);
-          expect(err).toMatch(/^xs: this needs a running daemon/);
+          expect(err).toMatch(/^(?:xs: |\{"error":\{"message":")this needs a running daemon/);
         } else expect([words, code, err]).toEqual([words, isEndless(words) ? 130 : 0, ""]);
       }
     }

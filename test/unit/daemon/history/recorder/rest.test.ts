@@ -18,12 +18,16 @@ interface Run {
  * @param perSecond - how fast clients commit, by the time
  * @param recordedPerSecond - how fast the recorder records while it does not rest
  */
-function run(perSecond: (milliseconds: number) => number, milliseconds: number, recordedPerSecond = 80_000): Run {
+function run(
+  perSecond: (milliseconds: number) => number,
+  milliseconds: number,
+  { recordedPerSecond = 80_000, left = 0 } = {},
+): Run {
   const rest = new Rest();
   const rested: number[] = [];
   /** When each step's last commit was published. */
   const waiting: { readonly seq: number; readonly at: number }[] = [];
-  let [published, recorded, waitMax] = [0, 0, 0];
+  let [published, recorded, waitMax] = [left, 0, 0];
   for (let now = 0; now < milliseconds; now += STEP_MILLISECONDS) {
     published += (perSecond(now) * STEP_MILLISECONDS) / 1000;
     waiting.push({ seq: published, at: now });
@@ -63,6 +67,14 @@ describe("Rest", () => {
     // It caught up, and rested again.
     expect(rested.at(-1)).toBeGreaterThan(REST_MILLISECONDS * 2);
     expect(left).toBeLessThanOrEqual((REST_MILLISECONDS / 1000) * 40_000 * 1.05);
+  });
+
+  it("is not due before what an earlier life left is recorded (rest invariant 2)", () => {
+    const { rested } = run(() => 40_000, 20_000, { left: 400_000 });
+    // 400,000 at 80,000 a second; the rest may last until ten seconds after the first commit that came meanwhile.
+    expect(rested[0]).toBeGreaterThan(4800);
+    expect(rested[0]).toBeLessThan(5200);
+    expect(rested.filter((now) => now >= REST_MILLISECONDS + 200 && now < REST_MILLISECONDS + 5000)).toEqual([]);
   });
 
   it("begins anew after it has caught up, and not before", () => {
