@@ -275,7 +275,8 @@ const portOf = ({ httpUrl = "" }: DaemonProcess): number => Number(new URL(httpU
 
 describe("streams of events", () => {
   it("are so many, and whoever goes away makes room, also before anything was told", async () => {
-    const hasty = await Promise.all(
+    // Had they kept their places, the 64 below would find none.
+    await Promise.all(
       Array.from({ length: 100 }, async () => {
         const sent = request({ ...admin(), path: "/v1/events?after=main:0", agent: false });
         sent.on("error", () => undefined);
@@ -284,7 +285,6 @@ describe("streams of events", () => {
         sent.destroy();
       }),
     );
-    expect(hasty).toHaveLength(100);
     await vi.waitUntil(async () => (await ask("GET", "/v1/refs")).status === 200);
     const open64 = async (): Promise<IncomingMessage[]> => {
       const streams: IncomingMessage[] = [];
