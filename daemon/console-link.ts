@@ -53,6 +53,7 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
   const pins = new Map<number, Root>();
   let lastPin = 0;
   let admin: Connection | undefined;
+  const adminOf = (core: Core): Connection => (admin ??= core.connect(DOM0, "admin"));
 
   const pin = async (): Promise<Pin> => {
     if (pins.size >= PINS_MAX) throw new Error("too many changes are being worked out at a time");
@@ -82,29 +83,25 @@ export function createConsoleLink(ports: ConsoleLinkPorts): CoreLink {
       const changes = changesToListing(core.root, nodes.map(unlessRedacted), top);
       const told = { changes: changes.slice(0, CHANGES_LISTED_MAX), changeCount: changes.length };
       if (isDryRun) return { made: undefined, ...told };
-      admin ??= core.connect(DOM0, "admin");
-      return { made: core.makeChanges(admin, { from: core.root, changes, way: "restore", act }), ...told };
+      return { made: core.makeChanges(adminOf(core), { from: core.root, changes, way: "restore", act }), ...told };
     });
 
   const change = async ({ pin: id, changes, ...order }: ChangeRequest): Promise<ChangeOutcome> => {
     const from = pins.get(id);
     if (from === undefined) throw new Error(`there is no pin ${String(id)}`);
-    const act = (core: Core): ChangeOutcome => {
-      admin ??= core.connect(DOM0, "admin");
-      return core.makeChanges(admin, {
+    const act = (core: Core): ChangeOutcome =>
+      core.makeChanges(adminOf(core), {
         ...order,
         from,
         changes: emptyRedacted(withOwnSecrets(changes, { from, way: order.way, emptyRedacted })),
       });
-    };
     return await server.perform(act);
   };
 
   const requests = async (order: RequestsOrder): Promise<RequestsAnswer> =>
     await server.perform((core) => {
       if (isFull()) return { outcome: "full" };
-      admin ??= core.connect(DOM0, "admin");
-      return core.applyRequests(admin, order);
+      return core.applyRequests(adminOf(core), order);
     });
 
   const answers: Answers<keyof CoreQuestions> = {

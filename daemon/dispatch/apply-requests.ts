@@ -6,7 +6,7 @@
  */
 import type { ByteString } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
-import type { Path, Seq, TxId } from "../../protocol/identifiers.js";
+import type { Path, Seq } from "../../protocol/identifiers.js";
 import type { Connection } from "../connection/connection.js";
 import { REQUEST_RECORDS_MAX } from "../store/commit.js";
 import { Draft } from "../store/draft.js";
@@ -64,7 +64,7 @@ export function applyRequests(
   if (draft.isEmpty) return { outcome: "unchanged" };
   const refused = state.commit(draft, {
     connection,
-    transaction: requests.length > 1 || expected.length > 0 ? nextTxId(state, connection) : undefined,
+    transaction: requests.length > 1 || expected.length > 0 ? state.nextTxId(connection) : undefined,
     base: store.seq,
     client,
     requests: requests.slice(0, REQUEST_RECORDS_MAX).map(treeRequestRecord),
@@ -75,12 +75,4 @@ export function applyRequests(
 
 function isMissing(reply: ReturnType<typeof executeTreeRequest>): boolean {
   return reply.kind === "error" && reply.error === "ENOENT";
-}
-
-function nextTxId(state: CoreState, connection: Connection): TxId {
-  const { lastTxId } = connection;
-  state.undo.push(() => {
-    connection.lastTxId = lastTxId;
-  });
-  return connection.nextTxId();
 }

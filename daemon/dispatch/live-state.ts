@@ -4,9 +4,10 @@
  * Owns the counting and the pages: each answer is bounded, since whoever asks shares the main thread with every client. A page
  * goes on behind the last connection or domain that it told of; both have numbers that grow with those that come later.
  */
-import type { Domid, Seq, TxId } from "../../protocol/identifiers.js";
+import type { ConnectionJson, QuotaJson, TransactionJson } from "../../protocol/http-api/live.js";
+import type { Domid, Seq } from "../../protocol/identifiers.js";
 import type { Connection } from "../connection/connection.js";
-import { QUOTA_NAMES, type QuotaName } from "../store/quota.js";
+import { QUOTA_NAMES } from "../store/quota.js";
 import type { Transaction } from "../store/transaction.js";
 import { defaultQuota, quotaOf } from "../store/quota-limit.js";
 import type { DomainRecord } from "../store/root.js";
@@ -28,34 +29,6 @@ export interface Paged<Item> {
   readonly next: number | undefined;
 }
 
-/** A connection. */
-export interface ConnectionState {
-  readonly id: number;
-  readonly name: string;
-  readonly domid: Domid;
-  readonly watches: number;
-  readonly transactions: number;
-  /** Output that it has not read. */
-  readonly unreadBytes: number;
-  readonly eagainStreak: number;
-}
-
-/** An open transaction. */
-export interface TransactionState {
-  readonly connection: string;
-  readonly domid: Domid;
-  readonly id: TxId;
-  /** The last commit of its snapshot. */
-  readonly base: Seq;
-  /** Commits of others since. */
-  readonly behind: number;
-  /** Requests that its end may have to repeat. */
-  readonly requests: number;
-  readonly logBytes: number;
-  /** Whether it has changed something. */
-  readonly hasChanges: boolean;
-}
-
 /** A domain. dom0 is not among them: it has no record. */
 export interface DomainState {
   readonly domid: Domid;
@@ -69,15 +42,6 @@ export interface DomainState {
   readonly heldMicroseconds: number;
 }
 
-/** A quota in force. */
-export interface QuotaState {
-  readonly name: QuotaName;
-  /** 0 is unlimited. */
-  readonly limit: number;
-  /** Whether that is the domain's own, and not the default of all. */
-  readonly isOwn: boolean;
-}
-
 /** Tells of one core. */
 export class LiveState {
   readonly #state: CoreState;
@@ -87,12 +51,12 @@ export class LiveState {
   }
 
   /** The connections, by their age. */
-  connections(page: Page): Paged<ConnectionState> {
+  connections(page: Page): Paged<ConnectionJson> {
     return pageOf(this.#state.connections, page, idOf, (connection) => [connectionState(connection)]);
   }
 
   /** The open transactions, by the age of their connections; of one connection all on one page, and not more than `TOLD_OF_ONE_MAX`. */
-  transactions(page: Page): Paged<TransactionState> {
+  transactions(page: Page): Paged<TransactionJson> {
     const { seq } = this.#state.store;
     return pageOf(this.#state.connections, page, idOf, (connection) =>
       firstOf(connection.transactions.values(), TOLD_OF_ONE_MAX).map((transaction) =>
@@ -110,7 +74,7 @@ export class LiveState {
   }
 
   /** The quotas of a domain, or the defaults. */
-  quotas(domid: Domid | undefined): readonly QuotaState[] {
+  quotas(domid: Domid | undefined): readonly QuotaJson[] {
     const { root } = this.#state.store;
     const own = domid === undefined ? root.quotas : root.domains.get(domid)?.quotas;
     return QUOTA_NAMES.map((name) => ({
@@ -135,12 +99,12 @@ function firstOf<Item>(all: Iterable<Item>, count: number): Item[] {
 
 const idOf = ({ id }: Connection): number => id;
 
-function connectionState(connection: Connection): ConnectionState {
+function connectionState(connection: Connection): ConnectionJson {
   const { id, name, domid, watches, transactions, outbox, eagainStreak } = connection;
   return {
     id,
     name,
-    domid,
+    domain: domid,
     watches: watches.size,
     transactions: transactions.size,
     unreadBytes: outbox.unreadBytes,
@@ -148,11 +112,11 @@ function connectionState(connection: Connection): ConnectionState {
   };
 }
 
-function transactionState({ name, domid }: Connection, transaction: Transaction, seq: Seq): TransactionState {
+function transactionState({ name, domid }: Connection, transaction: Transaction, seq: Seq): TransactionJson {
   const { id, baseSeq, log, logBytes, isEmpty } = transaction;
   return {
     connection: name,
-    domid,
+    domain: domid,
     id,
     base: baseSeq,
     behind: seq - baseSeq,

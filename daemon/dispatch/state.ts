@@ -288,6 +288,15 @@ export class CoreState {
     });
   }
 
+  /** An unused transaction id of a connection. */
+  nextTxId(connection: Connection): TxId {
+    const { lastTxId } = connection;
+    this.undo.push(() => {
+      connection.lastTxId = lastTxId;
+    });
+    return connection.nextTxId();
+  }
+
   addTransaction(connection: Connection, transaction: Transaction): void {
     connection.transactions.set(transaction.id, transaction);
     this.undo.push(() => connection.transactions.delete(transaction.id));

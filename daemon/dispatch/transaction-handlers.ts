@@ -17,12 +17,8 @@ export const handleTransactionStart: Handler = ({ state, connection, transaction
   const { store } = state;
   const held = transactionsHeld(state, connection.domid) + 1;
   if (exceedsQuota(store.root, connection.domid, "transactions", held)) return fail("ENOSPC");
-  const lastTxId = connection.lastTxId;
   const nodesOwned = store.accounts.nodesOwned(connection.domid);
-  const started = new Transaction(connection.nextTxId(), store.root, store.seq, nodesOwned);
-  state.undo.push(() => {
-    connection.lastTxId = lastTxId;
-  });
+  const started = new Transaction(state.nextTxId(connection), store.root, store.seq, nodesOwned);
   state.addTransaction(connection, started);
   return `${String(started.id)}\0`;
 };

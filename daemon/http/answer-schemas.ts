@@ -525,25 +525,22 @@ export const ANSWER_SCHEMAS = {
     required: ["type", "title", "status", "detail"],
     description: "Why something was not done.",
   },
-  QuotasAnswer: {
+  QuotaJson: {
     type: "object",
     properties: {
-      quotas: {
-        type: "array",
-        items: {
-          type: "object",
-          properties: {
-            name: { type: "string" },
-            limit: { type: "number", description: "0 is unlimited." },
-            isOwn: {
-              type: "boolean",
-              description: "Whether it was set for this domain; for the defaults, whether it was set at all.",
-            },
-          },
-          required: ["name", "limit", "isOwn"],
-        },
+      name: { type: "string" },
+      limit: { type: "number", description: "0 is unlimited." },
+      isOwn: {
+        type: "boolean",
+        description: "Whether it was set for this domain; for the defaults, whether it was set at all.",
       },
     },
+    required: ["name", "limit", "isOwn"],
+    description: "A limit.",
+  },
+  QuotasAnswer: {
+    type: "object",
+    properties: { quotas: { type: "array", items: { $ref: "QuotaJson#" } } },
     required: ["quotas"],
     description: "Limits in force.",
   },

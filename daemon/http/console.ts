@@ -82,8 +82,7 @@ export function createConsole(ports: ConsolePorts, tcp?: TcpReach): FastifyInsta
   app.removeContentTypeParser("text/plain");
   if (guard !== undefined) restrict(app, guard);
   app.after(() => {
-    const { rateLimit } = app as Partial<Pick<FastifyInstance, "rateLimit">>;
-    const limited = rateLimit === undefined ? {} : { preHandler: app.rateLimit() };
+    const limited = guard === undefined ? {} : { preHandler: app.rateLimit() };
     app.setNotFoundHandler(limited, ({ method, url }, reply) => {
       sendProblem(reply, problem(404, `there is nothing at ${method} ${url}`));
     });

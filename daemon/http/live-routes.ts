@@ -55,7 +55,7 @@ function addLists(
     listed("Clients that are connected", "ConnectionsPage"),
     async ({ query }): Promise<ConnectionsPage> => {
       const { items, next } = await pageOf("connections", query);
-      return { connections: items.map(({ domid: domain, ...rest }) => ({ ...rest, domain })), next };
+      return { connections: items, next };
     },
   );
   app.get<{ Querystring: ListQuery }>(
@@ -63,7 +63,7 @@ function addLists(
     listed("Transactions that have not ended", "TransactionsPage"),
     async ({ query }): Promise<TransactionsPage> => {
       const { items, next } = await pageOf("transactions", query);
-      return { transactions: items.map(({ domid: domain, ...rest }) => ({ ...rest, domain })), next };
+      return { transactions: items, next };
     },
   );
   const domainsListed = listed("Domains, with what they hold", "DomainsPage");

@@ -6,6 +6,7 @@
  * that it can be cloned; a root stays where it is, and is named by a pin.
  */
 import type { ForkJson } from "../../protocol/http-api/forks.js";
+import type { ConnectionJson, QuotaJson, TransactionJson } from "../../protocol/http-api/live.js";
 import type { ByteString } from "../../protocol/bytes.js";
 import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
 import type { ListingNode } from "../../protocol/listing/parse-listing.js";
@@ -110,25 +111,8 @@ export type RequestsAnswer =
 
 /** What goes on: see `dispatch/live-state.ts`. */
 export interface LiveLists {
-  readonly connections: {
-    readonly id: number;
-    readonly name: string;
-    readonly domid: Domid;
-    readonly watches: number;
-    readonly transactions: number;
-    readonly unreadBytes: number;
-    readonly eagainStreak: number;
-  };
-  readonly transactions: {
-    readonly connection: string;
-    readonly domid: Domid;
-    readonly id: TxId;
-    readonly base: Seq;
-    readonly behind: number;
-    readonly requests: number;
-    readonly logBytes: number;
-    readonly hasChanges: boolean;
-  };
+  readonly connections: ConnectionJson;
+  readonly transactions: TransactionJson;
   readonly domains: {
     readonly domid: Domid;
     readonly record: DomainRecord;
@@ -149,13 +133,6 @@ export interface LivePage<Name extends LiveListName = LiveListName> {
   readonly items: readonly LiveLists[Name][];
   /** What the next page is after; undefined at the end. */
   readonly next: number | undefined;
-}
-
-/** A quota in force: see `dispatch/live-state.ts`. */
-export interface QuotaInForce {
-  readonly name: string;
-  readonly limit: number;
-  readonly isOwn: boolean;
 }
 
 /** A request that failed, as `dispatch/failure-log.ts` remembers it. */
@@ -222,7 +199,7 @@ export interface CoreQuestions {
     readonly answer: LivePage;
   };
   /** Those of a domain; the defaults where none is given. */
-  quotas: { readonly asked: Domid | undefined; readonly answer: readonly QuotaInForce[] };
+  quotas: { readonly asked: Domid | undefined; readonly answer: readonly QuotaJson[] };
   /** The last commit that was acknowledged. */
   seq: { readonly asked: undefined; readonly answer: Seq };
   /** What the metrics are made of; undefined where nothing is counted. */

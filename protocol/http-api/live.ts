@@ -85,13 +85,16 @@ export interface QuotasQuery {
 
 /** Limits in force. */
 export interface QuotasAnswer {
-  readonly quotas: readonly {
-    readonly name: string;
-    /** 0 is unlimited. */
-    readonly limit: number;
-    /** Whether it was set for this domain; for the defaults, whether it was set at all. */
-    readonly isOwn: boolean;
-  }[];
+  readonly quotas: readonly QuotaJson[];
+}
+
+/** A limit. */
+export interface QuotaJson {
+  readonly name: string;
+  /** 0 is unlimited. */
+  readonly limit: number;
+  /** Whether it was set for this domain; for the defaults, whether it was set at all. */
+  readonly isOwn: boolean;
 }
 
 /** Where each is asked. */

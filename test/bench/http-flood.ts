@@ -13,8 +13,8 @@ import { createInterface } from "node:readline";
 import { connectXenstore } from "../../clients/xenstore/client.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import { startBenchDaemon } from "./daemon.js";
-import { median, quantile, rounded, type Benchmark } from "./figures.js";
-import { COMMITS_PER_SECOND, writeFor } from "./paced-writer.js";
+import type { Benchmark } from "./figures.js";
+import { COMMITS_PER_SECOND, compareBeside, writeFor } from "./paced-writer.js";
 
 const PORT = 17_437;
 const P99_WANTED = 2;
@@ -27,32 +27,23 @@ export const benchHttpFlood: Benchmark = async ({ seconds = 3, rounds = 5 }) => 
     const client = await connectXenstore(socketTransport(daemon.socket), { reconnect: false });
     await writeFor(client, 2);
     const token = readFileSync(join(dirname(daemon.socket), "http-token"), "latin1").trim();
-    const ratios: { readonly rate: number; readonly p50: number; readonly p99: number }[] = [];
-    const figures = { alone: [] as number[], beside: [] as number[] };
     let asked = 0;
     let answers: Readonly<Record<string, number>> = {};
-    for (let round = 0; round < rounds; round++) {
-      const alone = await writeFor(client, seconds);
+    const begin = async () => {
       const flood = await startFlood(url, token);
-      const beside = await writeFor(client, seconds);
-      const told = await flood.stop();
-      asked += told.asked / told.seconds;
-      ({ answers } = told);
-      const [p50, p99] = [0.5, 0.99].map((part) => quantile(beside.latencies, part) / quantile(alone.latencies, part));
-      ratios.push({ rate: beside.perSecond / alone.perSecond, p50: p50 ?? NaN, p99: p99 ?? NaN });
-      figures.alone.push(quantile(alone.latencies, 0.99));
-      figures.beside.push(quantile(beside.latencies, 0.99));
-    }
+      return async () => {
+        const told = await flood.stop();
+        asked += told.asked / told.seconds;
+        ({ answers } = told);
+      };
+    };
+    const compared = await compareBeside(client, { seconds, rounds, begin });
     client.close();
     return {
       program: daemon.program,
       commitsPerSecondAsked: COMMITS_PER_SECOND,
       p99Wanted: P99_WANTED,
-      commitsToAlone: rounded(median(ratios.map(({ rate }) => rate))),
-      latencyP50ToAlone: rounded(median(ratios.map(({ p50 }) => p50))),
-      latencyP99ToAlone: rounded(median(ratios.map(({ p99 }) => p99))),
-      p99MillisecondsAlone: rounded(median(figures.alone)),
-      p99MillisecondsBeside: rounded(median(figures.beside)),
+      ...compared,
       httpRequestsPerSecond: Math.round(asked / rounds),
       ...Object.fromEntries(Object.entries(answers).map(([status, count]) => [`answers${status}`, count])),
     };

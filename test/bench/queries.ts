@@ -11,8 +11,8 @@ import { dirname, join } from "node:path";
 import { connectXenstore, type XenstoreClient } from "../../clients/xenstore/client.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
 import { startBenchDaemon } from "./daemon.js";
-import { median, quantile, rounded, type Benchmark, type Figures } from "./figures.js";
-import { COMMITS_PER_SECOND, DOMAINS, writeFor } from "./paced-writer.js";
+import { median, rounded, type Benchmark, type Figures } from "./figures.js";
+import { COMMITS_PER_SECOND, compareBeside, DOMAINS, writeFor } from "./paced-writer.js";
 
 /** The commits that are there when it begins. */
 const COMMITS = 20_000;
@@ -90,26 +90,18 @@ interface Comparison {
   readonly ask: () => Promise<void>;
 }
 
-async function compare(client: XenstoreClient, { seconds, rounds, ask }: Comparison): Promise<Figures> {
-  const ratios: number[] = [];
-  const p50: number[] = [];
-  const p99: number[] = [];
+async function compare(client: XenstoreClient, { ask, ...turns }: Comparison): Promise<Figures> {
   const times: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const alone = await writeFor(client, seconds);
+  const begin = () => {
     let isOver = false;
     const asking = askUntil(() => isOver, ask);
-    const beside = await writeFor(client, seconds);
-    isOver = true;
-    times.push(...(await asking));
-    ratios.push(beside.perSecond / alone.perSecond);
-    p50.push(quantile(beside.latencies, 0.5) / quantile(alone.latencies, 0.5));
-    p99.push(quantile(beside.latencies, 0.99) / quantile(alone.latencies, 0.99));
-  }
+    return Promise.resolve(async () => {
+      isOver = true;
+      times.push(...(await asking));
+    });
+  };
   return {
-    commitsToAlone: rounded(median(ratios)),
-    latencyP50ToAlone: rounded(median(p50)),
-    latencyP99ToAlone: rounded(median(p99)),
+    ...(await compareBeside(client, { ...turns, begin })),
     questionMilliseconds: rounded(median(times)),
     questions: times.length,
   };

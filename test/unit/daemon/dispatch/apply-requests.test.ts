@@ -109,13 +109,13 @@ describe("LiveState", () => {
     apply([writeOf("/a", "1")]);
     const first = harness.core.live.connections({ after: 0, limit: 2 });
     expect(first.items).toMatchObject([
-      { name: "admin", domid: 0, watches: 0 },
-      { name: "socket-2", domid: 0, watches: 1, transactions: 0 },
+      { name: "admin", domain: 0, watches: 0 },
+      { name: "socket-2", domain: 0, watches: 1, transactions: 0 },
     ]);
     const second = harness.core.live.connections({ after: first.next ?? NaN, limit: 2 });
-    expect(second).toMatchObject({ items: [{ name: "domain-7-3", domid: 7, transactions: 1 }], next: undefined });
+    expect(second).toMatchObject({ items: [{ name: "domain-7-3", domain: 7, transactions: 1 }], next: undefined });
     expect(harness.core.live.transactions({ after: 0, limit: 10 }).items).toMatchObject([
-      { connection: "domain-7-3", domid: 7, id: 1, base: 0, behind: 1, requests: 0, hasChanges: false },
+      { connection: "domain-7-3", domain: 7, id: 1, base: 0, behind: 1, requests: 0, hasChanges: false },
     ]);
   });
 
