@@ -23,10 +23,21 @@ const ANSWERS = [
     "ChildrenPage",
     "NodeAnswer",
     "BisectAnswer",
+    "DensityAnswer",
+    "ActivityPage",
   ],
   ...["ChangesAnswer", "LoadAnswer", "RefJson", "FailuresAnswer", "WhyAnswer", "WhyNotAnswer"],
   ...["ForksAnswer", "ForkJson", "MergeAnswer", "WriteAnswer"],
-  ...["ConnectionsPage", "TransactionsPage", "DomainsPage", "QuotasAnswer", "CommitEvent", "Problem"],
+  ...[
+    "ConnectionsPage",
+    "TransactionsPage",
+    "DomainsPage",
+    "QuotasAnswer",
+    "CommitEvent",
+    "TracePage",
+    "ConsoleAnswer",
+  ],
+  ...["Problem"],
 ];
 
 const REFERENCE = "#/definitions/";

@@ -45,6 +45,13 @@ export function textFromBytes(bytes: ByteString): string {
   return Buffer.from(bytes, "latin1").toString("utf8");
 }
 
+/** The beginning of a text, at most so many UTF-16 units: no character is cut in two. */
+export function textStart(text: string, lengthMax: number): string {
+  if (text.length <= lengthMax) return text;
+  const isWhole = (text.codePointAt(lengthMax - 1) ?? 0) <= 0xffff;
+  return text.slice(0, isWhole ? lengthMax : lengthMax - 1);
+}
+
 /** Whether every character of `text` is one byte. */
 export function isByteString(text: string): boolean {
   for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) > 0xff) return false;

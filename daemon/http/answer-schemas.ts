@@ -4,6 +4,51 @@
 
 /** By the name of their type. */
 export const ANSWER_SCHEMAS = {
+  ActivityChange: {
+    type: "object",
+    properties: { path: { type: "string" }, before: { type: "string" }, after: { type: "string" } },
+    required: ["path"],
+    description:
+      "A node's value before and after a commit, as text and perhaps its beginning only; left out where there was no node.",
+  },
+  ActivityCommit: {
+    type: "object",
+    properties: {
+      oid: { type: "string" },
+      seq: { type: "number" },
+      time: { type: "string" },
+      domain: { type: "number" },
+      connection: { type: "string" },
+      transaction: { type: "number" },
+      subject: { type: "string" },
+      base: {
+        type: "number",
+        description: "The seq of the commit whose state a transaction began with, where that is not the one before.",
+      },
+      requests: { type: "array", items: { type: "string" }, description: "As in the commit's message." },
+      changes: {
+        type: "array",
+        items: { $ref: "ActivityChange#" },
+        description: "Nodes that came, went or have another value or other perms, in the order of `xs ls`.",
+      },
+      hasMore: { type: "boolean", const: true, description: "Whether changes were left out. Left out where not." },
+    },
+    required: ["changes", "oid", "requests", "subject"],
+    description: "A commit with what was asked and what became of it.",
+  },
+  ActivityPage: {
+    type: "object",
+    properties: {
+      commits: { type: "array", items: { $ref: "ActivityCommit#" }, description: "Oldest first." },
+      next: {
+        type: "string",
+        description:
+          "Where to go on, also after a page without any commit: a page takes a bounded time. Left out at the end.",
+      },
+    },
+    required: ["commits"],
+    description: "A page of commits.",
+  },
   BisectAnswer: {
     type: "object",
     properties: {
@@ -12,9 +57,18 @@ export const ANSWER_SCHEMAS = {
       bad: { $ref: "CommitSummaryJson#" },
       first: { $ref: "CommitJson#", description: "The predicate holds here, and does not at the commit before." },
       steps: { type: "number", description: "Commits between the two at which the predicate was evaluated." },
+      tried: {
+        type: "array",
+        items: {
+          type: "object",
+          properties: { seq: { type: "number" }, isBad: { type: "boolean" } },
+          required: ["seq", "isBad"],
+        },
+        description: "Those commits, in the order in which they were looked at.",
+      },
       flips: { $ref: "FlipsJson#" },
     },
-    required: ["predicate", "good", "bad", "first", "steps", "flips"],
+    required: ["predicate", "good", "bad", "first", "steps", "tried", "flips"],
     description: "What was found.",
   },
   BlameAnswer: {
@@ -241,6 +295,33 @@ export const ANSWER_SCHEMAS = {
     properties: { connections: { type: "array", items: { $ref: "ConnectionJson#" } }, next: { type: "number" } },
     required: ["connections"],
     description: "`GET /v1/connections`: by age.",
+  },
+  ConsoleAnswer: {
+    type: "object",
+    properties: {
+      url: {
+        type: "string",
+        description:
+          "The explorer's address, with the token behind its `#`, which no browser sends. Left out where browsers are not served.",
+      },
+      problem: { type: "string", description: "Why they are not, though they were to; for people." },
+    },
+    description: "`GET /v1/console`",
+  },
+  DensityAnswer: {
+    type: "object",
+    properties: {
+      from: { $ref: "CommitSummaryJson#" },
+      to: { $ref: "CommitSummaryJson#" },
+      ends: {
+        type: "array",
+        items: { type: "number" },
+        description:
+          "For each part, the seq of the last commit at its end: never smaller than the one before it, the last one that of `to`. So the first has `ends[0] - from.seq + 1` commits, and part i `ends[i] - ends[i - 1]`.",
+      },
+    },
+    required: ["from", "to", "ends"],
+    description: "How the commits of a branch lie in time.",
   },
   DiffPage: {
     type: "object",
@@ -568,6 +649,68 @@ export const ANSWER_SCHEMAS = {
     required: ["branches", "tags"],
     description: "The names that commits have.",
   },
+  TraceLineJson: {
+    anyOf: [
+      {
+        type: "object",
+        properties: {
+          time: { type: "number" },
+          connection: { type: "string" },
+          domain: { type: "number" },
+          tx: { type: "number", description: "Left out outside of transactions." },
+          operation: { type: "string", description: "A name; the number of a type that has none." },
+          payload: { type: "string", description: "NULs as such. Left out where it was redacted." },
+          reply: { type: "string", description: "Left out with an error, and where it was redacted." },
+          error: { type: "string" },
+          seq: { type: "number", description: "Of the commit that it made." },
+          asked: { type: "number", description: "When it was asked, where that was before `time`." },
+          kind: { type: "string", const: "request" },
+        },
+        required: ["connection", "domain", "kind", "operation", "time"],
+      },
+      {
+        type: "object",
+        properties: {
+          time: { type: "number" },
+          connection: { type: "string" },
+          domain: { type: "number" },
+          kind: { type: "string", const: "event" },
+          path: { type: "string" },
+          token: { type: "string" },
+        },
+        required: ["connection", "domain", "kind", "path", "time", "token"],
+      },
+      {
+        type: "object",
+        properties: {
+          time: { type: "number" },
+          connection: { type: "string" },
+          domain: { type: "number" },
+          kind: { type: "string", enum: ["opened", "closed"] },
+        },
+        required: ["connection", "domain", "kind", "time"],
+      },
+      {
+        type: "object",
+        properties: { kind: { type: "string", const: "gap" }, time: { type: "number" }, dropped: { type: "number" } },
+        required: ["kind", "time", "dropped"],
+      },
+    ],
+    description: "A line; times are in microseconds since the epoch. Texts may be their beginnings only.",
+  },
+  TracePage: {
+    type: "object",
+    properties: {
+      lines: { type: "array", items: { $ref: "TraceLineJson#" }, description: "In the order of the trace." },
+      next: {
+        type: "string",
+        description:
+          "Where to go on, also after a page without any line: a page takes a bounded time. Left out at the end.",
+      },
+    },
+    required: ["lines"],
+    description: "A page of the trace.",
+  },
   TransactionJson: {
     type: "object",
     properties: {
@@ -597,7 +740,8 @@ export const ANSWER_SCHEMAS = {
       nodes: {
         type: "array",
         items: { $ref: "NodeJson#" },
-        description: "In the order of `xs ls`, without the node itself; left out where there is no such node.",
+        description:
+          "In the order of `xs ls`, without the node itself; left out where there is no such node. With a text in question perhaps none, and more to come: a page takes a bounded time.",
       },
       next: { type: "string", description: "Where to go on; left out at the end." },
     },

@@ -5,7 +5,9 @@
  * history is behind, because a disk is full, say, the answer is as of what it has, with a `Warning` that says so.
  */
 import type { FastifyPluginCallback } from "fastify";
+import { ACTIVITY_PAGE_MAX } from "../../protocol/http-api/activity.js";
 import { BISECT_FLIPS_MAX } from "../../protocol/http-api/bisect.js";
+import { DENSITY_PARTS_MAX } from "../../protocol/http-api/density.js";
 import {
   HISTORY_ROUTES,
   LOG_PAGE_MAX,
@@ -34,7 +36,7 @@ const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>
   },
   commit: { revision: TEXT },
   diff: { from: TEXT, to: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
-  tree: { at: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
+  tree: { at: TEXT, path: TEXT, text: TEXT, limit: NODES, cursor: TEXT },
   children: { at: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
   node: { at: TEXT, path: TEXT },
   bisect: {
@@ -46,6 +48,13 @@ const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>
   },
   blame: { path: TEXT, at: TEXT },
   refs: {},
+  density: { from: TEXT, to: TEXT, parts: { type: "integer", minimum: 1, maximum: DENSITY_PARTS_MAX } },
+  activity: {
+    from: TEXT,
+    to: TEXT,
+    limit: { type: "integer", minimum: 1, maximum: ACTIVITY_PAGE_MAX },
+    cursor: TEXT,
+  },
 };
 
 /** Those that it must have. */
@@ -63,10 +72,12 @@ const TOLD: Readonly<Record<HistoryQuestion, Omit<Told, "tag">>> = {
   blame: { summary: "Which commit made each node what it is", answer: "BlameAnswer" },
   refs: { summary: "Branches and tags", answer: "RefsJson" },
   diff: { summary: "What leads from one state to another", answer: "DiffPage" },
-  tree: { summary: "All nodes below one", answer: "TreePage" },
+  tree: { summary: "All nodes below one, or those with a text in them", answer: "TreePage" },
   children: { summary: "A node, and those right below it", answer: "ChildrenPage" },
   node: { summary: "One node", answer: "NodeAnswer" },
   bisect: { summary: "Which commit made a predicate true", answer: "BisectAnswer" },
+  density: { summary: "How many commits there were when", answer: "DensityAnswer" },
+  activity: { summary: "What was asked and what changed, commit by commit, oldest first", answer: "ActivityPage" },
 };
 
 /** The routes. */

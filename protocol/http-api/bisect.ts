@@ -36,6 +36,8 @@ export interface BisectAnswer {
   readonly first: CommitJson;
   /** Commits between the two at which the predicate was evaluated. */
   readonly steps: number;
+  /** Those commits, in the order in which they were looked at. */
+  readonly tried: readonly { readonly seq: number; readonly isBad: boolean }[];
   readonly flips: FlipsJson;
 }
 

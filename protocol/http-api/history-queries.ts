@@ -6,8 +6,10 @@
  * commit. A question that makes no sense (an unknown revision, path, predicate) is refused with words for people: status 400
  * over HTTP, with a problem document (RFC 9457).
  */
+import type { ActivityPage, ActivityQuery } from "./activity.js";
 import type { BisectAnswer, BisectQuery } from "./bisect.js";
 import type { ChangeJson, CommitJson, CommitSummaryJson, NodeJson, NodeStateJson } from "./commit.js";
+import type { DensityAnswer, DensityQuery } from "./density.js";
 
 /** Which commits of the log, newest first. All that is given must hold. */
 export interface LogQuery {
@@ -114,9 +116,11 @@ export interface TreeQuery {
   readonly at?: string | undefined;
   /** `/` unless given. */
   readonly path?: string | undefined;
+  /** Only nodes with this text in their path or value, in capitals or not. */
+  readonly text?: string | undefined;
   /** At most so many, `NODES_PAGE_MAX` unless given. */
   readonly limit?: number | undefined;
-  /** Where the page before this one ended: its `next`. `path` is to be the same; the revision no longer counts. */
+  /** Where the page before this one ended: its `next`. `path` and `text` are to be the same; the revision no longer counts. */
   readonly cursor?: string | undefined;
 }
 
@@ -124,7 +128,10 @@ export interface TreeQuery {
 export interface TreePage {
   /** Whose state it is. */
   readonly commit: CommitSummaryJson;
-  /** In the order of `xs ls`, without the node itself; left out where there is no such node. */
+  /**
+   * In the order of `xs ls`, without the node itself; left out where there is no such node. With a text in question perhaps none,
+   * and more to come: a page takes a bounded time.
+   */
   readonly nodes?: readonly NodeJson[] | undefined;
   /** Where to go on; left out at the end. */
   readonly next?: string | undefined;
@@ -186,6 +193,8 @@ export interface HistoryAnswers {
   children: { readonly query: ChildrenQuery; readonly answer: ChildrenPage };
   node: { readonly query: NodeQuery; readonly answer: NodeAnswer };
   bisect: { readonly query: BisectQuery; readonly answer: BisectAnswer };
+  density: { readonly query: DensityQuery; readonly answer: DensityAnswer };
+  activity: { readonly query: ActivityQuery; readonly answer: ActivityPage };
 }
 
 /** The name of a question. */
@@ -211,6 +220,8 @@ export const HISTORY_ROUTES: Readonly<Record<HistoryQuestion, string>> = {
   children: "/v1/children",
   node: "/v1/node",
   bisect: "/v1/bisect",
+  density: "/v1/density",
+  activity: "/v1/activity",
 };
 
 /** The question makes no sense, or there is no such thing; the message says what would be right. */

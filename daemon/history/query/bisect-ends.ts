@@ -7,7 +7,7 @@
 import { QueryError } from "../../../protocol/http-api/history-queries.js";
 import { hexFromOid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
-import { lineTo, type CommitLine } from "./commit-line.js";
+import { lineTo, partingOf, type CommitLine } from "./commit-line.js";
 import { beginningOf, type Question } from "./question.js";
 import { resolveRevision } from "./resolve-revision.js";
 
@@ -74,17 +74,4 @@ function endOf(text: string | undefined, found: FoundCommit): BisectEnd {
   }
   const number = `@{${String(seq)}}`;
   return { name: text === undefined || text === number ? number : `${text} (${number})`, found, seq };
-}
-
-/** The last commit that two lines have in common, by halving: they are the same up to it and differ from there on. */
-function partingOf(left: CommitLine, right: CommitLine, last: number): number | undefined {
-  // Before both begin neither has a commit, which is no difference.
-  let common = 0;
-  let parted = last + 1;
-  while (parted - common > 1) {
-    const middle = common + Math.floor((parted - common) / 2);
-    if (left.find(middle)?.oid === right.find(middle)?.oid) common = middle;
-    else parted = middle;
-  }
-  return left.find(common) === undefined ? undefined : common;
 }

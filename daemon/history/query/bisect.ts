@@ -39,7 +39,7 @@ export function answerBisect(question: Question, query: BisectQuery): BisectAnsw
   const source = rememberingSource(view.reader);
   const holdsAt = (seq: number): boolean => holdsAtCommit(predicate, { line, source }, seq);
   checkEnds({ predicate, range, source }, { good: holdsAt(good.seq), bad: holdsAt(bad.seq) });
-  const { end, steps } = bisect({ good: good.seq, bad: bad.seq }, (seq) => (holdsAt(seq) ? "bad" : "good"));
+  const { end, tried } = bisect({ good: good.seq, bad: bad.seq }, (seq) => (holdsAt(seq) ? "bad" : "good"));
   const first = end.kind === "found" ? line.find(end.seq) : undefined;
   if (first === undefined) throw new Error("a bisection without skips ended without a commit");
   return {
@@ -47,7 +47,8 @@ export function answerBisect(question: Question, query: BisectQuery): BisectAnsw
     good: summaryJson(summarizeCommit(good.found)),
     bad: summaryJson(summarizeCommit(bad.found)),
     first: commitJson(showCommit(view, first)),
-    steps,
+    steps: tried.length,
+    tried: tried.map(({ seq, verdict }) => ({ seq, isBad: verdict === "bad" })),
     flips: {
       ...flipsOf(question, { predicate, range, source }, { begin, flips: query.flips }),
       commits: bad.seq - good.seq,

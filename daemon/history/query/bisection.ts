@@ -93,12 +93,23 @@ function next(distance: number): number {
   return distance === 0 ? 1 : distance * 2;
 }
 
-/** Searches with a test that answers at once. @returns how it ended, in so many steps */
+/** A commit that was looked at. */
+export interface TriedCommit {
+  readonly seq: number;
+  readonly verdict: Verdict;
+}
+
+/** Searches with a test that answers at once. @returns how it ended, and what was looked at, in that order */
 export function bisect(
   ends: { readonly good: number; readonly bad: number },
   test: (seq: number) => Verdict,
-): { readonly end: BisectionEnd; readonly steps: number } {
+): { readonly end: BisectionEnd; readonly tried: readonly TriedCommit[] } {
   const bisection = new Bisection(ends);
-  for (let seq = bisection.next(); seq !== undefined; seq = bisection.next()) bisection.take(seq, test(seq));
-  return { end: bisection.end, steps: bisection.steps };
+  const tried: TriedCommit[] = [];
+  for (let seq = bisection.next(); seq !== undefined; seq = bisection.next()) {
+    const verdict = test(seq);
+    bisection.take(seq, verdict);
+    tried.push({ seq, verdict });
+  }
+  return { end: bisection.end, tried };
 }

@@ -51,3 +51,21 @@ function walkedLine(view: HistoryView, newest: FoundCommit): CommitLine {
     },
   };
 }
+
+/**
+ * The last commit that two lines have in common, by halving: they are the same up to it and differ from there on; undefined where there
+ * is none.
+ *
+ * @param last - at or after which one of them ends
+ */
+export function partingOf(left: CommitLine, right: CommitLine, last: number): number | undefined {
+  // Before both begin neither has a commit, which is no difference.
+  let common = 0;
+  let parted = last + 1;
+  while (parted - common > 1) {
+    const middle = common + Math.floor((parted - common) / 2);
+    if (left.find(middle)?.oid === right.find(middle)?.oid) common = middle;
+    else parted = middle;
+  }
+  return left.find(common) === undefined ? undefined : common;
+}

@@ -28,9 +28,8 @@ export function diffPage(question: Question, { from, to, path = ROOT_PATH, limit
     throw new QueryError(`there is no node ${path}, neither at ${from} nor at ${to}: is the path right?`);
   }
   const walk = walkDifferences(reader, { path: top, before, after }, { listsRemoved: true, behind: resume?.behind });
-  const { found, isLast } = takePage(question, walk, limit);
-  const last = found.at(-1);
-  const isAll = isLast && top === ROOT_PATH;
+  const { found, last } = takePage(question, walk, { limit });
+  const isAll = last === undefined && top === ROOT_PATH;
   const beside = isAll
     ? changesBesideNodes(reader, readDirectory(reader, old.commit.tree), readDirectory(reader, current.commit.tree))
     : [];
@@ -38,6 +37,6 @@ export function diffPage(question: Question, { from, to, path = ROOT_PATH, limit
     from: summaryJson(summarizeCommit(old)),
     to: summaryJson(summarizeCommit(current)),
     changes: [...found, ...beside].map(changeJson),
-    next: isLast || last === undefined ? undefined : serializeNodeCursor({ commits, behind: last.path }),
+    next: last && serializeNodeCursor({ commits, behind: last.path }),
   };
 }

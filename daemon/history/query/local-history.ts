@@ -6,9 +6,11 @@
 import type { HistoryAnswers, HistoryQueries, HistoryQuestion } from "../../../protocol/http-api/history-queries.js";
 import type { Microseconds } from "../../../protocol/identifiers.js";
 import type { Clock } from "../../platform/clock.js";
+import { activityPage } from "./activity.js";
 import { answerBisect } from "./bisect.js";
 import { blameAnswer } from "./blame-answer.js";
 import { commitJson } from "./commit-json.js";
+import { densityAnswer } from "./density.js";
 import { diffPage } from "./diff-page.js";
 import type { History } from "./history.js";
 import { logPage } from "./log-page.js";
@@ -33,6 +35,8 @@ const ANSWERERS: { readonly [Name in HistoryQuestion]: Answerer<Name> } = {
   blame: blameAnswer,
   refs: ({ view }) => listRefs(view),
   bisect: answerBisect,
+  density: densityAnswer,
+  activity: activityPage,
 };
 
 /** The questions and answers of one history; the caller closes it. */

@@ -2,7 +2,7 @@
  * Pages of nodes.
  *
  * Owns what bounds a page, by nodes and by time, and the cursor that says where the next one begins: the oids of the commits
- * that are asked about, so that all pages belong to the moment of the first, and the node that was told last.
+ * that are asked about, so that all pages belong to the moment of the first, and the node that was looked at last.
  */
 import { NODES_PAGE_MAX, QueryError } from "../../../protocol/http-api/history-queries.js";
 import type { Domid, Path } from "../../../protocol/identifiers.js";
@@ -14,7 +14,7 @@ import { commitOfCursor, PAGE_MILLISECONDS_MAX, type Question } from "./question
 /** Where a page begins. */
 export interface NodeCursor {
   readonly commits: readonly FoundCommit[];
-  /** The node that was told last. */
+  /** The node that was looked at last. */
   readonly behind: Path;
 }
 
@@ -46,18 +46,33 @@ export function parseNodeCursor(
   return { commits: commits.map((oid) => commitOfCursor(question, oidFromHex(oid))), behind };
 }
 
-/** What one page has of a walk, and whether that was the end of it. At least one where there is one. */
+/** What a page has of a walk. */
+interface TakenPage<Node> {
+  readonly found: readonly Node[];
+  /** The last one that was looked at, where there may be more behind it. */
+  readonly last: Node | undefined;
+}
+
+/**
+ * What one page has of a walk: at least one node where there is one, unless most are unwanted.
+ *
+ * @param limit - at most so many
+ * @param isWanted - all are unless given
+ */
 export function takePage<Node>(
   { clock }: Question,
   walk: Iterable<Node>,
-  limit = NODES_PAGE_MAX,
-): { readonly found: readonly Node[]; readonly isLast: boolean } {
+  {
+    limit = NODES_PAGE_MAX,
+    isWanted,
+  }: { readonly limit?: number | undefined; readonly isWanted?: ((node: Node) => boolean) | undefined },
+): TakenPage<Node> {
   const deadline = clock.monotonicMilliseconds() + PAGE_MILLISECONDS_MAX;
   const most = Math.max(1, Math.min(limit, NODES_PAGE_MAX));
   const found: Node[] = [];
   for (const each of walk) {
-    found.push(each);
-    if (found.length === most || clock.monotonicMilliseconds() > deadline) return { found, isLast: false };
+    if (isWanted?.(each) ?? true) found.push(each);
+    if (found.length === most || clock.monotonicMilliseconds() > deadline) return { found, last: each };
   }
-  return { found, isLast: true };
+  return { found, last: undefined };
 }

@@ -11,6 +11,7 @@ import { hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { MAIN_REF } from "../repository/layout.js";
 import { ifPresent, peel } from "../repository/peel.js";
+import { madeAt } from "./commit-time.js";
 import type { HistoryView } from "./history.js";
 import { BeforeHistoryError, parseRevision, RevisionError, type Revision, type RevisionStart } from "./revision.js";
 
@@ -19,7 +20,6 @@ const REF_PREFIXES = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"]
 const BRANCHES = "refs/heads/";
 const OID_START = /^[0-9a-f]{4,40}$/;
 const OID_DIGITS = 40;
-const MICROSECONDS_PER_SECOND = 1_000_000;
 /** So many of the commits that an abbreviation may mean are named. */
 const CANDIDATES_NAMED = 5;
 
@@ -190,10 +190,6 @@ function walkTo(view: HistoryView, tip: FoundCommit, time: Microseconds): FoundC
   return at;
 }
 
-function isAtOrBefore({ commit }: FoundCommit, time: Microseconds): boolean {
-  const { seconds } = commit.committer;
-  const wanted = Math.floor(time / MICROSECONDS_PER_SECOND);
-  if (seconds !== wanted) return seconds < wanted;
-  const exact = commit.trailers.time;
-  return exact === undefined || exact <= time;
+function isAtOrBefore(found: FoundCommit, time: Microseconds): boolean {
+  return madeAt(found) <= time;
 }

@@ -1,7 +1,7 @@
 /**
  * The nodes of a recorded state, one or page by page. Everything is readable: that is dom0's view.
  */
-import { textFromBytes } from "../../../protocol/bytes.js";
+import { bytesFromText, textFromBytes } from "../../../protocol/bytes.js";
 import type { NodeJson } from "../../../protocol/http-api/commit.js";
 import type {
   ChildrenPage,
@@ -21,11 +21,15 @@ import { parseNodeCursor, serializeNodeCursor, takePage } from "./node-page.js";
 import { queriedPath } from "./queried-path.js";
 import type { Question } from "./question.js";
 import { childOf, namesOf, nodeAt, readState, type DirectoryNode } from "../repository/recorded-directory.js";
-import { walkDifferences } from "../repository/recorded-walk.js";
+import { walkDifferences, type NodeChange } from "../repository/recorded-walk.js";
 import { resolveRevision } from "./resolve-revision.js";
+import { searchFor } from "./text-search.js";
 
 /** Answers `tree`. @throws QueryError, RevisionError, and what `walkDifferences` throws */
-export function treePage(question: Question, { at = "HEAD", path = ROOT_PATH, limit, cursor }: TreeQuery): TreePage {
+export function treePage(
+  question: Question,
+  { at = "HEAD", path = ROOT_PATH, text, limit, cursor }: TreeQuery,
+): TreePage {
   const { view, now } = question;
   const top = queriedPath(path);
   const resume = cursor === undefined ? undefined : parseNodeCursor(question, cursor, { count: 1, top });
@@ -34,15 +38,20 @@ export function treePage(question: Question, { at = "HEAD", path = ROOT_PATH, li
   const after = nodeAt(view.reader, found.commit.tree, top);
   if (after === undefined) return { commit };
   const walk = walkDifferences(view.reader, { path: top, before: undefined, after }, { behind: resume?.behind ?? top });
-  const page = takePage(question, walk, limit);
-  const last = page.found.at(-1);
+  const page = takePage(question, walk, { limit, isWanted: text === undefined ? undefined : nodesWith(text) });
   return {
     commit,
     nodes: page.found.flatMap((node): NodeJson[] =>
       node.after === undefined ? [] : [{ path: textFromBytes(node.path), ...stateJson(node.after) }],
     ),
-    next: page.isLast || last === undefined ? undefined : serializeNodeCursor({ commits: [found], behind: last.path }),
+    next: page.last && serializeNodeCursor({ commits: [found], behind: page.last.path }),
   };
+}
+
+/** Tells the nodes that have a text in their path or value. */
+function nodesWith(text: string): (node: NodeChange) => boolean {
+  const hasText = searchFor(bytesFromText(text));
+  return ({ path, after }) => hasText(path) || (after !== undefined && hasText(after.value));
 }
 
 /** Answers `children`. @throws QueryError, RevisionError, and what `nodeAt` throws */
@@ -58,8 +67,7 @@ export function childrenPage(
   const commit = summaryJson(summarizeCommit(found));
   const node = nodeAt(reader, found.commit.tree, top)?.node();
   if (node === undefined) return { commit };
-  const page = takePage(question, childrenOf(reader, node, top, resume?.behind ?? top), limit);
-  const last = page.found.at(-1);
+  const page = takePage(question, childrenOf(reader, node, top, resume?.behind ?? top), { limit });
   return {
     commit,
     node: { path: textFromBytes(top), ...stateJson(readState(reader, node)) },
@@ -68,7 +76,7 @@ export function childrenPage(
       ...stateJson(readState(reader, child.node)),
       hasChildren: child.node.directory !== undefined,
     })),
-    next: page.isLast || last === undefined ? undefined : serializeNodeCursor({ commits: [found], behind: last.path }),
+    next: page.last && serializeNodeCursor({ commits: [found], behind: page.last.path }),
   };
 }
 

@@ -96,6 +96,17 @@ export function* touchedNodes(reader: ObjectReader, before: Oid | undefined, aft
   }
 }
 
+/**
+ * The nodes alone of what `changesBetween` tells, each one that went told, in the order of `xs ls`; lazily.
+ *
+ * @throws what `changesBetween` throws
+ */
+export function* nodeChanges(reader: ObjectReader, before: Oid | undefined, after: Oid): Generator<NodeChange> {
+  if (before === after) return;
+  const from = before === undefined ? undefined : readDirectory(reader, before);
+  yield* walkDifferences(reader, topsOf(from, readDirectory(reader, after)), { listsRemoved: true });
+}
+
 function topsOf(from: Directory | undefined, to: Directory): NodePair {
   return { path: ROOT_PATH, before: from === undefined ? NOTHING_RECORDED : topOf(from), after: topOf(to) };
 }

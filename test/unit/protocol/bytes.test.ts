@@ -4,7 +4,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { bytesFromText, flattenBytes, isByteString, textFromBytes } from "../../../protocol/bytes.js";
+import { bytesFromText, flattenBytes, isByteString, textFromBytes, textStart } from "../../../protocol/bytes.js";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
@@ -69,6 +69,16 @@ describe("bytesFromText and textFromBytes", () => {
 
   test("turn what is not UTF-8 into U+FFFD", () => {
     expect(textFromBytes("a\u00ffb")).toBe("a\ufffdb");
+  });
+});
+
+describe("textStart", () => {
+  test("is the whole of a short text, and of a long one no half of a character", () => {
+    expect(textStart("", 3)).toBe("");
+    expect(textStart("abc", 3)).toBe("abc");
+    expect(textStart("abcd", 3)).toBe("abc");
+    expect(textStart("ab🐧", 3)).toBe("ab");
+    expect(textStart("a🐧b", 3)).toBe("a🐧");
   });
 });
 

@@ -5,7 +5,15 @@ import type { BisectAnswer, FlipsJson } from "../../../../protocol/http-api/bise
 function answer(flips: FlipsJson, steps = 3): BisectAnswer {
   const summary = { oid: "12".repeat(20), subject: "dom0: WRITE /a" };
   const first = { ...summary, seq: 5, parents: [], requests: ['WRITE /a "1"'], changes: [] };
-  return { predicate: "exists /a", good: { ...summary, seq: 1 }, bad: { ...summary, seq: 9 }, first, steps, flips };
+  return {
+    predicate: "exists /a",
+    good: { ...summary, seq: 1 },
+    bad: { ...summary, seq: 9 },
+    first,
+    steps,
+    tried: [],
+    flips,
+  };
 }
 
 function linesOf(flips: FlipsJson, steps?: number): readonly string[] {

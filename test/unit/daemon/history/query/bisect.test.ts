@@ -75,6 +75,9 @@ describe("answerBisect", () => {
       after: { value: "6", perms: ["n0"] },
     });
     expect(answer.steps).toBeLessThanOrEqual(5);
+    expect(answer.tried.map(({ seq }) => seq)).toEqual([15, 22, 18, 20, 19]);
+    expect(answer.tried.length).toBe(answer.steps);
+    for (const { seq, isBad } of answer.tried) expect([seq, isBad]).toEqual([seq, seq >= 20]);
   });
 
   test("takes the first commit and HEAD where no ends are given, and a time before the history for the first", () => {

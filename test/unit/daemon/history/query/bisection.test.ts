@@ -4,12 +4,12 @@ import { bisect, Bisection, type Verdict } from "../../../../../daemon/history/q
 /** A search in which all from `first` on are bad, and what was looked at. */
 function search(ends: { good: number; bad: number }, first: number, skipped: (seq: number) => boolean = () => false) {
   const looked: number[] = [];
-  const { end, steps } = bisect(ends, (seq): Verdict => {
+  const verdictOf = (seq: number): Verdict => (skipped(seq) ? "skip" : seq >= first ? "bad" : "good");
+  const { end, tried } = bisect(ends, (seq) => {
     looked.push(seq);
-    if (skipped(seq)) return "skip";
-    return seq >= first ? "bad" : "good";
+    return verdictOf(seq);
   });
-  expect(steps).toBe(looked.length);
+  expect(tried).toEqual(looked.map((seq) => ({ seq, verdict: verdictOf(seq) })));
   expect(new Set(looked).size).toBe(looked.length);
   return { end, looked };
 }

@@ -74,6 +74,32 @@ describe("treePage", () => {
     expect(ask({ cursor: next }).commit.seq).toBe(3);
   });
 
+  test("with a text tells the nodes that have it in their path or value, in capitals or not", () => {
+    expect(pagesOf({ path: DEVICE, text: "VBD" })).toEqual([BELOW.slice(0, 4)]);
+    expect(pagesOf({ path: "/local/domain/1", text: "vM" })).toEqual([["/local/domain/1/name"]]);
+    expect(pagesOf({ path: DEVICE, text: "nowhere" })).toEqual([[]]);
+    expect(pagesOf({ path: DEVICE, text: "state", limit: 1 })).toEqual([
+      ...["/vbd/51712/state", "/vif/0/state"].map((rest) => [DEVICE + rest]),
+      [],
+    ]);
+  });
+
+  test("goes on behind the last node that it looked at, though it has found none", () => {
+    let now = 0;
+    const slow = { monotonicMilliseconds: () => (now += 60) };
+    const paths: string[] = [];
+    let pages = 0;
+    for (let cursor: string | undefined; ; pages++) {
+      const question = { view: history.view(), now: 0 as Microseconds, clock: slow };
+      const page = treePage(question, { path: DEVICE, text: "vif/0/state", cursor });
+      paths.push(...(page.nodes ?? []).map(({ path }) => path));
+      cursor = page.next;
+      if (cursor === undefined) break;
+    }
+    expect(paths).toEqual([`${DEVICE}/vif/0/state`]);
+    expect(pages).toBeGreaterThan(2);
+  });
+
   test("has no nodes where there is no such node, and none below one without children", () => {
     expect(ask({ path: "/nowhere" })).toEqual({ commit: expect.objectContaining({ seq: 10 }) as unknown });
     expect(ask({ path: `${DEVICE}/vif/0/state` }).nodes).toEqual([]);

@@ -1,0 +1,16 @@
+/**
+ * Where browsers reach the daemon.
+ *
+ * Owns the route with its answer, for `xs url`.
+ */
+
+/** `GET /v1/console` */
+export interface ConsoleAnswer {
+  /** The explorer's address, with the token behind its `#`, which no browser sends. Left out where browsers are not served. */
+  readonly url?: string | undefined;
+  /** Why they are not, though they were to; for people. */
+  readonly problem?: string | undefined;
+}
+
+/** Where it is asked for. */
+export const CONSOLE_ROUTE = "/v1/console";
