@@ -292,13 +292,13 @@ async function closeForks(forks: Forks, log: RateLimitedLog): Promise<boolean> {
 }
 
 function consoleData(
-  { runDirectory, http }: DaemonConfig,
+  { runDirectory, http, trace }: DaemonConfig,
   { adminSocket: socketPath }: Places,
   repositoryDirectory: string,
 ): ConsoleWorkerData | undefined {
   if (socketPath === undefined) return undefined;
   const tokenFile = join(runDirectory, "http-token");
-  return { socketPath, repositoryDirectory, http: http && { ...http, tokenFile } };
+  return { socketPath, repositoryDirectory, http: http && { ...http, tokenFile }, traceFile: trace?.file };
 }
 
 /** The console while the daemon starts: its thread loads beside the state, and is answered when that is served. */

@@ -29,6 +29,7 @@ import { addShow } from "./commands/show.js";
 import { addBranches, addTag, addTags } from "./commands/tag.js";
 import { addTop } from "./commands/top.js";
 import { addTxn } from "./commands/txn.js";
+import { addUrl } from "./commands/url.js";
 import { addWatch } from "./commands/watch.js";
 import { addWhy, addWhyNot } from "./commands/why.js";
 import { addWrite } from "./commands/write.js";
@@ -52,6 +53,7 @@ const COMMANDS: readonly AddCommand[] = [
   addTxn,
   addControl,
   addTop,
+  addUrl,
   addLog,
   addShow,
   addWhy,

@@ -13,7 +13,9 @@ import type { Problem } from "../../protocol/http-api/problem.js";
 import { localHistory } from "../history/query/local-history.js";
 import { changeRoutes } from "./change-routes.js";
 import type { ConsolePorts } from "./console-ports.js";
+import { consoleRoute } from "./console-route.js";
 import { eventRoute } from "./event-route.js";
+import { explorerFiles } from "./explorer-files.js";
 import { failureRoutes } from "./failure-routes.js";
 import { forkRoutes } from "./fork-routes.js";
 import { CHALLENGE, createGuard, type Guard, type GuardOptions } from "./guard.js";
@@ -23,6 +25,7 @@ import { LISTING_BYTES_MAX, loadRoute } from "./load-route.js";
 import { metricsRoute } from "./metrics/metrics-route.js";
 import { describeRoutes } from "./openapi.js";
 import { problem, problemOf, PROBLEM_TYPE } from "./problem.js";
+import { traceRoute } from "./trace-route.js";
 import { treeChangeRoutes } from "./tree-change-routes.js";
 
 /** Most bytes of a request's body, but for a listing on the admin socket. */
@@ -114,7 +117,7 @@ function sendProblem(reply: FastifyReply, answer: Problem): void {
 function restrict(app: FastifyInstance, guard: Guard): void {
   app.server.maxConnections = TCP_CONNECTIONS_MAX;
   app.addHook("onRequest", (request, reply, next) => {
-    const refusal = guard(request.headers);
+    const refusal = guard(request.headers, request.routeOptions.config.isPublic);
     if (refusal === undefined) next();
     else sendProblem(reply, refusal);
   });
@@ -169,7 +172,10 @@ function addRoutes(app: FastifyInstance, ports: ConsolePorts, listingBytesMax: n
   void app.register(treeChangeRoutes(ports));
   void app.register(liveRoutes(ports));
   void app.register(eventRoute(ports));
+  void app.register(traceRoute(ports));
+  void app.register(consoleRoute(ports));
   void app.register(metricsRoute(ports.daemon.core));
+  void app.register(explorerFiles(ports.explorerDirectory));
 }
 
 /** What Fastify sets for its own servers it leaves to this one. */

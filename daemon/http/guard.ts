@@ -2,7 +2,7 @@
  * Who may ask by TCP: whoever has the token, from a page of this daemon or from no page.
  *
  * Owns the checks before any route, the unknown ones too: the Host that was asked for (a name that somebody else's DNS points
- * here is not ours), the Origin of the page that asks, the token. The admin socket needs none of them, it is its file's mode that
+ * here is not ours), the Origin of the page that asks, the token, but for the explorer's files. The admin socket needs none of them, it is its file's mode that
  * guards it. The answers say what was wrong and nothing of what is here.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -18,20 +18,20 @@ export interface GuardOptions {
   readonly hosts: () => ReadonlySet<string>;
 }
 
-/** Looks at a request: undefined lets it through; else it is why not. */
-export type Guard = (headers: IncomingHttpHeaders) => Problem | undefined;
+/** Looks at a request: undefined lets it through; else it is why not. What is public needs no token. */
+export type Guard = (headers: IncomingHttpHeaders, isPublic?: boolean) => Problem | undefined;
 
 /** Makes the guard. */
 export function createGuard({ token, scheme, hosts }: GuardOptions): Guard {
   const wanted = digestOf(token);
-  return ({ host, origin, authorization }) => {
+  return ({ host, origin, authorization }, isPublic = false) => {
     if (host === undefined || !hosts().has(host.toLowerCase())) {
       return problem(421, "this is not the host that was asked for: ask for the address that the daemon told");
     }
     if (origin !== undefined && origin !== `${scheme}://${host.toLowerCase()}`) {
       return problem(403, "a page of another origin may not ask");
     }
-    if (!timingSafeEqual(digestOf(tokenOf(authorization)), wanted)) {
+    if (!isPublic && !timingSafeEqual(digestOf(tokenOf(authorization)), wanted)) {
       return problem(401, "this needs the token in RUN/http-token, as Authorization: Bearer TOKEN");
     }
     return undefined;

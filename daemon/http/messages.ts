@@ -24,6 +24,8 @@ export interface ConsoleWorkerData {
   readonly repositoryDirectory: string;
   /** Where browsers reach it; nowhere unless given. */
   readonly http?: HttpConfig | undefined;
+  /** FILE of the request trace, absolute; undefined where there is none. */
+  readonly traceFile?: string | undefined;
 }
 
 /** How browsers reach the console. */

@@ -16,11 +16,17 @@ export class UnavailableError extends Error {
   override readonly name = "UnavailableError";
 }
 
+/** There is no such thing here, and could be: the message says how. */
+export class NotHereError extends Error {
+  override readonly name = "NotHereError";
+}
+
 /** What a client is told of an error. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ConflictError) return { ...problem(409, error.message), conflicts: error.conflicts };
   if (error instanceof UnavailableError) return problem(503, error.message);
   if (error instanceof QueryError) return problem(400, error.message);
+  if (error instanceof NotHereError) return problem(404, error.message);
   const { statusCode } = error as Partial<FastifyError>;
   // Fastify's own refusals: what cannot be parsed, what no schema allows, what is too large.
   if (error instanceof Error && statusCode !== undefined && statusCode < 500) return problem(statusCode, error.message);

@@ -16,6 +16,8 @@ import { keepToken } from "./token-file.js";
 export interface TcpConsole {
   /** Where. */
   readonly url: string;
+  /** What whoever asks must have. */
+  readonly token: string;
   close(): Promise<void>;
 }
 
@@ -25,7 +27,8 @@ export async function openTcp(ports: ConsolePorts, config: HttpConfig): Promise<
   const tls = readTls(config);
   const scheme = tls === undefined ? "http" : "https";
   let hosts: ReadonlySet<string> = new Set();
-  const app = createConsole(ports, { tls, guard: { token: tokenOf(tokenFile), scheme, hosts: () => hosts } });
+  const token = tokenOf(tokenFile);
+  const app = createConsole(ports, { tls, guard: { token, scheme, hosts: () => hosts } });
   try {
     await app.listen(address);
   } catch (error) {
@@ -37,7 +40,7 @@ export async function openTcp(ports: ConsolePorts, config: HttpConfig): Promise<
   const { port } = app.server.address() as AddressInfo;
   const bound = { host: address.host, port };
   hosts = hostsOf(bound, { names, scheme });
-  return { url: `${scheme}://${formatHttpAddress(bound)}/`, close: () => app.close() };
+  return { url: `${scheme}://${formatHttpAddress(bound)}/`, token, close: () => app.close() };
 }
 
 function tokenOf(file: string): string {

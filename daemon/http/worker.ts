@@ -14,7 +14,8 @@ import { PendingAnswers } from "../platform/pending-answers.js";
 import { setThreadPriority } from "../platform/thread-priority.js";
 import { UnknownForkError } from "./branch-link.js";
 import { createConsole } from "./console.js";
-import type { ConsolePorts } from "./console-ports.js";
+import type { BrowserReach, ConsolePorts } from "./console-ports.js";
+import { explorerDirectoryOf } from "./explorer-files.js";
 import type {
   Asked,
   ConsoleOrder,
@@ -28,9 +29,10 @@ import { openTcp, type TcpConsole } from "./tcp-console.js";
 
 if (parentPort === null) throw new Error("this module is a worker thread: see handle.ts");
 const port = parentPort;
-const { socketPath, repositoryDirectory, http } = workerData as ConsoleWorkerData;
+const { socketPath, repositoryDirectory, http, traceFile } = workerData as ConsoleWorkerData;
 
 const NICE = 10;
+const UNREACHED = "browsers cannot reach the console, and clients are not concerned";
 
 /** Who waits for a reply on the wire comes before who looks for a fault. */
 setThreadPriority(NICE);
@@ -59,12 +61,24 @@ const ports: ConsolePorts = {
   history,
   daemon: { core: branch(MAIN_BRANCH), forks, branch },
   clock: createNodeClock(),
+  traceFile,
+  explorerDirectory: explorerDirectoryOf(import.meta.url),
+  browsers,
   failed: (text) => {
     report({ kind: "failure", text });
   },
 };
 const app = createConsole(ports);
-let tcp: Promise<TcpConsole> | undefined;
+const tcp: Promise<TcpConsole> | undefined = http && openTcp(ports, http);
+
+/** Undefined where they are not to reach it. */
+async function browsers(): Promise<BrowserReach | undefined> {
+  try {
+    return await tcp;
+  } catch (error) {
+    return { problem: messageOf(error) };
+  }
+}
 
 async function close(): Promise<void> {
   // What cannot be opened need not be closed.
@@ -90,16 +104,16 @@ port.on("message", (order: ConsoleOrder) => {
   }
 });
 
+// While the socket is opened too: it tells of the other.
+const reached = browsers();
 // Left by a daemon that was killed: this one holds the directory's lock.
 rmSync(socketPath, { force: true });
 await app.listen({ path: socketPath });
 // The directory is private and so is the umask; this is for who looks.
 chmodSync(socketPath, 0o600);
-let url: string | undefined;
-let problem: string | undefined;
-try {
-  if (http !== undefined) ({ url } = await (tcp = openTcp(ports, http)));
-} catch (error) {
-  problem = `browsers cannot reach the console, and clients are not concerned: ${messageOf(error)}`;
-}
-report({ kind: "started", url, problem });
+const reach = await reached;
+report({
+  kind: "started",
+  url: reach !== undefined && "url" in reach ? reach.url : undefined,
+  problem: reach !== undefined && "problem" in reach ? `${UNREACHED}: ${reach.problem}` : undefined,
+});

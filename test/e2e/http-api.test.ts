@@ -8,11 +8,13 @@ import { request, type IncomingMessage } from "node:http";
 import { request as requestSecurely } from "node:https";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import type { TracePage } from "../../protocol/http-api/trace.js";
 import { buildDaemon } from "../support/built-daemon.js";
 import { adminSocketOf, commandsOn } from "../support/daemon-commands.js";
 import { startDaemon, type DaemonProcess } from "../support/daemon-process.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import type { WireClient } from "../support/wire-client.js";
+import { jsonOf } from "../unit/clients/cli/program-harness.js";
 
 let command: readonly string[];
 let daemon: DaemonProcess;
@@ -37,7 +39,7 @@ afterEach(async () => {
   await daemon.stop();
 });
 
-const { git } = commandsOn(() => daemon);
+const { git, xs, mustXs } = commandsOn(() => daemon);
 
 interface Answer {
   readonly status: number;
@@ -314,6 +316,24 @@ describe("streams of events", () => {
   });
 });
 
+describe("GET /v1/trace", () => {
+  it("tells requests with what they were answered, from the time of a commit on", async () => {
+    await daemon.kill("SIGTERM");
+    await start(["--trace", join(directory, "trace.json")]);
+    await client.must("WRITE", ["/a", "1"]);
+    await client.ask("READ", ["/nowhere"]);
+    const { body } = await ask("GET", "/v1/commit");
+    const from = Date.parse((body as { readonly time: string }).time) * 1000;
+    await vi.waitUntil(async () => {
+      const { lines } = (await ask("GET", `/v1/trace?from=${String(from)}`)).body as TracePage;
+      return lines.some((line) => line.kind === "request" && line.error === "ENOENT");
+    });
+    const { lines } = (await ask("GET", `/v1/trace?from=${String(from)}`)).body as TracePage;
+    expect(lines).toContainEqual(expect.objectContaining({ operation: "WRITE", payload: "/a\u00001", seq: 2 }));
+    expect(await ask("GET", "/v1/trace?to=1")).toEqual({ status: 200, body: { lines: [] } });
+  });
+});
+
 describe("--http", () => {
   it("serves the API by TCP to who has the token of the file, which stays, and to nobody else", async () => {
     await daemon.kill("SIGTERM");
@@ -331,6 +351,9 @@ describe("--http", () => {
     expect(await client.must("READ", ["/a"])).toBe("1");
     const { body } = await ask("GET", "/v1/commit", undefined, right);
     expect(body).toMatchObject({ connection: expect.stringMatching(/^http-127\.0\.0\.1:\d+$/) as string });
+    const url = `http://127.0.0.1:${String(port)}/#token=${token}`;
+    expect(await mustXs("url")).toBe(`${url}\n`);
+    expect(jsonOf(await mustXs("--json", "url"))).toEqual({ url });
     await daemon.kill("SIGKILL");
     await start(["--http", `127.0.0.1:${String(port)}`]);
     expect(await ask("GET", "/v1/commit", undefined, right)).toMatchObject({ status: 200 });
@@ -344,6 +367,9 @@ describe("--http", () => {
     expect(daemon.httpUrl).toBeUndefined();
     expect(daemon.stderr()).toMatch(/browsers cannot reach the console.*EADDRINUSE/);
     expect(await ask("GET", "/v1/commit")).toMatchObject({ status: 200 });
+    const { code, out, err } = await xs("url");
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toMatch(/^xs: the daemon serves no browsers: 127\.0\.0\.1:\d+ cannot be listened at.*EADDRINUSE/);
     await other.stop();
   });
 
@@ -375,8 +401,13 @@ describe("--http", () => {
     expect(await statusFor(`localhost:${String(port)}`)).toBe(421);
   });
 
-  it("off leaves no port and no token", () => {
+  it("off leaves no port and no token, and no address for a browser", async () => {
     expect(daemon.httpUrl).toBeUndefined();
     expect(existsSync(join(daemon.runDirectory, "http-token"))).toBe(false);
+    expect(await xs("url")).toEqual({
+      code: 1,
+      out: "",
+      err: "xs: the daemon serves no browsers: it was started with --http off\n",
+    });
   });
 });

@@ -20,7 +20,8 @@ const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
 beforeAll(async () => {
   const directory = temporaryDirectory();
-  daemon = await startDaemon({ directory, hasConsole: true, command: buildDaemon(temporaryDirectory()) });
+  const flags = ["--trace", `${directory}/trace.json`];
+  daemon = await startDaemon({ directory, hasConsole: true, command: buildDaemon(temporaryDirectory()), flags });
   const client = await daemon.connect();
   await client.must("INTRODUCE", ["5", "1", "1"]);
   for (let index = 0; index < 30; index++)
@@ -114,7 +115,7 @@ const number = mostly("0", "1", "2", "5", "100");
 const MEANT: Readonly<Record<string, fc.Arbitrary<string>>> = {
   path,
   ...Object.fromEntries(["to", "from", "revision", "at", "good", "bad"].map((name) => [name, revision])),
-  ...Object.fromEntries(["domain", "tx", "limit", "flips"].map((name) => [name, number])),
+  ...Object.fromEntries(["domain", "tx", "limit", "flips", "parts"].map((name) => [name, number])),
   branch: mostly("main"),
   grep: mostly("WRITE", "dom0", "n[0-9]"),
   predicate: mostly("exists /local/domain/5", "hotplug-script-fails"),
@@ -128,10 +129,14 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   blame: ["path", "at"],
   refs: [],
   diff: ["from", "to", "path", "limit", "cursor"],
-  tree: ["at", "path", "limit", "cursor"],
+  tree: ["at", "path", "text", "limit", "cursor"],
   children: ["at", "path", "limit", "cursor"],
   node: ["at", "path"],
   bisect: ["predicate", "domain", "good", "bad", "flips"],
+  density: ["from", "to", "parts"],
+  activity: ["from", "to", "limit", "cursor"],
+  trace: ["from", "to", "limit", "cursor"],
+  console: [],
   events: ["branch", "path", "after"],
   failures: ["path", "domain", "error", "limit", "branch"],
   why: ["tx", "domain", "connection", "branch"],

@@ -21,7 +21,7 @@ const NODES = ["name", "data", "device/vif/0/state"]
 const PARSED_ONLY = new Set(["control"]);
 const HISTORY_COMMANDS = new Set(["log", "show", "diff", "dump", "tags", "branches", "blame"]);
 /** What a running daemon alone does or tells; there is none here, and all that is said of the line is that. */
-const ADMIN_COMMANDS = new Set(["fork", "merge", "rollback", "revert", "tag", "why", "why-not", "load", "top"]);
+const ADMIN_COMMANDS = new Set(["fork", "merge", "rollback", "revert", "tag", "why", "why-not", "load", "top", "url"]);
 
 let repository: string;
 let xs: ProgramHarness;

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createConsole } from "../../../../daemon/http/console.js";
+import type { ConsolePorts } from "../../../../daemon/http/console-ports.js";
 import type {
   ChangeAnswer,
   ChangeRequest,
@@ -13,6 +14,7 @@ import { openHistory, type History } from "../../../../daemon/history/query/hist
 import type { Domid, Microseconds, Seq, TxId } from "../../../../protocol/identifiers.js";
 import type { MemoryFileSystem } from "../../../support/memory-file-system.js";
 import { diskWithRepository, openRecorder, recordAndSeal, REPOSITORY } from "../../../support/recorded-history.js";
+import { eventLine, header, traceText } from "../../../support/trace-lines.js";
 
 const COMMITS = 12;
 
@@ -29,6 +31,8 @@ let loads: LoadOrder[];
 let failures: string[];
 let remembered: RememberedFailure[];
 let watchFacts: WatchFacts;
+let traceFile: string | undefined;
+let browsers: ConsolePorts["browsers"];
 
 let core: CoreLink;
 
@@ -81,7 +85,13 @@ beforeEach(() => {
   recordAndSeal(recorder, COMMITS);
   recorder.close();
   history = openHistory(memory, REPOSITORY);
-  app = createConsole({
+  traceFile = undefined;
+  browsers = undefined;
+  app = makeConsole();
+});
+
+function makeConsole(): FastifyInstance {
+  return createConsole({
     fileSystem: memory,
     repositoryDirectory: REPOSITORY,
     history,
@@ -91,9 +101,11 @@ beforeEach(() => {
       branch: (name) => ({ ask: () => Promise.reject(new Error(`there is no fork ${name}`)) }),
     },
     clock: { nowMicroseconds: () => Date.UTC(2030, 0, 1) * 1000, monotonicMilliseconds: () => 0 },
+    traceFile,
+    browsers,
     failed: (text) => failures.push(text),
   });
-});
+}
 
 afterEach(async () => {
   await app.close();
@@ -175,6 +187,41 @@ describe("the history's routes", () => {
     expect(status).toBe(500);
     expect(JSON.stringify(body)).not.toContain("secret");
     expect(failures).toEqual([expect.stringMatching(/^GET \/v1\/refs failed: Error: a faulty disk at \/secret/)]);
+  });
+});
+
+describe("GET /v1/trace", () => {
+  test("says how requests are traced where they are not", async () => {
+    const { status, type, body } = await request("GET", "/v1/trace");
+    expect([status, type]).toEqual([404, "application/problem+json; charset=utf-8"]);
+    expect(body).toMatchObject({ detail: "requests are not traced: start the daemon with --trace FILE" });
+  });
+
+  test("tells what the trace has, and refuses what makes no sense", async () => {
+    traceFile = "/state/trace.json";
+    await app.close();
+    app = makeConsole();
+    const file = memory.open(traceFile, "create");
+    file.write(Buffer.from(traceText([header(), eventLine("socket-1", "/a", "t", 5)])), 0);
+    file.close();
+    const line = { kind: "event", time: 5, connection: "socket-1", domain: 0, path: "/a", token: "t" };
+    expect((await request("GET", "/v1/trace?from=5&to=5")).body).toEqual({ lines: [line] });
+    expect((await request("GET", "/v1/trace?from=6")).body).toEqual({ lines: [] });
+    for (const query of ["from=x", "limit=0", "limit=5001", "cursor=x"])
+      expect([query, (await request("GET", `/v1/trace?${query}`)).status]).toEqual([query, 400]);
+  });
+});
+
+describe("GET /v1/console", () => {
+  test.each([
+    [undefined, {}],
+    [{ problem: "the port is taken" }, { problem: "the port is taken" }],
+    [{ url: "http://127.0.0.1:7437/", token: "00ff" }, { url: "http://127.0.0.1:7437/#token=00ff" }],
+  ])("tells where browsers reach it: %j", async (reach, answer) => {
+    browsers = () => Promise.resolve(reach);
+    await app.close();
+    app = makeConsole();
+    expect((await request("GET", "/v1/console")).body).toEqual(answer);
   });
 });
 
