@@ -38,7 +38,7 @@ export async function checkLayers(project: string): Promise<LayerReport> {
 
 function listSourceFiles(project: string, folder: string): string[] {
   return readdirSync(resolve(project, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.tsx?$/.test(name))
     .map((name) => `${folder}/${name}`);
 }
 

@@ -5,7 +5,7 @@
  * built, and the sources through tsx where it is not.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,14 +27,21 @@ export interface DaemonProcess {
   readonly runDirectory: string;
   /** Absolute path of the Git repository. */
   readonly repository: string;
+  /** Where a browser finds the explorer, with the token; undefined where it does not. */
+  readonly explorerUrl: string | undefined;
   /** Ends it and waits until it has ended; the history is complete then. */
   stop(): Promise<void>;
 }
 
-/** Starts a daemon on an empty directory and waits until it serves. */
-export async function startDaemonProcess(directory: string): Promise<DaemonProcess> {
+/**
+ * Starts a daemon on an empty directory and waits until it serves.
+ *
+ * @param forBrowsers - whether people are to look on: it serves the explorer, and traces requests for it
+ */
+export async function startDaemonProcess(directory: string, forBrowsers = false): Promise<DaemonProcess> {
   const runDirectory = join(directory, "run");
-  const flags = ["--dir", directory, "--run", runDirectory, "--log-level", "warn", "--http", "off"];
+  const looks = forBrowsers ? ["--http", "127.0.0.1:0", "--trace", join(directory, "trace.json")] : ["--http", "off"];
+  const flags = ["--dir", directory, "--run", runDirectory, "--log-level", "warn", ...looks];
   const child = spawn(process.execPath, [...daemonProgram(), ...flags], { stdio: ["ignore", "pipe", "pipe"] });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -50,20 +57,25 @@ export async function startDaemonProcess(directory: string): Promise<DaemonProce
   });
   const stop = (): Promise<void> => end(child, ended);
 
-  const serving = new Promise<string>((resolve) => {
+  const serving = new Promise<Pick<DaemonProcess, "repository" | "explorerUrl">>((resolve) => {
+    const told = new Map<string, string>();
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const match = /^Git repository: (.+)$/.exec(line);
-      if (match?.[1] !== undefined) resolve(match[1]);
+      const [, what = "", where = ""] = /^([^:]+): (.+)$/.exec(line) ?? [];
+      told.set(what, where);
+      // The admin socket is told of last, behind the address for browsers.
+      const repository = told.get("Git repository");
+      if (repository === undefined || (forBrowsers && !told.has("admin socket"))) return;
+      resolve({ repository, explorerUrl: explorerUrl(told.get("HTTP API"), runDirectory) });
     });
   });
   const failed = ended.then((reason) => Promise.reject(new Error(reason)));
   try {
-    const repository = await withTimeLimit(Promise.race([serving, failed]), {
+    const served = await withTimeLimit(Promise.race([serving, failed]), {
       millisecondsMax: START_MILLISECONDS_MAX,
       clock: machinePacing,
       error: (limit) => new Error(`it did not serve within ${limit}`),
     });
-    return { pid: child.pid ?? 0, runDirectory, repository, stop };
+    return { pid: child.pid ?? 0, runDirectory, ...served, stop };
   } catch (error) {
     await stop();
     const reason = error instanceof Error ? error.message : String(error);
@@ -90,6 +102,12 @@ export async function withOwnDaemon<T>(purpose: string, use: (daemon: DaemonProc
   } finally {
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+function explorerUrl(url: string | undefined, runDirectory: string): string | undefined {
+  return url === undefined
+    ? undefined
+    : `${url}#token=${readFileSync(join(runDirectory, "http-token"), "latin1").trim()}`;
 }
 
 /** Node's arguments that run the daemon. */

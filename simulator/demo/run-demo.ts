@@ -57,7 +57,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   let daemon: DaemonProcess | undefined;
   try {
     // Not in the race: a daemon whose start is not awaited could not be ended.
-    daemon = await beforeRun(startDaemonProcess(directory));
+    daemon = await beforeRun(startDaemonProcess(directory, options.isTerminal));
     return await Promise.race([show(options, daemon), aborted(options.signal)]);
   } finally {
     await daemon?.stop();
@@ -132,6 +132,7 @@ async function show(options: DemoOptions, daemon: DaemonProcess): Promise<boolea
   host.stop();
   for (const trouble of troubles) output.write(`unexpected: ${trouble}\n`);
   if (isTerminal) {
+    if (daemon.explorerUrl !== undefined) output.write(`\nSee it in a browser: ${daemon.explorerUrl}\n`);
     output.write("\nThe daemon serves until you press Enter. ");
     await options.waitForUser();
   }

@@ -12,6 +12,7 @@ import { comparisonFigures, formatMarkdown, formatTable, type Comparison } from 
 import { benchConnections } from "./connections.js";
 import { benchConsolidation } from "./consolidation.js";
 import { parseFlags, parseVariant } from "./contenders.js";
+import { benchExplorer } from "./explorer.js";
 import { benchFork } from "./fork.js";
 import { formatFigures, type Benchmark, type BenchmarkOptions, type Figures } from "./figures.js";
 import { benchHistory } from "./history.js";
@@ -54,6 +55,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["retention", benchRetention],
   ["bisect", benchBisect],
   ["fork", benchFork],
+  ["explorer", benchExplorer],
 ]);
 
 async function main(): Promise<void> {

@@ -13,11 +13,23 @@ describe("startDaemonProcess", () => {
         expect(daemon.runDirectory).toBe(join(directory, "run"));
         expect(existsSync(join(daemon.runDirectory, "socket"))).toBe(true);
         expect(existsSync(join(daemon.repository, "HEAD"))).toBe(true);
+        expect(daemon.explorerUrl).toBeUndefined();
         await daemon.stop();
         expect(() => process.kill(daemon.pid, 0)).toThrow("ESRCH");
       } finally {
         delete process.env["XENSTORED_RUNDIR"];
       }
+    });
+  });
+
+  test("gives an address with the token where people are to look on, and traces for them", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const daemon = await startDaemonProcess(directory, true);
+      const { origin, hash } = new URL(daemon.explorerUrl ?? "");
+      const [, token = ""] = hash.split("=");
+      const answer = await fetch(`${origin}/v1/trace`, { headers: { authorization: `Bearer ${token}` } });
+      expect(answer.status).toBe(200);
+      await daemon.stop();
     });
   });
 

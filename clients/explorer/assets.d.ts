@@ -1,0 +1,4 @@
+/**
+ * What the build takes that is no module.
+ */
+declare module "*.css";
