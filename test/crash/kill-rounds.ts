@@ -29,7 +29,7 @@ import { countIn, createWriters, pathsOf, seqOf, settle, writeUntilGone, type Wr
 
 const run = promisify(execFile);
 
-const LOAD_MILLISECONDS_MAX = 350;
+const LOAD_MILLISECONDS_MAX = 200;
 const STOP_MILLISECONDS_MAX = 60;
 const START_MILLISECONDS_MAX = 400;
 const FORK_TRIES_MAX = 400;

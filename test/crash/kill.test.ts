@@ -1,5 +1,5 @@
 /**
- * `kill -9` of the built daemon under load, 40 times on the same store. `npm run crash:kill` does it as often as one likes.
+ * `kill -9` of the built daemon under load, 40 times, ten of them on the same store. `npm run crash:kill` does it as often as one likes.
  */
 import { describe, expect, it } from "vitest";
 import { buildDaemon } from "../support/built-daemon.js";
@@ -9,6 +9,8 @@ import { runKillRounds } from "./kill-rounds.js";
 import { createWriters, settle, type Writer } from "./load.js";
 
 const ROUNDS = 40;
+/** What Git is asked about a store takes as long as that has commits, and each round makes some ten thousand. */
+const ROUNDS_PER_STORE = 10;
 const FORK_ROUNDS = 8;
 
 describe("settle", () => {
@@ -58,8 +60,8 @@ describe("a daemon", () => {
       durability: "process",
       command: buildDaemon(temporaryDirectory()),
       directory: temporaryDirectory(),
-      roundsPerGitCheck: 10,
-      roundsPerStore: ROUNDS,
+      roundsPerGitCheck: ROUNDS_PER_STORE,
+      roundsPerStore: ROUNDS_PER_STORE,
     });
     console.log(JSON.stringify(outcome));
     expect(outcome.rounds).toBe(ROUNDS);
