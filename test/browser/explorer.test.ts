@@ -240,6 +240,56 @@ suite("the tree at a moment", { timeout: TEST_MILLISECONDS }, () => {
   });
 });
 
+suite("a boot", { timeout: TEST_MILLISECONDS }, () => {
+  const list = (page: Page): ReturnType<Page["getByRole"]> =>
+    page.getByRole("listbox", { name: "Requests, events, transactions and states in view, by time" });
+
+  it("is a conversation that can be narrowed to a machine, and zoomed and read by the keyboard", async () => {
+    await withPage("/boot", async ({ page, expectAccessible, picture }) => {
+      const heading = page.getByRole("heading", { name: /^In view: / });
+      await list(page).getByRole("option").first().waitFor();
+      await expectAccessible();
+      await picture("boot");
+      const all = await things(heading);
+      expect(all).toBeGreaterThan(1000);
+      await page.getByRole("combobox", { name: /^Domain/ }).selectOption(String(FAULTY));
+      await expect.poll(() => fragment(page)).toContain(`domain=${String(FAULTY)}`);
+      await expect.poll(() => things(heading)).toBeLessThan(all / 2);
+      const own = await things(heading);
+      await page.getByRole("application").focus();
+      for (let step = 0; step < 3; step++) await page.keyboard.press("+");
+      await expect.poll(() => things(heading)).toBeLessThan(own);
+      await page.keyboard.press("0");
+      await expect.poll(() => things(heading)).toBe(own);
+      await list(page).focus();
+      await page.keyboard.press("Home");
+      await page.keyboard.press("ArrowDown");
+      const chosen = list(page).locator('[aria-selected="true"]');
+      await chosen.waitFor();
+      const details = page.getByRole("region", { name: "Details" });
+      await details.locator("dd", { hasText: / of dom(?:0|ain \d+)$/ }).waitFor();
+      await expectAccessible();
+      await picture("boot-machine");
+      // The same address shows the same thing.
+      const said = await chosen.textContent();
+      await page.reload();
+      await expect.poll(() => chosen.textContent()).toBe(said);
+    });
+  });
+
+  it("is compared with another, from their beginnings: the first difference is that of the fault", async () => {
+    await withPage(`/boot?domain=2&compare=${String(FAULTY)}`, async ({ page, expectAccessible, picture }) => {
+      const first = page.getByRole("status").filter({ hasText: "First difference" });
+      await first.getByText(`/local/domain/0/backend/vbd/$D/51712/`).first().waitFor();
+      await expectAccessible();
+      await picture("boot-compared");
+    });
+    await withPage("/boot?domain=1&compare=2", async ({ page }) => {
+      await page.getByRole("status").filter({ hasText: "No difference" }).waitFor();
+    });
+  });
+});
+
 suite("a commit", { timeout: TEST_MILLISECONDS }, () => {
   it("is shown with requests and a difference, and can be undone after a second look", async () => {
     await client.must("WRITE", ["/explorer/undone", "kept"]);
@@ -380,6 +430,11 @@ suite("the API's description", { timeout: TEST_MILLISECONDS }, () => {
     });
   });
 });
+
+/** How many things are in view, of a heading that says so. */
+async function things(heading: ReturnType<Page["getByRole"]>): Promise<number> {
+  return Number(/[0-9,]+/.exec((await heading.textContent()) ?? "")?.[0].replaceAll(",", ""));
+}
 
 /** Drags the cursor between two places of the timeline, told as shares of its width. */
 async function drag(page: Page, from: number, to: number): Promise<void> {

@@ -265,6 +265,7 @@ function HeightSelect({ value = "" }: { readonly value: string | undefined }): J
 function Notices({ recording }: { readonly recording: LoadedRecording }): JSX.Element {
   const { lines, omitted, isTraceCut, commits } = recording;
   const isRecent = parseSpan(place.value.members["span"] ?? "") === undefined;
+  const cut = useMemo(() => commits.filter(({ hasMore }) => hasMore === true).length, [commits]);
   const most = isRecent ? RECENT_COMMITS : COMMITS_MAX;
   return (
     <>
@@ -278,6 +279,11 @@ function Notices({ recording }: { readonly recording: LoadedRecording }): JSX.El
         <p class={isRecent ? "muted boot-notice" : "notice boot-notice"}>
           These are the last {most.toLocaleString("en")} commits; {counted(omitted, "earlier one")} of this stretch{" "}
           {omitted === 1 ? "is" : "are"} left out. To see those, zoom to them on the timeline.
+        </p>
+      )}
+      {cut > 0 && (
+        <p class="notice boot-notice">
+          {counted(cut, "commit")} changed more nodes than is told of one: states and steps may be missing there.
         </p>
       )}
       {isTraceCut && (

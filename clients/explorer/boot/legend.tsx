@@ -36,7 +36,10 @@ export function Legend(): JSX.Element {
         </li>
       </ul>
       <ul class="boot-signs">
-        <li>States of devices' ends; of low lanes, the lowest of all ends:</li>
+        <li>
+          States of devices&apos; ends; low lanes have the lowest one of all, thin lanes too, where it is the higher the
+          further it is:
+        </li>
         {STATES.map((state) => (
           <li key={state}>
             <span class="boot-state" data-state={state}>

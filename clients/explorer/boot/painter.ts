@@ -358,7 +358,8 @@ function paintNames(painting: Painting): void {
     const place = placeOf(painting, index);
     // Thin lanes have no room for all names.
     if (lane === undefined || (layout.height === "thin" && index % NAMED_THIN_LANES !== 0)) continue;
-    const middle = layout.height === "tall" ? place.top + 4 + MARK_PIXELS : place.top + Math.min(place.height, 24) / 2;
+    const middle =
+      layout.height === "tall" ? place.top + 4 + MARK_PIXELS : Math.max(6, place.top + Math.min(place.height, 24) / 2);
     context.font = layout.height === "thin" ? SMALL_FONT : FONT;
     context.fillStyle = palette.text;
     context.fillText(lane.title, 8, middle, GUTTER_PIXELS - 26);

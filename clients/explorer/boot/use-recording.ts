@@ -39,6 +39,7 @@ export function useRecording(): RecordingInUse {
   const stretch = span === undefined ? (at ?? "HEAD") : serializeSpan(span);
   // A span stays what it is, and what is up to the tip grows with it.
   const seq = span === undefined && isAtTip.value ? String(moment.value.answer?.seq ?? "") : "";
+  const isSettled = useSettled(seq);
   const held = useRef<LoadedRecording | undefined>(undefined);
   const given = useRef(new AbortController());
   const [progress, setProgress] = useState<LoadProgress | undefined>(undefined);
@@ -49,7 +50,7 @@ export function useRecording(): RecordingInUse {
       controller.abort();
     };
   }, [stretch]);
-  const { answer, error, isLoading } = useLatest(`${stretch} ${seq}`, async (ended) => {
+  const { answer, error, isLoading } = useLatest(`${stretch} ${seq} ${String(isSettled)}`, async (ended) => {
     const signal = AbortSignal.any([ended, given.current.signal]);
     const recording = await loadRecording(portsOf(signal, setProgress), wanted, held.current);
     held.current = recording;
@@ -61,6 +62,23 @@ export function useRecording(): RecordingInUse {
     error: isLoading ? undefined : error,
     progress: isLoading ? (progress ?? { what: "commits", done: 0, of: undefined }) : undefined,
   };
+}
+
+/** The trace is written a little later than the commit that it tells of. */
+const SETTLE_MILLISECONDS = 1000;
+
+/** Whether the tip has stood still for a while. */
+function useSettled(seq: string): boolean {
+  const [settled, setSettled] = useState("");
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      setSettled(seq);
+    }, SETTLE_MILLISECONDS);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [seq]);
+  return seq !== "" && settled === seq;
 }
 
 function portsOf(signal: AbortSignal, progress: (progress: LoadProgress) => void): RecordingPorts {
