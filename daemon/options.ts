@@ -57,11 +57,11 @@ const DURABILITIES: readonly Durability[] = ["process", "power", "none"];
 const SEAL_MILLISECONDS_MAX = 60_000;
 
 /**
- * Three quarters of it, where slowing begins, are about two million small commits: a burst of seconds, at whatever rate, that nobody is
+ * Three quarters of it, where slowing begins, are three to five million small commits: a burst of seconds, at whatever rate, that nobody is
  * slowed for. All of it is what a start after a crash may have to replay before it serves: 50,000 commits took a third of a second
  * (`npm run bench -- startup --rounds 1 --commits 20000`, with a tail and without).
  */
-const JOURNAL_BYTES_MAX = "512M";
+const JOURNAL_BYTES_MAX = "1G";
 const TRACE_BYTES_MAX = "64M";
 /** Of the journal and of a trace file; a request with its reply takes up to 48 KiB of the latter. */
 const SIZE_LEAST: number = 64 * 1024;
