@@ -1,7 +1,7 @@
 /**
  * The files of the explorer, the console's page for browsers.
  *
- * Owns where they are, that each is a route of its own, and what a browser is told of them. By TCP they need no token: a browser cannot
+ * Owns where they are, which of them are served, and what a browser is told of them. By TCP they need no token: a browser cannot
  * send one with an address that somebody has typed, and the files are the same for everybody and hold no data.
  */
 import { existsSync } from "node:fs";
@@ -31,6 +31,7 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
+const PAGE = "index.html";
 /** Below this the names have a hash of the content in them. */
 const HASHED_DIRECTORY = "assets";
 const FOR_EVER = "public, max-age=31536000, immutable";
@@ -42,7 +43,7 @@ export function explorerDirectoryOf(moduleUrl: string): string {
   return fileURLToPath(new URL("dist/clients/explorer", packageDirectory(moduleUrl)));
 }
 
-/** The routes. @param directory - where the files are; undefined for nowhere */
+/** The routes. @param directory - where the files are, or will be once they are built; undefined for nowhere */
 export function explorerFiles(directory: string | undefined): FastifyPluginCallback {
   return (app, _options, done) => {
     app.addHook("onRoute", (route) => {
@@ -50,26 +51,28 @@ export function explorerFiles(directory: string | undefined): FastifyPluginCallb
       // They are no part of the API.
       route.schema = { ...route.schema, hide: true };
     });
-    if (directory === undefined || !existsSync(join(directory, "index.html"))) {
-      app.get("/", () => {
-        throw new NotHereError("the explorer has not been built: run `npm run build`, and start the daemon again");
-      });
-    } else {
-      const hashed = join(directory, HASHED_DIRECTORY, "/");
+    if (directory !== undefined) {
       void app.register(fastifyStatic, {
-        root: directory,
-        // Each file is a route, and nothing else is looked for.
-        wildcard: false,
-        decorateReply: false,
+        // What is not there yet may be built while the daemon runs.
+        root: join(directory, HASHED_DIRECTORY),
+        prefix: `/${HASHED_DIRECTORY}/`,
+        suppressWarning: true,
+        dotfiles: "ignore",
         cacheControl: false,
         setHeaders: (reply, path) => {
           void reply.headers({
-            "cache-control": path.startsWith(hashed) ? FOR_EVER : ASK_AGAIN,
+            "cache-control": path.endsWith(PAGE) ? ASK_AGAIN : FOR_EVER,
             "content-security-policy": CONTENT_SECURITY_POLICY,
           });
         },
       });
     }
+    app.get("/", (_request, reply) => {
+      if (directory === undefined || !existsSync(join(directory, PAGE))) {
+        throw new NotHereError("the explorer has not been built: run `npm run build`");
+      }
+      return reply.sendFile(PAGE, directory);
+    });
     done();
   };
 }

@@ -40,7 +40,10 @@ export async function openTcp(ports: ConsolePorts, config: HttpConfig): Promise<
   const { port } = app.server.address() as AddressInfo;
   const bound = { host: address.host, port };
   hosts = hostsOf(bound, { names, scheme });
-  return { url: `${scheme}://${formatHttpAddress(bound)}/`, token, close: () => app.close() };
+  // Its certificate is for its name.
+  const [name] = names;
+  const place = name === undefined ? formatHttpAddress(bound) : `${name}:${String(port)}`;
+  return { url: `${scheme}://${place}/`, token, close: () => app.close() };
 }
 
 function tokenOf(file: string): string {

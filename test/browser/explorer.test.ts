@@ -116,6 +116,16 @@ suite("the explorer", { timeout: TEST_MILLISECONDS }, () => {
       expect(page.url()).not.toContain(token);
       expect(fragment(page)).toBe("#/tree?path=/local");
     });
+    await withPage("/tree", async ({ page }) => {
+      // Put into a page that is open, and opened in another tab.
+      await page.evaluate(`location.hash = "#token=${token}&/tree?path=/tool"`);
+      await expect.poll(() => fragment(page)).toBe("#/tree?path=/tool");
+      const tab = page.context().waitForEvent("page");
+      await page.getByRole("link", { name: "Commit", exact: true }).click({ modifiers: ["Control"] });
+      await (await tab).getByRole("heading", { level: 2 }).first().waitFor();
+      expect(await (await tab).getByRole("dialog").count()).toBe(0);
+      await (await tab).close();
+    });
     const stranger = await startBrowser();
     const { page, close, expectAccessible } = await stranger.open(`${url}#/tree?path=/local`);
     await page.getByRole("heading", { name: "This daemon wants its token" }).waitFor();
@@ -237,6 +247,14 @@ suite("the tree at a moment", { timeout: TEST_MILLISECONDS }, () => {
     await withPage("/tree?at=@{999999999}", async ({ page }) => {
       await page.getByRole("alert").first().getByText("there is no commit @{999999999}").waitFor();
     });
+    // Also where there was another one before, which the address does not go back to.
+    await withPage("/tree?at=@{5}", async ({ page }) => {
+      await expect.poll(() => page.getByRole("slider", { name: "Moment" }).getAttribute("aria-valuenow")).toBe("5");
+      await page.evaluate('location.hash = "#/tree?at=@{999999999}"');
+      await page.getByRole("alert").first().getByText("there is no commit @{999999999}").waitFor();
+      await page.waitForTimeout(500);
+      expect(fragment(page)).toBe("#/tree?at=@{999999999}");
+    });
   });
 });
 
@@ -309,6 +327,24 @@ suite("a commit", { timeout: TEST_MILLISECONDS }, () => {
       await page.getByText("Done, 1 change").waitFor();
       expect(await client.must("READ", ["/explorer/undone"])).toBe("kept");
     });
+  });
+
+  it("of another branch is not taken for the one of main that has its number", async () => {
+    const fork = await post("v1/forks", { name: "beside", revision: "HEAD" });
+    expect(fork.status).toBe(200);
+    await client.must("WRITE", ["/explorer/main", "stays"]);
+    await put("v1/tree/explorer/fork?branch=beside", { value: "x" });
+    await withPage("/commit?revision=beside", async ({ page }) => {
+      await page.getByRole("heading", { level: 2, name: "dom0: WRITE /explorer/fork" }).waitFor();
+      await page.getByRole("button", { name: "Undo this commit" }).click();
+      // It is not in main: there is nothing to undo there.
+      await page.getByText("Nothing would change").or(page.getByRole("alert")).first().waitFor();
+      await page.getByRole("link", { name: "The tree at this moment" }).click();
+      await page.getByRole("treeitem", { name: "explorer" }).waitFor();
+      await page.getByRole("button", { name: "Previous commit" }).click();
+      await expect.poll(() => fragment(page)).toMatch(/at=(?:@\{\d+\}|[0-9a-f]{40}~?1?)$/);
+    });
+    expect(await client.must("READ", ["/explorer/main"])).toBe("stays");
   });
 
   it("is found by any revision, and what is none is said", async () => {
@@ -434,6 +470,19 @@ suite("the API's description", { timeout: TEST_MILLISECONDS }, () => {
 /** How many things are in view, of a heading that says so. */
 async function things(heading: ReturnType<Page["getByRole"]>): Promise<number> {
   return Number(/[0-9,]+/.exec((await heading.textContent()) ?? "")?.[0].replaceAll(",", ""));
+}
+
+async function post(route: string, body: object): Promise<Response> {
+  return await sendTo("POST", route, body);
+}
+
+async function put(route: string, body: object): Promise<Response> {
+  return await sendTo("PUT", route, body);
+}
+
+async function sendTo(method: string, route: string, body: object): Promise<Response> {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  return await fetch(url + route, { method, headers, body: JSON.stringify(body) });
 }
 
 /** Drags the cursor between two places of the timeline, told as shares of its width. */

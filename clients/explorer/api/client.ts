@@ -6,7 +6,9 @@
 import type { HistoryAnswers, HistoryQuestion } from "../../../protocol/http-api/history-queries.js";
 import { HISTORY_ROUTES } from "../../../protocol/http-api/history-queries.js";
 import type { Problem } from "../../../protocol/http-api/problem.js";
-import { isTokenWanted, token } from "./token.js";
+import { signal } from "@preact/signals";
+import { Pace } from "./pace.js";
+import { isTokenWanted, token, tokenLooked } from "./token.js";
 
 /** What the members of a question may be; those that are undefined are left out. */
 export type Query = Readonly<Record<string, string | number | undefined>>;
@@ -26,6 +28,14 @@ export class ApiError extends Error {
   }
 }
 
+/** Why the last answer is not as of now, where the history is behind; undefined where it is. */
+export const historyTrouble = signal<string | undefined>(undefined);
+
+const pace = new Pace({
+  now: () => performance.now(),
+  delay: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+});
+
 /** Asks about the history. @throws ApiError */
 export async function ask<Question extends HistoryQuestion>(
   question: Question,
@@ -37,8 +47,11 @@ export async function ask<Question extends HistoryQuestion>(
 
 /** Asks at a route. @throws ApiError */
 export async function get<Answer>(route: string, query: Query = {}, ended?: AbortSignal): Promise<Answer> {
-  const response = await request(addressOf(route, query), ended === undefined ? {} : { signal: ended });
-  return (await response.json()) as Answer;
+  return await pace.run(async () => {
+    const response = await request(addressOf(route, query), ended === undefined ? {} : { signal: ended });
+    historyTrouble.value = warningOf(response);
+    return (await response.json()) as Answer;
+  });
 }
 
 /** Has something done. @throws ApiError */
@@ -50,6 +63,7 @@ export async function send<Answer>(method: "POST" | "PUT", route: string, body: 
 
 /** A response that was not refused. @throws ApiError */
 export async function request(address: string, init: RequestInit): Promise<Response> {
+  await tokenLooked;
   const headers = new Headers(init.headers);
   if (token.value !== "") headers.set("authorization", `Bearer ${token.value}`);
   let response: Response;
@@ -75,6 +89,17 @@ export function addressOf(route: string, query: Query): string {
 /** Words for people, of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether a question that was refused so may be answered a moment later. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof ApiError && [0, 429, 503].includes(error.status);
+}
+
+/** The text of a `Warning` (RFC 7234, 5.5). */
+function warningOf(response: Response): string | undefined {
+  const [, quoted] = /^199 - ("(?:[^"\\]|\\.)*")$/.exec(response.headers.get("warning") ?? "") ?? [];
+  return quoted === undefined ? undefined : (JSON.parse(quoted) as string);
 }
 
 async function errorOf(response: Response): Promise<ApiError> {

@@ -12,15 +12,19 @@ export class Latest<Answer> {
   #underWay: AbortController | undefined;
   #loaded: Loaded<Answer> = NOTHING_LOADED;
   #hasEnded = false;
+  /** Counts what was wanted. */
+  #asked = 0;
+  readonly #retry: Retry;
 
-  /** @param told - of each change */
-  constructor(told: (loaded: Loaded<Answer>) => void) {
+  /** @param told - of each change @param retry - what is asked again, and when; nothing unless given */
+  constructor(told: (loaded: Loaded<Answer>) => void, retry: Retry = NEVER) {
     this.#told = told;
+    this.#retry = retry;
   }
 
   /** Asks this as soon as what is under way has been answered, unless something else is wanted by then. */
   want(key: string, load: Load<Answer>): void {
-    this.#wanted = { key, load };
+    this.#wanted = { key, load, number: ++this.#asked };
     if (this.#underWay === undefined) void this.#goOn();
   }
 
@@ -40,10 +44,17 @@ export class Latest<Answer> {
         const answer = await load(this.#underWay.signal);
         this.#tell({ answer, key, error: undefined, isLoading: this.#wanted !== undefined });
       } catch (error) {
-        this.#tell({ ...this.#loaded, key, error, isLoading: this.#wanted !== undefined });
+        this.#tell({ ...this.#loaded, error, isLoading: this.#wanted !== undefined });
+        if (this.#retry.mayPass(error)) void this.#askAgain(wanted);
       }
     }
     this.#underWay = undefined;
+  }
+
+  /** Asks once more, unless something else was wanted by then. */
+  async #askAgain({ key, load, number }: Wanted<Answer>): Promise<void> {
+    await this.#retry.wait();
+    if (this.#asked === number && !this.#hasEnded) this.want(key, load);
   }
 
   #take(): Wanted<Answer> | undefined {
@@ -58,9 +69,20 @@ export class Latest<Answer> {
   }
 }
 
+/** What is asked again. */
+export interface Retry {
+  /** Whether the same question may be answered a moment later. */
+  readonly mayPass: (error: unknown) => boolean;
+  /** Until then. */
+  readonly wait: () => Promise<void>;
+}
+
+const NEVER: Retry = { mayPass: () => false, wait: () => Promise.resolve() };
+
 interface Wanted<Answer> {
   readonly key: string;
   readonly load: Load<Answer>;
+  readonly number: number;
 }
 
 /** Asks once; it is told when nobody waits for the answer any more. */
@@ -70,7 +92,7 @@ export type Load<Answer> = (ended: AbortSignal) => Promise<Answer>;
 export interface Loaded<Answer> {
   /** The last answer, perhaps of another key. */
   readonly answer: Answer | undefined;
-  /** What was answered, or refused, last. */
+  /** What it is the answer to. */
   readonly key: string | undefined;
   /** Why the last question was refused; undefined where it was answered. */
   readonly error: unknown;

@@ -3,13 +3,14 @@
  * watched.
  */
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { BisectAnswer } from "../../../protocol/http-api/bisect.js";
+import type { ChangeJson, CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import { FAULT_NAMES, FAULTS } from "../../../protocol/predicate/faults.js";
 import { ask } from "../api/client.js";
 import { ChangeList } from "../commit/change-list.js";
 import { CommitLink } from "../commit/commit-link.js";
-import { moment, revisionOf } from "../shell/moment.js";
+import { moment, nameOf, revisionOf } from "../shell/moment.js";
 import { place, show } from "../shell/navigation.js";
 import { Trouble } from "../shell/trouble.js";
 import { Timeline, type Mark } from "../timeline/timeline.js";
@@ -17,6 +18,7 @@ import { counted } from "../words/times.js";
 import { halvingSteps, type HalvingStep } from "./halving.js";
 
 const STEP_MILLISECONDS = 250;
+const CHANGES_SHOWN = 50;
 
 type Found =
   | { readonly kind: "nothing" }
@@ -29,18 +31,26 @@ export function BisectView(): JSX.Element {
   const { good, bad, predicate = "", domain = "" } = place.value.members;
   const [found, setFound] = useState<Found>({ kind: "nothing" });
   const shown = useShownSteps(found);
+  const asked = useRef<AbortController | undefined>(undefined);
   useEffect(() => {
     setFound({ kind: "nothing" });
+    // An answer to what was asked before would stand under another question.
+    return () => asked.current?.abort();
   }, [good, bad, predicate, domain]);
   const search = (): void => {
-    setFound({ kind: "searching" });
+    asked.current?.abort();
+    const { signal } = (asked.current = new AbortController());
+    const tell = (told: Found): void => {
+      if (!signal.aborted) setFound(told);
+    };
+    tell({ kind: "searching" });
     const query = { predicate, good, bad, domain: domain === "" ? undefined : Number(domain) };
-    ask("bisect", query).then(
+    ask("bisect", query, signal).then(
       (answer) => {
-        setFound({ kind: "found", answer, steps: halvingSteps(answer) });
+        tell({ kind: "found", answer, steps: halvingSteps(answer) });
       },
       (error: unknown) => {
-        setFound({ kind: "failed", error });
+        tell({ kind: "failed", error });
       },
     );
   };
@@ -51,7 +61,10 @@ export function BisectView(): JSX.Element {
         <Ends good={good} bad={bad} />
         <PredicateForm predicate={predicate} domain={domain} search={search} isSearching={found.kind === "searching"} />
       </section>
-      <div class="fill scroll column" role="status" aria-live="polite">
+      <p class="for-screen-readers" role="status">
+        {found.kind === "found" && shown >= found.steps.length ? `found: ${found.answer.first.subject}` : ""}
+      </p>
+      <div class="fill scroll column">
         {found.kind === "failed" && <Trouble error={found.error} />}
         {found.kind === "found" && <Halving steps={found.steps} shown={shown} />}
         {found.kind === "found" && shown >= found.steps.length && <Answer answer={found.answer} />}
@@ -85,7 +98,7 @@ function useShownSteps(found: Found): number {
 
 function Ends({ good, bad }: { readonly good: string | undefined; readonly bad: string | undefined }): JSX.Element {
   const { answer } = moment.value;
-  const here = answer === undefined ? undefined : revisionOf(answer);
+  const here = answer === undefined ? undefined : nameOf(answer);
   return (
     <div class="toolbar">
       <button
@@ -214,8 +227,24 @@ function Answer({ answer }: { readonly answer: BisectAnswer }): JSX.Element {
           {flips.commits.toLocaleString("en")}: this is one commit that broke it, and there are others.
         </p>
       )}
-      {first.changes !== undefined && <ChangeList changes={first.changes} at={revisionOf(first)} />}
+      {first.changes !== undefined && <FirstChanges commit={first} changes={first.changes} />}
     </section>
+  );
+}
+
+function FirstChanges({
+  commit,
+  changes,
+}: {
+  readonly commit: CommitSummaryJson;
+  readonly changes: readonly ChangeJson[];
+}): JSX.Element {
+  const rest = changes.length - CHANGES_SHOWN;
+  return (
+    <>
+      <ChangeList changes={changes.slice(0, CHANGES_SHOWN)} at={revisionOf(commit)} />
+      {rest > 0 && <p class="muted">and {counted(rest, "more change", "more changes")}: see the commit</p>}
+    </>
   );
 }
 

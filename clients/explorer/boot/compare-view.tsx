@@ -3,6 +3,7 @@
  */
 import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { revisionOfNumber } from "../shell/moment.js";
 import { linkTo } from "../shell/navigation.js";
 import { VirtualList } from "../shell/virtual-list.js";
 import type { Span } from "../timeline/density-scale.js";
@@ -261,7 +262,7 @@ const VERDICT_WORDS = {
 /** What stands in one boot, with the ways there. */
 function Side({ name, step }: { readonly name: string; readonly step: BootStep | undefined }): JSX.Element {
   if (step === undefined) return <span>{name}: nothing.</span>;
-  const at = step.seq === undefined ? undefined : `@{${String(step.seq)}}`;
+  const at = step.seq === undefined ? undefined : revisionOfNumber(step.seq);
   return (
     <span>
       {name}: <code>{valueInWords(step)}</code> {offsetInWords(step.at)}

@@ -2,6 +2,7 @@
  * What is known of the thing that was chosen, with the ways to its commit and to the tree at that moment.
  */
 import type { ComponentChildren, JSX } from "preact";
+import { revisionOfNumber } from "../shell/moment.js";
 import { linkTo } from "../shell/navigation.js";
 import { domainInWords } from "../words/perms.js";
 import { counted, isoOf, spanInWords, timeInWords } from "../words/times.js";
@@ -134,7 +135,7 @@ const DETAIL_NAMES: Readonly<Record<string, string>> = {
 };
 
 function CommitFact({ seq, path }: { readonly seq: number; readonly path: string | undefined }): JSX.Element {
-  const at = `@{${String(seq)}}`;
+  const at = revisionOfNumber(seq);
   return (
     <Fact name="made">
       <a href={linkTo("commit", { revision: at })}>commit {seq}</a>,{" "}
@@ -162,7 +163,7 @@ function BracketFacts({ bracket, when }: { readonly bracket: Bracket; readonly w
         <Fact name="outcome">{hasFailed ? <strong class="boot-error">✕ {error ?? outcome}</strong> : outcome}</Fact>
         {base !== undefined && (
           <Fact name="base">
-            <a href={linkTo("commit", { revision: `@{${String(base)}}` })}>commit {base}</a>: what it read was as of
+            <a href={linkTo("commit", { revision: revisionOfNumber(base) })}>commit {base}</a>: what it read was as of
             that
           </Fact>
         )}
@@ -170,7 +171,7 @@ function BracketFacts({ bracket, when }: { readonly bracket: Bracket; readonly w
         {conflict !== undefined && (
           <Fact name="conflict">
             {conflict.operation} <code>{conflict.path}</code> had another answer by then:{" "}
-            <a href={linkTo("tree", { at: `@{${String(conflict.base)}}`, path: conflict.path })}>as it had read it</a>
+            <a href={linkTo("tree", { at: revisionOfNumber(conflict.base), path: conflict.path })}>as it had read it</a>
           </Fact>
         )}
       </dl>

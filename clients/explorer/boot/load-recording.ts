@@ -58,9 +58,9 @@ export async function loadRecording(
   wanted: WantedStretch,
   held: LoadedRecording | undefined,
 ): Promise<LoadedRecording> {
-  const { fromSeq, toSeq, omitted } = await resolve(ports, wanted);
+  const { toOid, fromSeq, toSeq, omitted } = await resolve(ports, wanted);
   // Between two commits there may be reads.
-  const commits = fromSeq > toSeq ? [] : await loadCommits(ports, { fromSeq, toSeq, held: held?.commits ?? [] });
+  const commits = fromSeq > toSeq ? [] : await loadCommits(ports, { toOid, fromSeq, toSeq, held: held?.commits ?? [] });
   const traced = tracedSpan(wanted, commits);
   const [{ lines, isTraceCut }, { failures }] = await Promise.all([loadLines(ports, traced, held), ports.failures()]);
   const isInside = ({ time }: { readonly time: string }): boolean => {
@@ -71,6 +71,8 @@ export async function loadRecording(
 }
 
 interface ResolvedStretch {
+  /** The commit's at `toSeq`. */
+  readonly toOid: string;
   readonly fromSeq: number;
   readonly toSeq: number;
   readonly omitted: number;
@@ -81,7 +83,7 @@ async function resolve(ports: RecordingPorts, wanted: WantedStretch): Promise<Re
     const { from, to } = await ports.density({ to: wanted.to, parts: 1 });
     const [oldest, toSeq] = [from.seq ?? 1, to.seq ?? 0];
     const fromSeq = Math.max(oldest, toSeq - RECENT_COMMITS + 1);
-    return { fromSeq, toSeq, omitted: fromSeq - oldest };
+    return { toOid: to.oid, fromSeq, toSeq, omitted: fromSeq - oldest };
   }
   const { span } = wanted;
   const { from, to } = await ports.density({ from: `@{${isoOf(span.from)}}`, to: `@{${isoOf(span.to)}}`, parts: 1 });
@@ -90,10 +92,11 @@ async function resolve(ports: RecordingPorts, wanted: WantedStretch): Promise<Re
   const toSeq = to.seq ?? 0;
   const first = (from.seq ?? 1) + (isBefore ? 1 : 0);
   const fromSeq = Math.max(first, toSeq - COMMITS_MAX + 1);
-  return { fromSeq, toSeq, omitted: fromSeq - first };
+  return { toOid: to.oid, fromSeq, toSeq, omitted: fromSeq - first };
 }
 
 interface WantedCommits {
+  readonly toOid: string;
   readonly fromSeq: number;
   readonly toSeq: number;
   readonly held: readonly ActivityCommit[];
@@ -102,7 +105,7 @@ interface WantedCommits {
 /** What is held in the middle is kept; what is missing before it and behind it is asked. */
 async function loadCommits(
   ports: RecordingPorts,
-  { fromSeq, toSeq, held }: WantedCommits,
+  { toOid, fromSeq, toSeq, held }: WantedCommits,
 ): Promise<readonly ActivityCommit[]> {
   const kept = held.filter(({ seq = 0 }) => seq >= fromSeq && seq <= toSeq);
   const [keptFrom, keptTo] = [kept[0]?.seq, kept.at(-1)?.seq];
@@ -112,20 +115,24 @@ async function loadCommits(
     done += came;
     ports.progress({ what: "commits", done, of: count });
   };
+  // A number names a commit of main, and this may be another branch.
+  const revisionOf = (seq: number): string => (seq === toSeq ? toOid : `${toOid}~${String(toSeq - seq)}`);
+  const load = (from: number, to: number): Promise<readonly ActivityCommit[]> =>
+    loadPages(ports, { from: revisionOf(from), to: revisionOf(to) }, told);
   told(0);
-  if (keptFrom === undefined || keptTo === undefined) return await loadPages(ports, { from: fromSeq, to: toSeq }, told);
-  const before = keptFrom > fromSeq ? await loadPages(ports, { from: fromSeq, to: keptFrom - 1 }, told) : [];
-  const behind = keptTo < toSeq ? await loadPages(ports, { from: keptTo + 1, to: toSeq }, told) : [];
+  if (keptFrom === undefined || keptTo === undefined) return await load(fromSeq, toSeq);
+  const before = keptFrom > fromSeq ? await load(fromSeq, keptFrom - 1) : [];
+  const behind = keptTo < toSeq ? await load(keptTo + 1, toSeq) : [];
   return [...before, ...kept, ...behind];
 }
 
 async function loadPages(
   ports: RecordingPorts,
-  { from, to }: Span,
+  { from, to }: { readonly from: string; readonly to: string },
   told: (came: number) => void,
 ): Promise<readonly ActivityCommit[]> {
   const commits: ActivityCommit[] = [];
-  let query: ActivityQuery = { from: `@{${String(from)}}`, to: `@{${String(to)}}` };
+  let query: ActivityQuery = { from, to };
   for (;;) {
     const page = await ports.activity(query);
     commits.push(...page.commits);

@@ -41,6 +41,8 @@ export function useRecording(): RecordingInUse {
   const seq = span === undefined && isAtTip.value ? String(moment.value.answer?.seq ?? "") : "";
   const isSettled = useSettled(seq);
   const held = useRef<LoadedRecording | undefined>(undefined);
+  // Trace and failures are main's, and so are numbers that stand alone.
+  const isOnMain = moment.value.answer?.isOnMain ?? true;
   const given = useRef(new AbortController());
   const [progress, setProgress] = useState<LoadProgress | undefined>(undefined);
   useEffect(() => {
@@ -50,12 +52,19 @@ export function useRecording(): RecordingInUse {
       controller.abort();
     };
   }, [stretch]);
-  const { answer, error, isLoading } = useLatest(`${stretch} ${seq} ${String(isSettled)}`, async (ended) => {
-    const signal = AbortSignal.any([ended, given.current.signal]);
-    const recording = await loadRecording(portsOf(signal, setProgress), wanted, held.current);
-    held.current = recording;
-    return recording;
-  });
+  const { answer, error, isLoading } = useLatest(
+    `${stretch} ${seq} ${String(isSettled)} ${String(isOnMain)}`,
+    async (ended) => {
+      const signal = AbortSignal.any([ended, given.current.signal]);
+      const recording = await loadRecording(
+        portsOf(signal, setProgress, isOnMain),
+        wanted,
+        isOnMain ? held.current : undefined,
+      );
+      held.current = isOnMain ? recording : undefined;
+      return recording;
+    },
+  );
   return {
     recording: answer,
     // What was given up is no error.
@@ -81,12 +90,15 @@ function useSettled(seq: string): boolean {
   return seq !== "" && settled === seq;
 }
 
-function portsOf(signal: AbortSignal, progress: (progress: LoadProgress) => void): RecordingPorts {
+function portsOf(signal: AbortSignal, progress: (progress: LoadProgress) => void, isOnMain: boolean): RecordingPorts {
   return {
     density: (query) => ask("density", query, signal),
     activity: (query) => ask("activity", query, signal),
-    trace: (query) => traceOrNone(query, signal),
-    failures: () => get<FailuresAnswer>(FAILURE_ROUTES.failures, { limit: FAILURES_MAX }, signal),
+    trace: (query) => (isOnMain ? traceOrNone(query, signal) : Promise.resolve(undefined)),
+    failures: () =>
+      isOnMain
+        ? get<FailuresAnswer>(FAILURE_ROUTES.failures, { limit: FAILURES_MAX }, signal)
+        : Promise.resolve({ failures: [] }),
     progress,
   };
 }

@@ -2,7 +2,7 @@
  * What would change, before somebody has it changed; and what became of it.
  */
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { ChangesAnswer } from "../../../protocol/http-api/changes.js";
 import { send } from "../api/client.js";
 import { ChangeList } from "../commit/change-list.js";
@@ -26,43 +26,34 @@ export interface PreviewProps {
 
 type Stage =
   | { readonly kind: "asking" }
-  | { readonly kind: "planned"; readonly plan: ChangesAnswer }
+  /** `hasMoved`: the store is another than when it was looked at last. */
+  | { readonly kind: "planned"; readonly plan: ChangesAnswer; readonly hasMoved?: boolean }
   | { readonly kind: "sure"; readonly plan: ChangesAnswer }
   | { readonly kind: "doing"; readonly plan: ChangesAnswer }
   | { readonly kind: "done"; readonly answer: ChangesAnswer }
   | { readonly kind: "failed"; readonly error: unknown };
 
-/** The preview, with the way to have it done. It is asked anew whenever something else is to be done. */
-export function Preview(props: PreviewProps): JSX.Element {
-  const { route, body, verb, deed } = props;
+/** The preview, with the way to have it done. Something else that is to be done takes another one (`key`). */
+export function Preview({ route, body, verb, deed }: PreviewProps): JSX.Element {
   const [stage, setStage] = useState<Stage>({ kind: "asking" });
+  // Then the keyboard was on a button that has gone.
+  const wasAsked = useRef(false);
+  const plan = async (): Promise<ChangesAnswer> => await send("POST", route, { ...body, dryRun: true });
+  const tell = (told: Promise<Stage>): void => {
+    told.then(setStage, (error: unknown) => {
+      setStage({ kind: "failed", error });
+    });
+  };
   useEffect(() => {
-    const ended = new AbortController();
-    setStage({ kind: "asking" });
-    send<ChangesAnswer>("POST", route, { ...body, dryRun: true }).then(
-      (plan) => {
-        if (!ended.signal.aborted) setStage({ kind: "planned", plan });
-      },
-      (error: unknown) => {
-        if (!ended.signal.aborted) setStage({ kind: "failed", error });
-      },
-    );
-    return () => {
-      ended.abort();
-    };
-  }, [route, JSON.stringify(body)]);
-  const act = (plan: ChangesAnswer): void => {
-    setStage({ kind: "doing", plan });
-    // The commit that was looked at, whatever its name has come to mean since.
-    send<ChangesAnswer>("POST", route, { ...body, revision: plan.target.oid }).then(
-      (answer) => {
-        setStage({ kind: "done", answer });
-        stepTip();
-      },
-      (error: unknown) => {
-        setStage({ kind: "failed", error });
-      },
-    );
+    tell(plan().then((planned) => ({ kind: "planned", plan: planned })));
+  }, []);
+  const act = async (seen: ChangesAnswer): Promise<Stage> => {
+    // Nothing is done that nobody has seen, but for what is committed in the moment between the two.
+    const now = await plan();
+    if (JSON.stringify(now) !== JSON.stringify(seen)) return { kind: "planned", plan: now, hasMoved: true };
+    const answer = await send<ChangesAnswer>("POST", route, body);
+    stepTip();
+    return { kind: "done", answer };
   };
   switch (stage.kind) {
     case "asking":
@@ -81,14 +72,17 @@ export function Preview(props: PreviewProps): JSX.Element {
       return (
         <Planned
           {...{ stage, verb, deed }}
+          takesFocus={wasAsked.current}
           ask={() => {
+            wasAsked.current = true;
             setStage({ kind: "sure", plan: stage.plan });
           }}
           leave={() => {
             setStage({ kind: "planned", plan: stage.plan });
           }}
           act={() => {
-            act(stage.plan);
+            setStage({ kind: "doing", plan: stage.plan });
+            tell(act(stage.plan));
           }}
         />
       );
@@ -99,37 +93,47 @@ interface PlannedProps {
   readonly stage: Extract<Stage, { readonly plan: ChangesAnswer }>;
   readonly verb: string;
   readonly deed: string;
+  readonly takesFocus: boolean;
   readonly ask: () => void;
   readonly leave: () => void;
   readonly act: () => void;
 }
 
-function Planned({ stage, verb, deed, ask, leave, act }: PlannedProps): JSX.Element {
+function Planned({ stage, verb, deed, takesFocus, ask, leave, act }: PlannedProps): JSX.Element {
   const { changes, changeCount, target } = stage.plan;
-  if (changeCount === 0)
+  if (changeCount === 0) {
     return (
       <p class="done" role="status">
         Nothing would change: the store is so already.
       </p>
     );
+  }
+  const removes = changes.some((change) => change.kind === "node" && change.after === undefined);
   return (
     <>
+      {stage.kind === "planned" && stage.hasMoved === true && (
+        <p class="notice" role="alert">
+          The store has changed since you looked: this is what would change now, and nothing was done.
+        </p>
+      )}
       <p role="status">
-        {counted(changeCount, "change")} to be made, as of <CommitLink commit={target} />:
+        {counted(changeCount, "change")} to be made, as of <CommitLink commit={target} />
+        {removes ? "; what goes takes with it all that is below" : ""}:
       </p>
       {stage.kind === "planned" ? (
-        <button type="button" class="primary" onClick={ask}>
-          {verb} …
-        </button>
+        <FocusedButton words={`${verb} …`} takesFocus={takesFocus} act={ask} />
       ) : (
         <div class="notice" role="alertdialog" aria-label="Are you sure?">
           <p>
             {deed} A commit records it, watches fire for what differs, and who runs on what is there now will notice.
           </p>
           <span class="buttons">
-            <button type="button" class="primary" disabled={stage.kind === "doing"} onClick={act}>
-              {verb} now
-            </button>
+            <FocusedButton
+              words={`${verb} now`}
+              takesFocus={takesFocus}
+              isDisabled={stage.kind === "doing"}
+              act={act}
+            />
             <button type="button" disabled={stage.kind === "doing"} onClick={leave}>
               Leave it
             </button>
@@ -141,6 +145,26 @@ function Planned({ stage, verb, deed, ask, leave, act }: PlannedProps): JSX.Elem
         <p class="muted">and {counted(changeCount - CHANGES_SHOWN, "more change", "more changes")}</p>
       )}
     </>
+  );
+}
+
+interface FocusedButtonProps {
+  readonly words: string;
+  readonly takesFocus: boolean;
+  readonly isDisabled?: boolean;
+  readonly act: () => void;
+}
+
+/** A button that may take the keyboard when it comes in the place of another one. */
+function FocusedButton({ words, takesFocus, isDisabled = false, act }: FocusedButtonProps): JSX.Element {
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (takesFocus) button.current?.focus();
+  }, []);
+  return (
+    <button ref={button} type="button" class="primary" disabled={isDisabled} onClick={act}>
+      {words}
+    </button>
   );
 }
 

@@ -3,7 +3,7 @@
  */
 import type { JSX } from "preact";
 import { CHANGE_ROUTES } from "../../../protocol/http-api/changes.js";
-import { isAtTip, moment, revisionOf } from "../shell/moment.js";
+import { isAtTip, moment, nameOf } from "../shell/moment.js";
 import { place, show } from "../shell/navigation.js";
 import { Trouble } from "../shell/trouble.js";
 import { timeInWords } from "../words/times.js";
@@ -42,13 +42,14 @@ export function RollbackView(): JSX.Element {
         ) : (
           <>
             <p>
-              As it was at {revisionOf(commit)}, {timeInWords(commit.time)}:
+              As it was at {nameOf(commit)}, {timeInWords(commit.time)}:
             </p>
             <Preview
+              key={`${commit.oid} ${path}`}
               route={CHANGE_ROUTES.rollback}
-              body={{ revision: revisionOf(commit), path: path === "/" ? undefined : path }}
+              body={{ revision: commit.oid, path: path === "/" ? undefined : path }}
               verb="Roll back"
-              deed={`This makes ${path === "/" ? "the whole store" : path} as it was at ${revisionOf(commit)}.`}
+              deed={`This makes ${path === "/" ? "the whole store" : path} as it was at ${nameOf(commit)}.`}
             />
           </>
         )}

@@ -23,6 +23,9 @@ export interface ToldLine {
   readonly text: string;
 }
 
+/** No value is told so: in those a backslash is two. */
+const EMPTY = "\\empty";
+
 /** A change in words. */
 export function tellChange(change: ChangeJson): ToldChange {
   switch (change.kind) {
@@ -59,7 +62,7 @@ function tellBoth<State>(
 function nodeLines(path: string, node: NodeStateJson): readonly string[] {
   const text = valueInWords(node);
   const state = isStateNode(path) ? xenbusStateName(text) : undefined;
-  const value = text === "" ? "(empty)" : state === undefined ? text : `${text} ${state}`;
+  const value = text === "" ? EMPTY : state === undefined ? text : `${text} ${state}`;
   return [value, permsInWords(node.perms)];
 }
 

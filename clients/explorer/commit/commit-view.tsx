@@ -4,10 +4,9 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { CommitJson } from "../../../protocol/http-api/commit.js";
-import { ask } from "../api/client.js";
 import { useLatest } from "../api/use-latest.js";
 import { RevertPanel } from "../change/revert-panel.js";
-import { revisionOf } from "../shell/moment.js";
+import { loadMoment, nameOf, neighbourOf, type Moment } from "../shell/moment.js";
 import { goTo, linkTo, place } from "../shell/navigation.js";
 import { Trouble } from "../shell/trouble.js";
 import { domainInWords } from "../words/perms.js";
@@ -21,7 +20,7 @@ const CHANGES_SHOWN = 500;
 export function CommitView(): JSX.Element {
   const { revision, at } = place.value.members;
   const asked = revision ?? at ?? "HEAD";
-  const { answer, error } = useLatest(asked, (ended) => ask("commit", { revision: asked }, ended));
+  const { answer, error } = useLatest(asked, (ended) => loadMoment(asked, ended));
   return (
     <>
       <form
@@ -43,43 +42,44 @@ export function CommitView(): JSX.Element {
           />
         </label>
         <button type="submit">Show</button>
-        {answer !== undefined && <Neighbours commit={answer} />}
+        {error === undefined && answer !== undefined && <Neighbours commit={answer} />}
       </form>
       <Trouble error={error} />
-      {answer !== undefined && <Shown key={answer.oid} commit={answer} />}
+      {error === undefined && answer !== undefined && <Shown key={answer.oid} commit={answer} />}
     </>
   );
 }
 
-function Neighbours({ commit: { seq } }: { readonly commit: CommitJson }): JSX.Element | null {
-  if (seq === undefined) return null;
+function Neighbours({ commit }: { readonly commit: Moment }): JSX.Element {
+  const [previous, next] = [previousOf(commit), neighbourOf(commit, 1)];
+  const step = (revision: string | undefined, words: string): JSX.Element => (
+    <button
+      type="button"
+      disabled={revision === undefined}
+      onClick={() => {
+        goTo("commit", { revision });
+      }}
+    >
+      {words}
+    </button>
+  );
   return (
     <span class="buttons">
-      <button
-        type="button"
-        disabled={seq <= 1}
-        onClick={() => {
-          goTo("commit", { revision: `@{${String(seq - 1)}}` });
-        }}
-      >
-        Previous
-      </button>
-      <button
-        type="button"
-        onClick={() => {
-          goTo("commit", { revision: `@{${String(seq + 1)}}` });
-        }}
-      >
-        Next
-      </button>
+      {step(previous, "Previous")}
+      {step(next, "Next")}
     </span>
   );
 }
 
-function Shown({ commit }: { readonly commit: CommitJson }): JSX.Element {
+/** Undefined where there is none, or it has been given up. */
+function previousOf(commit: Moment): string | undefined {
+  return commit.parents.length === 0 || commit.changes === undefined ? undefined : neighbourOf(commit, -1);
+}
+
+function Shown({ commit }: { readonly commit: Moment }): JSX.Element {
   const [isReverting, setIsReverting] = useState(false);
-  const revision = revisionOf(commit);
-  const before = commit.seq !== undefined && commit.seq > 1 ? `@{${String(commit.seq - 1)}}` : undefined;
+  const revision = nameOf(commit);
+  const before = previousOf(commit);
   return (
     <div class="columns">
       <div class="column scroll">
@@ -100,7 +100,7 @@ function Shown({ commit }: { readonly commit: CommitJson }): JSX.Element {
               Undo this commit …
             </button>
           </p>
-          {isReverting && <RevertPanel revision={revision} />}
+          {isReverting && <RevertPanel revision={commit.oid} name={revision} />}
         </section>
         <section class="panel">
           <h2>{counted(commit.requests.length, "request")}</h2>

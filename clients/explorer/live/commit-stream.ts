@@ -2,7 +2,7 @@
  * The commits of a branch as they are made, for as long as somebody looks.
  *
  * Owns the stream's life: it goes on behind the last event that came, whatever broke it, and begins anew where the daemon does not
- * know that event any more.
+ * know that event any more. While nobody can see the page it is closed: a browser has few connections for all tabs together.
  */
 import { EVENT_NAMES, EVENTS_ROUTE, type CommitEvent } from "../../../protocol/http-api/events.js";
 import { addressOf, ApiError, messageOf, request } from "../api/client.js";
@@ -34,22 +34,46 @@ export function followCommits(ports: CommitStreamPorts): () => void {
 async function follow({ path, came, stands }: CommitStreamPorts, ended: AbortSignal): Promise<void> {
   const parser = { current: new EventParser() };
   while (!ended.aborted) {
+    await shown(ended);
+    const away = new AbortController();
+    const leave = (): void => {
+      if (document.hidden) away.abort();
+    };
+    document.addEventListener("visibilitychange", leave);
     try {
       const { lastId } = parser.current;
       const query = { path, after: lastId === "" ? undefined : lastId };
-      const response = await request(addressOf(EVENTS_ROUTE, query), { signal: ended });
+      const response = await request(addressOf(EVENTS_ROUTE, query), { signal: AbortSignal.any([ended, away.signal]) });
       stands(undefined);
       parser.current = parserFrom(lastId);
       await readAll(response, parser.current, came);
     } catch (error) {
       // Aborted while it waited: nobody looks any more.
       if (isOver(ended)) return;
+      if (isOver(away.signal)) continue;
       stands(messageOf(error));
       if (error instanceof ApiError && REFUSALS_FOR_GOOD.includes(error.status)) return;
       if (error instanceof ApiError && error.status === 409) parser.current = new EventParser();
+    } finally {
+      document.removeEventListener("visibilitychange", leave);
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
   }
+}
+
+/** Resolves when the page can be seen, or it has ended. */
+function shown(ended: AbortSignal): Promise<void> {
+  if (!document.hidden || ended.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (document.hidden && !ended.aborted) return;
+      document.removeEventListener("visibilitychange", look);
+      ended.removeEventListener("abort", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    ended.addEventListener("abort", look);
+  });
 }
 
 function isOver(ended: AbortSignal): boolean {

@@ -21,6 +21,10 @@ const PATHS_SHOWN = 3;
 /** The view. */
 export function LiveView(): JSX.Element {
   const { path = "/" } = place.value.members;
+  return <Followed key={path} path={path} />;
+}
+
+function Followed({ path }: { readonly path: string }): JSX.Element {
   const [isStopped, setIsStopped] = useState(false);
   const { commits, rate, trouble } = useCommits(path, isStopped);
   const kept = Math.min(commits.length, COMMITS_KEPT);
@@ -48,9 +52,9 @@ export function LiveView(): JSX.Element {
           <input key={path} class="grow mono" name="path" defaultValue={path} />
         </label>
         <button type="submit">Follow</button>
-        <output class="rate">
+        <span class="rate">
           {counted(commits.count, "commit")} since you look, {counted(Math.round(rate), "commit")} a second now
-        </output>
+        </span>
       </form>
       <Trouble error={trouble === undefined ? undefined : new ApiError(0, trouble)} />
       {commits.count === 0 && trouble === undefined && <p class="muted">Nothing has been committed since you look.</p>}
@@ -69,13 +73,13 @@ export function LiveView(): JSX.Element {
   );
 }
 
-interface Followed {
+interface FollowedCommits {
   readonly commits: CommitWindow;
   readonly rate: number;
   readonly trouble: string | undefined;
 }
 
-function useCommits(path: string, isStopped: boolean): Followed {
+function useCommits(path: string, isStopped: boolean): FollowedCommits {
   const commits = useRef(new CommitWindow()).current;
   const waiting = useRef<CommitEvent[]>([]);
   const [trouble, setTrouble] = useState<string | undefined>(undefined);

@@ -2,6 +2,7 @@
  * The page: the menu, and the view that the address names.
  */
 import type { ComponentType, JSX } from "preact";
+import { historyTrouble } from "../api/client.js";
 import { isTokenWanted } from "../api/token.js";
 import { BisectView } from "../bisect/bisect-view.js";
 import { BootView } from "../boot/boot-view.js";
@@ -60,6 +61,11 @@ export function App(): JSX.Element {
       </header>
       <main id="main" tabIndex={-1} class={`view view-${view}`}>
         <h1 class="for-screen-readers">{TITLES[view]}</h1>
+        {historyTrouble.value !== undefined && (
+          <p class="notice" role="status">
+            What is shown is not as of now: {historyTrouble}
+          </p>
+        )}
         <View />
       </main>
       {isTokenWanted.value && <TokenDialog />}

@@ -15,6 +15,7 @@ export const place: ReadonlySignal<Place> = current;
 /** Reads the address again, after it was changed without the browser saying so. */
 function readAddress(): void {
   clearTimeout(addressTimer);
+  addressTimer = undefined;
   current.value = parsePlace(location.hash);
 }
 
@@ -40,12 +41,20 @@ export function show(members: Members, isStep = true): void {
   const { view, members: before } = current.value;
   const fragment = serializePlace({ view, members: { ...before, ...members } });
   if (fragment === serializePlace(current.value)) return;
-  clearTimeout(addressTimer);
-  if (isStep) history.pushState(null, "", fragment);
-  else {
-    addressTimer = setTimeout(() => {
-      history.replaceState(null, "", fragment);
-    }, ADDRESS_MILLISECONDS);
+  if (isStep) {
+    writeAddress();
+    history.pushState(null, "", fragment);
+  } else {
+    clearTimeout(addressTimer);
+    addressTimer = setTimeout(writeAddress, ADDRESS_MILLISECONDS);
   }
   current.value = parsePlace(fragment);
+}
+
+/** Has the address say where the page is, if that waits. */
+function writeAddress(): void {
+  if (addressTimer === undefined) return;
+  clearTimeout(addressTimer);
+  addressTimer = undefined;
+  history.replaceState(null, "", serializePlace(current.value));
 }

@@ -16,7 +16,15 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 
 /** Follows the tip until the answer is called. */
 export function followTip(): () => void {
-  if (users++ === 0) stop = followCommits({ came: step, stands: () => undefined });
+  if (users++ === 0) {
+    stop = followCommits({
+      came: step,
+      // What was committed before it follows, or while it could not, is not told.
+      stands: (trouble) => {
+        if (trouble === undefined) step();
+      },
+    });
+  }
   let isUsed = true;
   return () => {
     if (!isUsed) return;

@@ -17,12 +17,22 @@ export interface VirtualListProps extends Omit<HTMLAttributes<HTMLDivElement>, "
   readonly row: (index: number) => ComponentChildren;
   /** A row that is to be seen, whenever another one is named. */
   readonly shown?: number | undefined;
+  /** The id of a row's element: assistive technology is told of the row that is shown, as long as it is in the page. */
+  readonly shownId?: ((index: number) => string) | undefined;
   /** Told when the last row can be seen. */
   readonly atEnd?: (() => void) | undefined;
 }
 
 /** The list. */
-export function VirtualList({ count, row, shown, atEnd, class: className, ...rest }: VirtualListProps): JSX.Element {
+export function VirtualList({
+  count,
+  row,
+  shown,
+  shownId,
+  atEnd,
+  class: className,
+  ...rest
+}: VirtualListProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 0 });
   const look = (): void => {
@@ -51,8 +61,15 @@ export function VirtualList({ count, row, shown, atEnd, class: className, ...res
   }, [isAtEnd, count]);
   const rows: ComponentChildren[] = [];
   for (let index = first; index < last; index++) rows.push(row(index));
+  const isShown = shown !== undefined && shown >= first && shown < last;
   return (
-    <div {...rest} ref={box} onScroll={look} class={`virtual-list ${typeof className === "string" ? className : ""}`}>
+    <div
+      {...rest}
+      {...(isShown && shownId !== undefined ? { "aria-activedescendant": shownId(shown) } : {})}
+      ref={box}
+      onScroll={look}
+      class={`virtual-list ${typeof className === "string" ? className : ""}`}
+    >
       <div class="virtual-list-whole" role="presentation" style={{ height: `${String(count * ROW_PIXELS)}px` }}>
         <div role="presentation" style={{ transform: `translateY(${String(first * ROW_PIXELS)}px)` }}>
           {rows}

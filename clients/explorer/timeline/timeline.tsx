@@ -9,7 +9,7 @@ import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import type { DensityAnswer } from "../../../protocol/http-api/density.js";
 import { ask } from "../api/client.js";
 import { useLatest } from "../api/use-latest.js";
-import { dragTo, isAtTip, letGo, moment, revisionOf, showTip, stepBy } from "../shell/moment.js";
+import { dragTo, giveUpDrag, isAtTip, letGo, moment, revisionOf, showTip, stepBy } from "../shell/moment.js";
 import { place, show } from "../shell/navigation.js";
 import { theme } from "../shell/theme.js";
 import { tipSteps } from "../shell/tip.js";
@@ -117,7 +117,7 @@ function Controls({ span, whole }: { readonly span: Span; readonly whole: Densit
           Follow the tip
         </button>
       </span>
-      <output class="moment">{answer === undefined ? "" : momentInWords(answer)}</output>
+      <span class="moment">{answer === undefined ? "" : momentInWords(answer)}</span>
       <span class="buttons">
         <Button
           label="Zoom in"
@@ -188,6 +188,8 @@ function Plot({ scale, span, whole, marks }: PlotProps): JSX.Element {
       made.remove();
     };
   }, [shade]);
+  // Whoever goes elsewhere while he drags lets go nowhere.
+  useEffect(() => giveUpDrag, []);
   useEffect(() => {
     plot.current?.draw(scale, span);
   }, [scale.fromSeq, scale.toSeq, scale.ends.length, span.from, span.to, shade]);
@@ -265,10 +267,11 @@ function Cursor({ left, commit, whole }: CursorProps): JSX.Element {
       aria-valuemax={whole.toSeq}
       aria-valuenow={seq}
       aria-valuetext={`commit ${String(seq)} of ${counted(whole.toSeq, "commit")}, ${timeInWords(commit?.time)}`}
-      style={left === undefined ? { display: "none" } : { left: `${String(left)}px` }}
+      style={left === undefined ? { opacity: 0 } : { left: `${String(left)}px` }}
       onKeyDown={(event) => {
         const act = KEYS[event.key];
-        if (act === undefined) return;
+        // Together with others they are the browser's.
+        if (act === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
         event.preventDefault();
         act(whole);
       }}

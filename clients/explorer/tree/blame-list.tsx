@@ -23,7 +23,7 @@ export function BlameList({
   const { answer, error, isLoading } = useLatest(`${commit.oid} ${path}`, (ended) =>
     ask("blame", { at: commit.oid, path }, ended),
   );
-  const { nodes = [], commits = [] } = answer ?? {};
+  const { nodes = [], commits = [] } = (error === undefined ? answer : undefined) ?? {};
   return (
     <>
       <Trouble error={error} />

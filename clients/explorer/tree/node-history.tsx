@@ -21,18 +21,19 @@ export function NodeHistory({
   const { answer, error } = useLatest(`${commit.oid} ${path}`, (ended) =>
     ask("log", { to: commit.oid, path, limit: COMMITS_SHOWN }, ended),
   );
+  const shown = error === undefined ? answer : undefined;
   return (
     <>
       <Trouble error={error} />
       <ol class="commits">
-        {answer?.commits.map((each) => (
+        {shown?.commits.map((each) => (
           <li key={each.oid}>
             <CommitLink commit={each} path={path} />
           </li>
         ))}
       </ol>
-      {answer?.commits.length === 0 && <p class="muted">No commit up to this moment changed it.</p>}
-      {answer?.next !== undefined && <p class="muted">There are earlier ones: go back in time to see them.</p>}
+      {shown?.commits.length === 0 && <p class="muted">No commit up to this moment changed it.</p>}
+      {shown?.next !== undefined && <p class="muted">There are earlier ones: go back in time to see them.</p>}
     </>
   );
 }

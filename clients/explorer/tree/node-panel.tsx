@@ -3,10 +3,10 @@
  */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { CommitSummaryJson, NodeJson } from "../../../protocol/http-api/commit.js";
+import type { NodeJson } from "../../../protocol/http-api/commit.js";
 import { ask } from "../api/client.js";
 import { useLatest } from "../api/use-latest.js";
-import { revisionOf } from "../shell/moment.js";
+import { nameOf, type Moment } from "../shell/moment.js";
 import { linkTo } from "../shell/navigation.js";
 import { Tabs } from "../shell/tabs.js";
 import { Trouble } from "../shell/trouble.js";
@@ -20,28 +20,23 @@ const TABS = ["history", "blame"] as const;
 const TAB_TITLES = { history: "History", blame: "Blame" } as const;
 
 /** The panel. */
-export function NodePanel({
-  commit,
-  path,
-}: {
-  readonly commit: CommitSummaryJson;
-  readonly path: string;
-}): JSX.Element {
+export function NodePanel({ commit, path }: { readonly commit: Moment; readonly path: string }): JSX.Element {
   const { answer, error } = useLatest(`${commit.oid} ${path}`, (ended) => ask("node", { at: commit.oid, path }, ended));
   const [tab, setTab] = useState<(typeof TABS)[number]>("history");
   return (
     <section class="panel">
       <h2 class="mono">{path}</h2>
       <Trouble error={error} />
-      {answer !== undefined &&
+      {error === undefined &&
+        answer !== undefined &&
         (answer.node === undefined ? (
           <p class="muted">There is no such node at this moment.</p>
         ) : (
           <NodeState node={answer.node} />
         ))}
       <p class="toolbar">
-        <a href={linkTo("boot", { at: revisionOf(commit), path, domain: domainOf(path) })}>See it as a conversation</a>
-        <a href={linkTo("rollback", { at: revisionOf(commit), path })}>Roll back to this moment</a>
+        <a href={linkTo("boot", { at: nameOf(commit), path, domain: domainOf(path) })}>See it as a conversation</a>
+        <a href={linkTo("rollback", { at: nameOf(commit), path })}>Roll back to this moment</a>
       </p>
       <Tabs tabs={TABS} titles={TAB_TITLES} chosen={tab} choose={setTab}>
         {tab === "history" ? <NodeHistory commit={commit} path={path} /> : <BlameList commit={commit} path={path} />}

@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { CommitSummaryJson, NodeJson } from "../../../protocol/http-api/commit.js";
 import { ask } from "../api/client.js";
+import { isAtTip } from "../shell/moment.js";
 import { show } from "../shell/navigation.js";
 import { Trouble } from "../shell/trouble.js";
 import { VirtualList } from "../shell/virtual-list.js";
@@ -19,6 +20,8 @@ interface Found {
   readonly nodes: readonly NodeJson[];
   readonly isDone: boolean;
   readonly error?: unknown;
+  /** In whose state. */
+  readonly of: CommitSummaryJson;
 }
 
 /** What is found in the state of a commit. */
@@ -29,18 +32,20 @@ export function SearchPanel({
   readonly commit: CommitSummaryJson;
   readonly text: string;
 }): JSX.Element {
-  const [found, setFound] = useState<Found>({ nodes: [], isDone: false });
+  const [found, setFound] = useState<Found>({ nodes: [], isDone: false, of: commit });
   useEffect(() => {
     const ended = new AbortController();
     const timer = setTimeout(() => {
-      void search(commit.oid, text, { told: setFound, ended: ended.signal });
+      setFound({ nodes: [], isDone: false, of: commit });
+      void search(commit, text, { told: setFound, ended: ended.signal });
     }, TYPING_MILLISECONDS);
     return () => {
       clearTimeout(timer);
       ended.abort();
     };
-  }, [commit.oid, text]);
-  const { nodes, isDone, error } = found;
+    // What follows the tip would begin anew with each commit, and never end.
+  }, [isAtTip.value ? "" : commit.oid, text]);
+  const { nodes, isDone, error, of } = found;
   const extent =
     nodes.length >= NODES_MAX
       ? `the first ${counted(nodes.length, "node")}: type more of it`
@@ -49,7 +54,8 @@ export function SearchPanel({
     <>
       <Trouble error={error} />
       <p role="status" class="muted">
-        {isDone ? extent : `${extent} so far …`}
+        {isDone ? extent : `${extent} so far …`}, as of{" "}
+        {of.seq === undefined ? of.oid.slice(0, 12) : `commit ${String(of.seq)}`}
       </p>
       <VirtualList
         class="panel fill mono"
@@ -84,7 +90,7 @@ function FoundRow({ node }: { readonly node: NodeJson }): JSX.Element {
 }
 
 async function search(
-  at: string,
+  of: CommitSummaryJson,
   text: string,
   { told, ended }: { readonly told: (found: Found) => void; readonly ended: AbortSignal },
 ): Promise<void> {
@@ -92,12 +98,12 @@ async function search(
   let cursor: string | undefined;
   try {
     do {
-      const page = await ask("tree", { at, text, cursor }, ended);
+      const page = await ask("tree", { at: of.oid, text, cursor }, ended);
       nodes = [...nodes, ...(page.nodes ?? [])];
       cursor = page.next;
-      told({ nodes, isDone: cursor === undefined || nodes.length >= NODES_MAX });
+      told({ of, nodes, isDone: cursor === undefined || nodes.length >= NODES_MAX });
     } while (cursor !== undefined && nodes.length < NODES_MAX);
   } catch (error) {
-    if (!ended.aborted) told({ nodes, isDone: true, error });
+    if (!ended.aborted) told({ of, nodes, isDone: true, error });
   }
 }

@@ -1,11 +1,13 @@
 /**
  * Loads what is unfolded of a state.
  *
- * Owns what is kept of the answers: a commit's state never changes, so whoever goes back in time need not ask again.
+ * Owns what is kept of the answers, up to a bound: a commit's state never changes, so whoever goes back in time need not ask again. Of
+ * a long list of children as many pages are loaded as were asked for, whatever the commit.
  */
 import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
-import { ask } from "../api/client.js";
-import { pathsAbove, type LoadedChildren } from "./tree-rows.js";
+import type { ChildJson } from "../../../protocol/http-api/history-queries.js";
+import { ask, ApiError } from "../api/client.js";
+import { parentOf, pathsAbove, type LoadedChildren } from "./tree-rows.js";
 
 /** What is shown of one state. */
 export interface LoadedTree {
@@ -13,60 +15,113 @@ export interface LoadedTree {
   readonly loaded: ReadonlyMap<string, LoadedChildren>;
 }
 
-/** So many answers are kept, the ones used last. */
-const ANSWERS_MAX = 2000;
+/** What is wanted of it. */
+export interface WantedTree {
+  readonly unfolded: ReadonlySet<string>;
+  /** A node that is to be there, however far down its siblings. */
+  readonly chosen: string;
+}
+
+/** So many characters of answers are kept, the ones used last. */
+const KEPT_CHARACTERS_MAX = 8_000_000;
+/** What a child takes besides its name and value. */
+const CHILD_CHARACTERS = 200;
+/** So far down its siblings a node is looked for. */
+const PAGES_MAX = 100;
+const BAD_REQUEST = 400;
 
 interface Kept extends LoadedChildren {
   /** Where the next page begins. */
   readonly next: string | undefined;
+  readonly pages: number;
+  readonly characters: number;
 }
 
 const kept = new Map<string, Kept>();
+let keptCharacters = 0;
+/** By path. */
+const pagesWanted = new Map<string, number>();
 
 /** Loads the children of all paths that are unfolded, and whose parents are. @throws ApiError */
 export async function loadTree(
   commit: CommitSummaryJson,
-  unfolded: ReadonlySet<string>,
+  { unfolded, chosen }: WantedTree,
   ended: AbortSignal,
 ): Promise<LoadedTree> {
-  const paths = [
-    "/",
-    ...[...unfolded].filter((path) => pathsAbove(path).every((above) => above === "/" || unfolded.has(above))),
-  ];
+  const isSeen = (path: string): boolean => pathsAbove(path).every((above) => above === "/" || unfolded.has(above));
+  const paths = ["/", ...[...unfolded].filter(isSeen)];
+  const parent = parentOf(chosen);
   const loaded = await Promise.all(
-    paths.map(async (path): Promise<[string, LoadedChildren]> => [path, await childrenOf(commit, path, ended)]),
+    paths.map(async (path): Promise<[string, LoadedChildren]> => {
+      const name = path === parent ? chosen.slice(chosen.lastIndexOf("/") + 1) : "";
+      return [path, await childrenOf({ commit, path, name }, ended)];
+    }),
   );
   return { commit, loaded: new Map(loaded) };
 }
 
-/** Loads another page of a node's children. @throws ApiError */
-export async function loadMore(commit: CommitSummaryJson, path: string): Promise<void> {
-  const key = keyOf(commit, path);
-  const before = kept.get(key);
-  if (before?.next === undefined) return;
-  const { children = [], next } = await ask("children", { at: commit.oid, path, cursor: before.next });
-  keep(key, { children: [...before.children, ...children], hasMore: next !== undefined, next });
+/** Has another page of a node's children loaded from now on. */
+export function wantMore(path: string): void {
+  pagesWanted.set(path, (pagesWanted.get(path) ?? 1) + 1);
 }
 
-async function childrenOf(commit: CommitSummaryJson, path: string, ended: AbortSignal): Promise<LoadedChildren> {
-  const key = keyOf(commit, path);
-  const known = kept.get(key);
-  if (known !== undefined) {
-    keep(key, known);
-    return known;
+interface WantedChildren {
+  readonly commit: CommitSummaryJson;
+  readonly path: string;
+  /** One that is to be among them; empty for none. */
+  readonly name: string;
+}
+
+async function childrenOf({ commit, path, name }: WantedChildren, ended: AbortSignal): Promise<LoadedChildren> {
+  const key = `${commit.oid} ${path}`;
+  let known = kept.get(key) ?? NOTHING;
+  try {
+    for (let isFirst = known.pages === 0; isFirst || isMoreWanted(known, path, name); isFirst = false) {
+      const { children = [], next } = await ask("children", { at: commit.oid, path, cursor: known.next }, ended);
+      known = withPage(known, children, next);
+    }
+  } catch (error) {
+    // What is no path is nowhere: the others' children are shown.
+    if (!(error instanceof ApiError && error.status === BAD_REQUEST && path !== "/")) throw error;
+    return NOTHING;
   }
-  const { children = [], next } = await ask("children", { at: commit.oid, path }, ended);
-  return keep(key, { children, hasMore: next !== undefined, next });
+  keep(key, known);
+  return known;
 }
 
-function keep(key: string, answer: Kept): Kept {
-  kept.delete(key);
+const NOTHING: Kept = { children: [], hasMore: false, next: undefined, pages: 0, characters: 0 };
+
+function isMoreWanted({ children, hasMore, pages }: Kept, path: string, name: string): boolean {
+  if (!hasMore || pages >= PAGES_MAX) return false;
+  return pages < (pagesWanted.get(path) ?? 1) || (name !== "" && !children.some((child) => child.name === name));
+}
+
+function withPage(before: Kept, page: readonly ChildJson[], next: string | undefined): Kept {
+  const characters = page.reduce(
+    (sum, child) =>
+      sum + child.name.length + ("value" in child ? child.value : child.valueBase64).length + CHILD_CHARACTERS,
+    before.characters,
+  );
+  return {
+    children: [...before.children, ...page],
+    hasMore: next !== undefined,
+    next,
+    pages: before.pages + 1,
+    characters,
+  };
+}
+
+function keep(key: string, answer: Kept): void {
+  forget(key);
   kept.set(key, answer);
-  const [oldest] = kept.keys();
-  if (kept.size > ANSWERS_MAX && oldest !== undefined) kept.delete(oldest);
-  return answer;
+  keptCharacters += answer.characters;
+  for (const oldest of kept.keys()) {
+    if (keptCharacters <= KEPT_CHARACTERS_MAX || oldest === key) return;
+    forget(oldest);
+  }
 }
 
-function keyOf({ oid }: CommitSummaryJson, path: string): string {
-  return `${oid} ${path}`;
+function forget(key: string): void {
+  keptCharacters -= kept.get(key)?.characters ?? 0;
+  kept.delete(key);
 }

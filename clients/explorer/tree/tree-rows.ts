@@ -77,18 +77,21 @@ function childOf(parent: string, name: string): string {
   return parent === ROOT ? `/${name}` : `${parent}/${name}`;
 }
 
-/** The path above one; the root's is the root. */
+/** The path above one; the root's is the root, as is that of what is no path. */
 export function parentOf(path: string): string {
-  const parent = path.slice(0, path.lastIndexOf("/"));
+  const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
   return parent === "" ? ROOT : parent;
 }
 
-/** All paths above one, the root first, without itself. */
+/** All paths above one, the root first, without itself; none above what is no path. */
 export function pathsAbove(path: string): readonly string[] {
   const above: string[] = [];
+  if (!PATH.test(path)) return above;
   for (let at = path; at !== ROOT; at = parentOf(at)) above.unshift(parentOf(at));
   return above;
 }
+
+const PATH = /^\/(?:[^/]+(?:\/[^/]+)*)?$/;
 
 /** Which nodes a commit touched, and what is above them. */
 export function touchedBy(changes: readonly ChangeJson[]): ReadonlyMap<string, Touch> {

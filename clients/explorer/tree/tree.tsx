@@ -4,13 +4,12 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { CommitJson } from "../../../protocol/http-api/commit.js";
-import { messageOf } from "../api/client.js";
 import { useLatest } from "../api/use-latest.js";
 import { show } from "../shell/navigation.js";
 import { Trouble } from "../shell/trouble.js";
 import { VirtualList } from "../shell/virtual-list.js";
 import { valueInWords } from "../words/values.js";
-import { loadMore, loadTree } from "./tree-loader.js";
+import { loadTree, wantMore } from "./tree-loader.js";
 import { parentOf, pathsAbove, touchedBy, treeRows, type Touch, type TreeRow } from "./tree-rows.js";
 
 const UNFOLDED_AT_FIRST = ["/local", "/local/domain"];
@@ -33,9 +32,8 @@ export function Tree({ commit, path }: { readonly commit: CommitJson; readonly p
     );
   }, [path]);
   const [pages, setPages] = useState(0);
-  const [error, setError] = useState<unknown>(undefined);
-  const key = `${commit.oid} ${String(pages)} ${[...unfolded].sort().join(" ")}`;
-  const tree = useLatest(key, (ended) => loadTree(commit, unfolded, ended));
+  const key = `${commit.oid} ${String(pages)} ${path} ${[...unfolded].sort().join(" ")}`;
+  const tree = useLatest(key, (ended) => loadTree(commit, { unfolded, chosen: path }, ended));
   const touched = useMemo(() => touchedBy(commit.changes ?? []), [commit.oid]);
   const { answer } = tree;
   const rows = useMemo(
@@ -52,30 +50,26 @@ export function Tree({ commit, path }: { readonly commit: CommitJson; readonly p
       );
     },
     more: (folder) => {
-      loadMore(answer?.commit ?? commit, folder).then(
-        () => {
-          setPages((count) => count + 1);
-        },
-        (reason: unknown) => {
-          setError(new Error(messageOf(reason)));
-        },
-      );
+      wantMore(folder);
+      setPages((count) => count + 1);
     },
   };
   const chosen = rows.findIndex((row) => row.kind === "node" && row.path === path);
   return (
     <>
-      <Trouble error={error ?? tree.error} />
+      <Trouble error={tree.error} />
       <VirtualList
         class="panel fill mono tree"
         role="tree"
         aria-label="Nodes"
         aria-busy={tree.isLoading}
         tabIndex={0}
-        aria-activedescendant={chosen < 0 ? undefined : rowId(chosen)}
+        shownId={rowId}
         count={rows.length}
         shown={chosen < 0 ? undefined : chosen}
         onKeyDown={(event) => {
+          // Together with others they are the browser's.
+          if (event.altKey || event.ctrlKey || event.metaKey) return;
           if (press(event.key, { rows, chosen, acts })) event.preventDefault();
         }}
         row={(index) => {
@@ -217,13 +211,16 @@ const TREE_KEYS: Readonly<Record<string, (pressed: Pressed) => void>> = {
   },
 };
 
-/** Chooses the first node from a row on, in one direction; loads more where there is nothing but more to come. */
+/** Chooses the first node from a row on, in one direction; what stands for more on the way down has that loaded instead. */
 function chooseFrom(rows: readonly TreeRow[], from: number, step: 1 | -1, acts: TreeActs): void {
   for (let at = Math.max(0, from); at >= 0 && at < rows.length; at += step) {
     const row = rows[at];
-    if (row?.kind === "more") acts.more(row.path);
-    else if (row !== undefined) {
+    if (row?.kind === "node") {
       acts.choose(row.path);
+      return;
+    }
+    if (row !== undefined && step === 1) {
+      acts.more(row.path);
       return;
     }
   }

@@ -3,17 +3,22 @@
  */
 import type { ValueJson } from "../../../protocol/http-api/value.js";
 
-/** A value as text: what a person cannot see is escaped, and what is no text is Base64, which is said. */
+/** A value as text: what a person cannot see is escaped. What is no text is Base64 behind a word that no escaped text begins with. */
 export function valueInWords(json: ValueJson): string {
-  if ("valueBase64" in json) return `(Base64) ${json.valueBase64}`;
+  if ("valueBase64" in json) return `\\base64 ${json.valueBase64}`;
   return escaped(json.value);
 }
 
-/** Text with what cannot be seen as `\\n`, `\\x00`. */
+/** What cannot be seen, or makes others seen otherwise: control characters, formats such as a change of direction, separators of lines. */
+const UNSEEN = /[\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** Text with what cannot be seen as `\\n`, `\\x00`, `\\u202e`. */
 export function escaped(text: string): string {
-  return text.replace(/[\\\u0000-\u001f\u007f]/g, (character) => {
+  return text.replace(UNSEEN, (character) => {
     if (character === "\\") return "\\\\";
     if (character === "\n") return "\\n";
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+    const code = character.codePointAt(0) ?? 0;
+    if (code > 0xffff) return `\\u{${code.toString(16)}}`;
+    return code > 0xff ? `\\u${code.toString(16).padStart(4, "0")}` : `\\x${code.toString(16).padStart(2, "0")}`;
   });
 }

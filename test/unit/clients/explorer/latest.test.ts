@@ -10,12 +10,25 @@ function asker(): {
   readonly want: (key: string) => void;
   readonly answer: (outcome: string | Error) => Promise<void>;
   readonly signals: AbortSignal[];
+  /** Ends what is waited for before it is asked once more. */
+  readonly elapse: () => Promise<void>;
 } {
   const told: Loaded<string>[] = [];
   const asked: string[] = [];
   const signals: AbortSignal[] = [];
   let settle: ((outcome: string | Error) => void) | undefined;
-  const latest = new Latest<string>((loaded) => told.push(loaded));
+  const waits: (() => void)[] = [];
+  const latest = new Latest<string>((loaded) => told.push(loaded), {
+    mayPass: (error) => error instanceof Error && error.message === "busy",
+    wait: () =>
+      new Promise((resolve) => {
+        waits.push(resolve);
+      }),
+  });
+  const elapse = async (): Promise<void> => {
+    for (const end of waits.splice(0)) end();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
   const want = (key: string): void => {
     latest.want(key, (ended) => {
       asked.push(key);
@@ -32,7 +45,7 @@ function asker(): {
     settle?.(outcome);
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { latest, told, asked, want, answer, signals };
+  return { latest, told, asked, want, answer, signals, elapse };
 }
 
 describe("the latest answer", () => {
@@ -54,10 +67,29 @@ describe("the latest answer", () => {
     await answer("A");
     want("b");
     await answer(new Error("no such thing"));
-    expect(told.at(-1)).toEqual({ answer: "A", key: "b", error: new Error("no such thing"), isLoading: false });
+    expect(told.at(-1)).toEqual({ answer: "A", key: "a", error: new Error("no such thing"), isLoading: false });
     want("c");
     await answer("C");
     expect(told.at(-1)).toEqual({ answer: "C", key: "c", error: undefined, isLoading: false });
+  });
+
+  it("is asked for once more where it may come a moment later, unless something else is wanted by then", async () => {
+    const { told, asked, want, answer, elapse } = asker();
+    want("a");
+    await answer(new Error("busy"));
+    expect(asked).toEqual(["a"]);
+    await elapse();
+    expect(asked).toEqual(["a", "a"]);
+    await answer(new Error("busy"));
+    want("b");
+    await answer("B");
+    await elapse();
+    expect(asked).toEqual(["a", "a", "b"]);
+    expect(told.at(-1)).toEqual({ answer: "B", key: "b", error: undefined, isLoading: false });
+    want("c");
+    await answer(new Error("no such thing"));
+    await elapse();
+    expect(asked).toEqual(["a", "a", "b", "c"]);
   });
 
   it("is told to nobody after the end, and what is under way is given up", async () => {

@@ -85,6 +85,10 @@ describe("paths above a path", () => {
     ["/", "/", []],
     ["/a", "/", ["/"]],
     ["/a/b/c", "/a/b", ["/", "/a", "/a/b"]],
+    ["foo", "/", []],
+    ["@releaseDomain", "/", []],
+    ["/a//b", "/a/", []],
+    ["", "/", []],
   ])("of %s", (path, parent, above) => {
     expect(parentOf(path)).toBe(parent);
     expect(pathsAbove(path)).toEqual(above);

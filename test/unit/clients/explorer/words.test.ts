@@ -22,7 +22,11 @@ describe("values", () => {
   it("show what cannot be seen", () => {
     expect(valueInWords({ value: "a\nb\u0000\\" })).toBe("a\\nb\\x00\\\\");
     expect(valueInWords({ value: "" })).toBe("");
-    expect(valueInWords({ valueBase64: "/w==" })).toBe("(Base64) /w==");
+    expect(valueInWords({ value: "\u202egnp\u200b\u0085\u2028\u{e0001}é" })).toBe(
+      "\\u202egnp\\u200b\\x85\\u2028\\u{e0001}é",
+    );
+    expect(valueInWords({ valueBase64: "/w==" })).toBe("\\base64 /w==");
+    expect(valueInWords({ value: "\\base64 /w==" })).toBe("\\\\base64 /w==");
   });
 });
 
@@ -85,7 +89,7 @@ describe("changes", () => {
     expect(tellChange({ kind: "node", path: "/a", after: { value: "", perms: ["n0"] } })).toMatchObject({
       kind: "came",
       lines: [
-        { sign: "+", text: "(empty)" },
+        { sign: "+", text: "\\empty" },
         { sign: "+", text: "dom0 owns it, all others may neither read nor write" },
       ],
     });

@@ -42,9 +42,12 @@ class Daemon implements RecordingPorts {
   };
 
   activity = async ({ from, to, cursor }: ActivityQuery) => {
-    const [first = 0, last = 0] = (cursor ?? `${from?.slice(2, -1) ?? ""} ${to?.slice(2, -1) ?? ""}`)
-      .split(" ")
-      .map(Number);
+    // An object's name, here its number, or so many before it.
+    const seqOf = (revision = ""): number => {
+      const [oid = "", back = "0"] = revision.split("~");
+      return Number(oid) - Number(back);
+    };
+    const [first = 0, last = 0] = cursor?.split(" ").map(Number) ?? [seqOf(from), seqOf(to)];
     const count = Math.min(PAGE, last - first + 1);
     this.asked.push(`${String(first)}..${String(first + count - 1)}`);
     const commits = Array.from({ length: count }, (_none, index) => commit(first + index));
