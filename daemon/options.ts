@@ -57,7 +57,7 @@ const DURABILITIES: readonly Durability[] = ["process", "power", "none"];
 const SEAL_MILLISECONDS_MAX = 60_000;
 
 /**
- * Three quarters of it, where slowing begins, are three to five million small commits: a burst of seconds, at whatever rate, that nobody is
+ * A half of it, where slowing begins, is two to four million small commits: a burst of seconds, at whatever rate, that nobody is
  * slowed for. All of it is what a start after a crash may have to replay before it serves: 50,000 commits took a third of a second
  * (`npm run bench -- startup --rounds 1 --commits 20000`, with a tail and without).
  */
@@ -315,7 +315,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 
 function journalMaxOption(): Option {
   const purpose =
-    "most bytes that wait for the history, K, M or G: from three quarters of it on, clients that commit are slowed";
+    "most bytes that wait for the history, K, M or G: from a half of it on, clients that commit are slowed";
   return new Option("--journal-max <size>", purpose)
     .default(parseSize(JOURNAL_BYTES_MAX), JOURNAL_BYTES_MAX)
     .argParser(parseSize);

@@ -5,7 +5,7 @@
  * between and beyond them. Pure: the backlog, the recorder's state and the time come from outside; `server.ts` does the
  * holding. Reads pass it untouched.
  *
- *   backlog:  0 ──────── open ──────── 3/4 max ──────── slowed ──────── max ──── held, or refused
+ *   backlog:  0 ──────── open ──────── max/2 ──────── slowed ──────── max ──── held, or refused
  *
  * Slowed: every byte that is committed costs time, and whoever committed it waits that long before anything more of it is
  * dispatched. The rate of all together is limited, however many they are: at the middle between the limits to
@@ -18,7 +18,7 @@
  * write without end, dom0 waits twice as long for a commit as it would alone, and not a hundred times.
  *
  * Invariants:
- * 1. Below three quarters of the limit nobody waits.
+ * 1. Below a half of the limit nobody waits.
  * 2. At the limit no commit is accepted but those of CONTROL. What a tick has committed counts from the moment at which it
  *    did, as the most bytes that it may take in the journal: so the backlog is above the limit by at most one commit, the one
  *    that was begun just below it (with CONTROL's, and the header of a segment).
@@ -66,7 +66,7 @@ export interface Committed {
 }
 
 /** Of the limit: below, nobody is slowed. */
-export const OPEN_PART: number = 3 / 4;
+export const OPEN_PART: number = 1 / 2;
 /** The rate of commits, in bytes of the journal, at the middle between the limits: about what a recorder seals. */
 const SLOWED_BYTES_PER_SECOND = 8 * 1024 * 1024;
 /** Longest that a client is held for what one tick committed for it. */

@@ -36,7 +36,7 @@ function hold(asked: WriteGate, bytes: number, now: number, domid = 0): number {
 }
 
 describe("WriteGate", () => {
-  it("lets everybody commit at once below three quarters of the limit (gate invariant 1)", () => {
+  it("lets everybody commit at once below a half of the limit (gate invariant 1)", () => {
     const { gate: open } = gate(OPEN_PART * BYTES_MAX);
     expect([open.isSlowing, open.isFull(0), open.refusal(0)]).toEqual([false, false, undefined]);
     expect(hold(open, 100_000 * COMMIT_BYTES, 500)).toBe(500);
