@@ -23,11 +23,9 @@ import {
   type TracedRequest,
   type TraceLine,
 } from "../../protocol/request-trace.js";
+import { PAGE_MILLISECONDS_MAX } from "../history/query/question.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { withTraceFiles, type OpenTraceFile } from "./trace-files.js";
-
-/** Longest that one page is worked on: nobody else is answered meanwhile. */
-const PAGE_MILLISECONDS_MAX = 100;
 
 const CURSOR = /^([0-9a-f]{16}):([1-9][0-9]{0,14})$/;
 

@@ -31,11 +31,15 @@ export class EventParser {
     this.#rest = lines.pop() ?? "";
     const events: ServerEvent[] = [];
     for (const line of lines) {
-      if (line !== "") this.#take(line);
-      else if (this.#data.length > 0) {
+      if (line !== "") {
+        this.#take(line);
+        continue;
+      }
+      if (this.#data.length > 0) {
         events.push({ name: this.#name === "" ? "message" : this.#name, data: this.#data.join("\n"), id: this.#id });
-        this.#clear();
-      } else this.#clear();
+      }
+      this.#name = "";
+      this.#data = [];
     }
     return events;
   }
@@ -45,10 +49,5 @@ export class EventParser {
     if (field === "event") this.#name = value;
     else if (field === "data") this.#data.push(value);
     else if (field === "id") this.#id = value;
-  }
-
-  #clear(): void {
-    this.#name = "";
-    this.#data = [];
   }
 }

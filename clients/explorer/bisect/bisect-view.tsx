@@ -5,12 +5,11 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { BisectAnswer } from "../../../protocol/http-api/bisect.js";
-import type { ChangeJson, CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import { FAULT_NAMES, FAULTS } from "../../../protocol/predicate/faults.js";
 import { ask } from "../api/client.js";
 import { ChangeList } from "../commit/change-list.js";
 import { CommitLink } from "../commit/commit-link.js";
-import { moment, nameOf, revisionOf } from "../shell/moment.js";
+import { moment, nameOf } from "../shell/moment.js";
 import { place, show } from "../shell/navigation.js";
 import { Trouble } from "../shell/trouble.js";
 import { Timeline, type Mark } from "../timeline/timeline.js";
@@ -227,24 +226,10 @@ function Answer({ answer }: { readonly answer: BisectAnswer }): JSX.Element {
           {flips.commits.toLocaleString("en")}: this is one commit that broke it, and there are others.
         </p>
       )}
-      {first.changes !== undefined && <FirstChanges commit={first} changes={first.changes} />}
+      {first.changes !== undefined && (
+        <ChangeList changes={first.changes} most={CHANGES_SHOWN} others="see the commit" at={first.oid} />
+      )}
     </section>
-  );
-}
-
-function FirstChanges({
-  commit,
-  changes,
-}: {
-  readonly commit: CommitSummaryJson;
-  readonly changes: readonly ChangeJson[];
-}): JSX.Element {
-  const rest = changes.length - CHANGES_SHOWN;
-  return (
-    <>
-      <ChangeList changes={changes.slice(0, CHANGES_SHOWN)} at={revisionOf(commit)} />
-      {rest > 0 && <p class="muted">and {counted(rest, "more change", "more changes")}: see the commit</p>}
-    </>
   );
 }
 

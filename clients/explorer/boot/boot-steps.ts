@@ -11,7 +11,7 @@
  * Steps come from commits alone, so that two boots compare alike with a trace and without.
  */
 import type { ActivityCommit } from "../../../protocol/http-api/activity.js";
-import { microsecondsOf } from "../words/times.js";
+import { timeOf } from "../words/times.js";
 import { aboutDomain, type AboutDomain } from "./about-domain.js";
 import { requestOfLine } from "./told-request.js";
 
@@ -170,8 +170,4 @@ function nameOf(domain: number, commits: readonly ActivityCommit[]): string | un
     for (const { path, after } of changes) if (path === node && after !== undefined && after !== "") return after;
   }
   return undefined;
-}
-
-function timeOf({ time }: ActivityCommit): number {
-  return time === undefined ? 0 : microsecondsOf(time);
 }

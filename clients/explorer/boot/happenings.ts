@@ -11,7 +11,7 @@
 import type { ActivityCommit } from "../../../protocol/http-api/activity.js";
 import type { ConflictJson, FailureJson } from "../../../protocol/http-api/failures.js";
 import type { TraceLineJson, TraceRequestJson } from "../../../protocol/http-api/trace.js";
-import { microsecondsOf } from "../words/times.js";
+import { microsecondsOf, timeOf } from "../words/times.js";
 import type { Recording } from "./recording.js";
 import { absolutePath, requestOfLine, requestOfTrace, type ToldRequest } from "./told-request.js";
 
@@ -221,7 +221,7 @@ function happeningsOfCommit(commit: ActivityCommit): readonly Happening[] {
   const { seq, time, connection = "", domain = 0, transaction: tx } = commit;
   const origin = {
     kind: "request" as const,
-    time: timeOf(time),
+    time: timeOf({ time }),
     connection,
     domain,
     tx,
@@ -237,7 +237,7 @@ function transactionOfCommit(commit: ActivityCommit, times: ReadonlyMap<number, 
   const { seq, time, connection = "", domain = 0, transaction: id } = commit;
   if (id === undefined || seq === undefined) return undefined;
   const { base = seq - 1 } = commit;
-  const end = timeOf(time);
+  const end = timeOf({ time });
   return {
     ...{ connection, domain, id, end, seq, base, baseTime: times.get(base), start: times.get(base) ?? end },
     ...{ isStartKnown: false, error: undefined, conflict: undefined },
@@ -248,13 +248,13 @@ function transactionOfCommit(commit: ActivityCommit, times: ReadonlyMap<number, 
 function happeningOfFailure(failure: FailureJson): Happening {
   const { time, connection, domain, operation, transaction: tx, error, count } = failure;
   const told = { operation, subject: absoluteSubject(failure), detail: "" };
-  return { kind: "request", time: timeOf(time), connection, domain, tx, seq: undefined, error, count, ...told };
+  return { kind: "request", time: timeOf({ time }), connection, domain, tx, seq: undefined, error, count, ...told };
 }
 
 function transactionOfFailure(failure: FailureJson, times: ReadonlyMap<number, number>): Transaction | undefined {
   const { time, connection, domain, transaction: id, operation, error, conflict } = failure;
   if (id === undefined || operation !== "TRANSACTION_END") return undefined;
-  const end = timeOf(time);
+  const end = timeOf({ time });
   const base = conflict?.base;
   const baseTime = base === undefined ? undefined : times.get(base);
   return {
@@ -266,8 +266,4 @@ function transactionOfFailure(failure: FailureJson, times: ReadonlyMap<number, n
 
 function absoluteSubject({ subject, domain }: FailureJson): string {
   return /^\d/.test(subject) ? subject : absolutePath(subject, domain);
-}
-
-function timeOf(iso: string | undefined): number {
-  return iso === undefined ? 0 : microsecondsOf(iso);
 }

@@ -5,12 +5,11 @@
  * came since. Where the daemon keeps no trace, that is no error.
  */
 import type { ActivityCommit, ActivityPage, ActivityQuery } from "../../../protocol/http-api/activity.js";
-import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import type { DensityAnswer, DensityQuery } from "../../../protocol/http-api/density.js";
 import type { FailuresAnswer } from "../../../protocol/http-api/failures.js";
 import type { TraceLineJson, TracePage, TraceQuery } from "../../../protocol/http-api/trace.js";
 import type { Span } from "../timeline/density-scale.js";
-import { isoOf, microsecondsOf } from "../words/times.js";
+import { isoOf, microsecondsOf, timeOf } from "../words/times.js";
 import type { Recording } from "./recording.js";
 
 /** Who is asked. */
@@ -177,8 +176,4 @@ async function loadLines(
     if (lines.length >= LINES_MAX) return { lines, isTraceCut: true };
     query = { ...query, cursor: page.next };
   }
-}
-
-function timeOf({ time }: Pick<CommitSummaryJson, "time">): number {
-  return time === undefined ? 0 : microsecondsOf(time);
 }

@@ -140,10 +140,7 @@ function Planned({ stage, verb, deed, takesFocus, ask, leave, act }: PlannedProp
           </span>
         </div>
       )}
-      <ChangeList changes={changes.slice(0, CHANGES_SHOWN)} at={target.oid} />
-      {changeCount > CHANGES_SHOWN && (
-        <p class="muted">and {counted(changeCount - CHANGES_SHOWN, "more change", "more changes")}</p>
-      )}
+      <ChangeList changes={changes} count={changeCount} most={CHANGES_SHOWN} at={target.oid} />
     </>
   );
 }

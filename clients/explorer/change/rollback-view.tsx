@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { CHANGE_ROUTES } from "../../../protocol/http-api/changes.js";
 import { isAtTip, moment, nameOf } from "../shell/moment.js";
 import { place, show } from "../shell/navigation.js";
+import { TextForm } from "../shell/text-form.js";
 import { Trouble } from "../shell/trouble.js";
 import { timeInWords } from "../words/times.js";
 import { Timeline } from "../timeline/timeline.js";
@@ -20,20 +21,14 @@ export function RollbackView(): JSX.Element {
       <Trouble error={error} />
       <section class="panel scroll fill column">
         <h2>Make it as it was</h2>
-        <form
-          class="toolbar"
-          onSubmit={(event) => {
-            event.preventDefault();
-            const text = new FormData(event.currentTarget).get("path");
-            if (typeof text === "string") show({ path: text.trim() });
+        <TextForm
+          label="At and below"
+          text={path}
+          verb="Preview"
+          submit={(text) => {
+            show({ path: text });
           }}
-        >
-          <label class="grow">
-            At and below
-            <input key={path} class="grow mono" name="path" defaultValue={path} />
-          </label>
-          <button type="submit">Preview</button>
-        </form>
+        />
         {isAtTip.value || commit === undefined ? (
           <p>
             Choose a moment on the timeline: drag the cursor, or step with the arrow keys. Nothing is done before you

@@ -4,6 +4,7 @@
 import type { JSX } from "preact";
 import type { ChangeJson } from "../../../protocol/http-api/commit.js";
 import { linkTo } from "../shell/navigation.js";
+import { counted } from "../words/times.js";
 import { tellChange, type ToldChange } from "./change-words.js";
 
 const SIGNS: Readonly<Record<ToldChange["kind"], readonly [string, string]>> = {
@@ -12,22 +13,36 @@ const SIGNS: Readonly<Record<ToldChange["kind"], readonly [string, string]>> = {
   changed: ["~", "changed"],
 };
 
-/** The list. @param at - the revision at which nodes are looked at */
-export function ChangeList({
-  changes,
-  at,
-}: {
+interface ChangeListProps {
   readonly changes: readonly ChangeJson[];
+  /** How many there are, where `changes` are not all. */
+  readonly count?: number;
+  /** So many are shown at most. */
+  readonly most: number;
+  /** Where the others are found. */
+  readonly others?: string;
+  /** The revision at which nodes are looked at. */
   readonly at: string;
-}): JSX.Element {
+}
+
+/** The list, and how many it leaves out. */
+export function ChangeList({ changes, count = changes.length, most, others, at }: ChangeListProps): JSX.Element {
   if (changes.length === 0) return <p class="muted">No node is another than it was before.</p>;
   return (
-    <ul class="changes">
-      {changes.map((change) => {
-        const told = tellChange(change);
-        return <ChangeItem key={told.subject} told={told} at={at} />;
-      })}
-    </ul>
+    <>
+      <ul class="changes">
+        {changes.slice(0, most).map((change) => {
+          const told = tellChange(change);
+          return <ChangeItem key={told.subject} told={told} at={at} />;
+        })}
+      </ul>
+      {count > most && (
+        <p class="muted">
+          and {counted(count - most, "more change", "more changes")}
+          {others === undefined ? "" : `: ${others}`}
+        </p>
+      )}
+    </>
   );
 }
 

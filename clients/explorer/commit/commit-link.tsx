@@ -3,8 +3,8 @@
  */
 import type { JSX } from "preact";
 import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
-import { revisionOf } from "../shell/moment.js";
 import { linkTo } from "../shell/navigation.js";
+import { commitNumber } from "../words/commits.js";
 import { timeInWords } from "../words/times.js";
 
 /** The line, with links to the commit and to the tree as it left it. @param path - what the tree is opened at */
@@ -15,10 +15,10 @@ export function CommitLink({
   readonly commit: CommitSummaryJson;
   readonly path?: string | undefined;
 }): JSX.Element {
-  const revision = revisionOf(commit);
+  const { oid: revision } = commit;
   return (
     <span class="commit-line">
-      <a href={linkTo("commit", { revision })}>{commit.seq ?? commit.oid.slice(0, 12)}</a>{" "}
+      <a href={linkTo("commit", { revision })}>{commitNumber(commit)}</a>{" "}
       <a href={linkTo("tree", { at: revision, path })} title="the tree at this moment">
         {timeInWords(commit.time)}
       </a>{" "}

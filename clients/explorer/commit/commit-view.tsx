@@ -8,6 +8,7 @@ import { useLatest } from "../api/use-latest.js";
 import { RevertPanel } from "../change/revert-panel.js";
 import { loadMoment, nameOf, neighbourOf, type Moment } from "../shell/moment.js";
 import { goTo, linkTo, place } from "../shell/navigation.js";
+import { TextForm } from "../shell/text-form.js";
 import { Trouble } from "../shell/trouble.js";
 import { domainInWords } from "../words/perms.js";
 import { counted, timeInWords } from "../words/times.js";
@@ -23,27 +24,17 @@ export function CommitView(): JSX.Element {
   const { answer, error } = useLatest(asked, (ended) => loadMoment(asked, ended));
   return (
     <>
-      <form
-        class="toolbar"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const text = new FormData(event.currentTarget).get("revision");
-          if (typeof text === "string") goTo("commit", { revision: text.trim() });
+      <TextForm
+        label="Commit"
+        text={asked}
+        placeholder="@{1234}, @{5 minutes ago}, a tag, an object id"
+        verb="Show"
+        submit={(text) => {
+          goTo("commit", { revision: text });
         }}
       >
-        <label class="grow">
-          Commit
-          <input
-            key={asked}
-            class="grow mono"
-            name="revision"
-            defaultValue={asked}
-            placeholder="@{1234}, @{5 minutes ago}, a tag, an object id"
-          />
-        </label>
-        <button type="submit">Show</button>
         {error === undefined && answer !== undefined && <Neighbours commit={answer} />}
-      </form>
+      </TextForm>
       <Trouble error={error} />
       {error === undefined && answer !== undefined && <Shown key={answer.oid} commit={answer} />}
     </>
@@ -117,15 +108,7 @@ function Shown({ commit }: { readonly commit: Moment }): JSX.Element {
         {commit.changes === undefined ? (
           <p class="muted">What was before this commit has been given up, so what it changed is not known any more.</p>
         ) : (
-          <>
-            <ChangeList changes={commit.changes.slice(0, CHANGES_SHOWN)} at={revision} />
-            {commit.changes.length > CHANGES_SHOWN && (
-              <p class="muted">
-                and {counted(commit.changes.length - CHANGES_SHOWN, "more change", "more changes")}: xs show has them
-                all
-              </p>
-            )}
-          </>
+          <ChangeList changes={commit.changes} most={CHANGES_SHOWN} others="xs show has them all" at={revision} />
         )}
       </section>
     </div>

@@ -32,7 +32,7 @@ export function followCommits(ports: CommitStreamPorts): () => void {
 }
 
 async function follow({ path, came, stands }: CommitStreamPorts, ended: AbortSignal): Promise<void> {
-  const parser = { current: new EventParser() };
+  let parser = new EventParser();
   while (!ended.aborted) {
     await shown(ended);
     const away = new AbortController();
@@ -41,19 +41,19 @@ async function follow({ path, came, stands }: CommitStreamPorts, ended: AbortSig
     };
     document.addEventListener("visibilitychange", leave);
     try {
-      const { lastId } = parser.current;
+      const { lastId } = parser;
       const query = { path, after: lastId === "" ? undefined : lastId };
       const response = await request(addressOf(EVENTS_ROUTE, query), { signal: AbortSignal.any([ended, away.signal]) });
       stands(undefined);
-      parser.current = parserFrom(lastId);
-      await readAll(response, parser.current, came);
+      parser = parserFrom(lastId);
+      await readAll(response, parser, came);
     } catch (error) {
       // Aborted while it waited: nobody looks any more.
       if (isOver(ended)) return;
       if (isOver(away.signal)) continue;
       stands(messageOf(error));
       if (error instanceof ApiError && REFUSALS_FOR_GOOD.includes(error.status)) return;
-      if (error instanceof ApiError && error.status === 409) parser.current = new EventParser();
+      if (error instanceof ApiError && error.status === 409) parser = new EventParser();
     } finally {
       document.removeEventListener("visibilitychange", leave);
     }

@@ -7,10 +7,11 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { CommitEvent } from "../../../protocol/http-api/events.js";
 import { ApiError } from "../api/client.js";
-import { revisionOf } from "../shell/moment.js";
 import { linkTo, place, show } from "../shell/navigation.js";
+import { TextForm } from "../shell/text-form.js";
 import { Trouble } from "../shell/trouble.js";
 import { VirtualList } from "../shell/virtual-list.js";
+import { commitNumber } from "../words/commits.js";
 import { counted, timeInWords } from "../words/times.js";
 import { followCommits } from "./commit-stream.js";
 import { COMMITS_KEPT, CommitWindow } from "./commit-window.js";
@@ -30,14 +31,7 @@ function Followed({ path }: { readonly path: string }): JSX.Element {
   const kept = Math.min(commits.length, COMMITS_KEPT);
   return (
     <>
-      <form
-        class="toolbar panel"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const text = new FormData(event.currentTarget).get("path");
-          if (typeof text === "string") show({ path: text.trim() });
-        }}
-      >
+      <div class="toolbar panel">
         <button
           type="button"
           aria-pressed={isStopped}
@@ -47,15 +41,20 @@ function Followed({ path }: { readonly path: string }): JSX.Element {
         >
           {isStopped ? "Go on" : "Stop"}
         </button>
-        <label class="grow">
-          At and below
-          <input key={path} class="grow mono" name="path" defaultValue={path} />
-        </label>
-        <button type="submit">Follow</button>
+        <div class="grow">
+          <TextForm
+            label="At and below"
+            text={path}
+            verb="Follow"
+            submit={(text) => {
+              show({ path: text });
+            }}
+          />
+        </div>
         <span class="rate">
           {counted(commits.count, "commit")} since you look, {counted(Math.round(rate), "commit")} a second now
         </span>
-      </form>
+      </div>
       <Trouble error={trouble === undefined ? undefined : new ApiError(0, trouble)} />
       {commits.count === 0 && trouble === undefined && <p class="muted">Nothing has been committed since you look.</p>}
       <VirtualList
@@ -115,12 +114,11 @@ function useCommits(path: string, isStopped: boolean): FollowedCommits {
 }
 
 function LiveRow({ commit }: { readonly commit: CommitEvent }): JSX.Element {
-  const { seq, oid, time, subject, paths, hasMore } = commit;
-  const revision = revisionOf(commit);
+  const { oid: revision, time, subject, paths, hasMore } = commit;
   const [first] = paths;
   return (
     <div class="row" role="listitem">
-      <a href={linkTo("commit", { revision })}>{seq ?? oid.slice(0, 12)}</a>
+      <a href={linkTo("commit", { revision })}>{commitNumber(commit)}</a>
       <a href={linkTo("tree", { at: revision, path: first?.path })} title="the tree at this moment">
         {timeInWords(time)}
       </a>

@@ -6,7 +6,7 @@
  * is named by its object.
  */
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
-import type { CommitJson, CommitSummaryJson } from "../../../protocol/http-api/commit.js";
+import type { CommitJson } from "../../../protocol/http-api/commit.js";
 import { ask } from "../api/client.js";
 import { Latest, NOTHING_LOADED, type Loaded } from "../api/latest.js";
 import { RETRY } from "../api/retry.js";
@@ -141,11 +141,6 @@ export function revisionOfNumber(seq: number): string {
   const { answer } = loaded.value;
   if (answer?.seq === undefined || answer.isOnMain || seq > answer.seq) return numbered(seq);
   return `${answer.oid}~${String(answer.seq - seq)}`;
-}
-
-/** How any commit is named in an address: its number may be that of another branch's. */
-export function revisionOf({ oid }: Pick<CommitSummaryJson, "oid">): string {
-  return oid;
 }
 
 function numbered(seq: number): string {

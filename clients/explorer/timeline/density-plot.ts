@@ -33,10 +33,11 @@ export class DensityPlot {
 
   /** Draws a stretch of a density. */
   draw(scale: DensityScale, { from, to }: Span): void {
+    const counts = countsOf(scale);
     this.#plot.batch(() => {
-      this.#plot.setData([[...beginningsOf(scale)], [...countsOf(scale)]], false);
+      this.#plot.setData([[...beginningsOf(scale)], [...counts]], false);
       this.#plot.setScale("x", { min: from / MICROSECONDS_PER_SECOND, max: to / MICROSECONDS_PER_SECOND });
-      this.#plot.setScale("y", { min: 0, max: Math.max(1, ...countsOf(scale)) });
+      this.#plot.setScale("y", { min: 0, max: Math.max(1, ...counts) });
     });
   }
 

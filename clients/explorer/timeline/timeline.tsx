@@ -9,11 +9,12 @@ import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import type { DensityAnswer } from "../../../protocol/http-api/density.js";
 import { ask } from "../api/client.js";
 import { useLatest } from "../api/use-latest.js";
-import { dragTo, giveUpDrag, isAtTip, letGo, moment, revisionOf, showTip, stepBy } from "../shell/moment.js";
+import { dragTo, giveUpDrag, isAtTip, letGo, moment, showTip, stepBy } from "../shell/moment.js";
 import { place, show } from "../shell/navigation.js";
 import { theme } from "../shell/theme.js";
 import { tipSteps } from "../shell/tip.js";
 import { Trouble } from "../shell/trouble.js";
+import { commitInWords } from "../words/commits.js";
 import { counted, isoOf, microsecondsOf, timeInWords } from "../words/times.js";
 import { DensityPlot } from "./density-plot.js";
 import { scaleOf, timeOfSeq, zoomed, type DensityScale, type Span } from "./density-scale.js";
@@ -86,7 +87,7 @@ async function densityOf({ from, to }: Span, ended: AbortSignal): Promise<Densit
   const { seq, time } = answer.from;
   const isBefore = time !== undefined && microsecondsOf(time) < from;
   if (!isBefore || seq === undefined || seq >= (answer.to.seq ?? 0)) return answer;
-  return await ask("density", { from: `@{${String(seq + 1)}}`, to: revisionOf(answer.to), parts }, ended);
+  return await ask("density", { from: `@{${String(seq + 1)}}`, to: answer.to.oid, parts }, ended);
 }
 
 function Controls({ span, whole }: { readonly span: Span; readonly whole: DensityScale }): JSX.Element {
@@ -162,8 +163,8 @@ function Button({ label, sign, isDisabled = false, act }: ButtonProps): JSX.Elem
   );
 }
 
-function momentInWords({ seq, oid, time, subject }: CommitSummaryJson): string {
-  return `${seq === undefined ? oid.slice(0, 12) : `commit ${String(seq)}`} · ${timeInWords(time)} · ${subject}`;
+function momentInWords(commit: CommitSummaryJson): string {
+  return `${commitInWords(commit)} · ${timeInWords(commit.time)} · ${commit.subject}`;
 }
 
 interface PlotProps {

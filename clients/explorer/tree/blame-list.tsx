@@ -5,10 +5,10 @@ import type { JSX } from "preact";
 import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import { ask } from "../api/client.js";
 import { useLatest } from "../api/use-latest.js";
-import { revisionOf } from "../shell/moment.js";
 import { linkTo } from "../shell/navigation.js";
 import { Trouble } from "../shell/trouble.js";
 import { VirtualList } from "../shell/virtual-list.js";
+import { commitNumber } from "../words/commits.js";
 import { domainInWords } from "../words/perms.js";
 import { timeInWords } from "../words/times.js";
 
@@ -56,7 +56,7 @@ function BlameRow({
         <span class="muted">before the history begins</span>
       ) : (
         <>
-          <a href={linkTo("commit", { revision: revisionOf(commit) })}>{commit.seq ?? commit.oid.slice(0, 12)}</a>
+          <a href={linkTo("commit", { revision: commit.oid })}>{commitNumber(commit)}</a>
           <span class="muted">{timeInWords(commit.time)}</span>
           <span>{commit.domain === undefined ? "" : domainInWords(commit.domain)}</span>
         </>

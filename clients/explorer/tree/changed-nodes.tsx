@@ -5,7 +5,7 @@ import type { JSX } from "preact";
 import { ChangeList } from "../commit/change-list.js";
 import { nameOf, type Moment } from "../shell/moment.js";
 import { linkTo } from "../shell/navigation.js";
-import { counted } from "../words/times.js";
+import { commitInWords } from "../words/commits.js";
 
 const CHANGES_SHOWN = 50;
 
@@ -15,22 +15,12 @@ export function ChangedNodes({ commit }: { readonly commit: Moment }): JSX.Eleme
   return (
     <section class="panel">
       <h2>
-        Changed at this moment{" "}
-        <a href={linkTo("commit", { revision: nameOf(commit) })}>
-          {commit.seq === undefined ? commit.oid.slice(0, 12) : `commit ${String(commit.seq)}`}
-        </a>
+        Changed at this moment <a href={linkTo("commit", { revision: nameOf(commit) })}>{commitInWords(commit)}</a>
       </h2>
       {changes === undefined ? (
         <p class="muted">What was before this commit has been given up.</p>
       ) : (
-        <>
-          <ChangeList changes={changes.slice(0, CHANGES_SHOWN)} at={nameOf(commit)} />
-          {changes.length > CHANGES_SHOWN && (
-            <p class="muted">
-              and {counted(changes.length - CHANGES_SHOWN, "more change", "more changes")}: see the commit
-            </p>
-          )}
-        </>
+        <ChangeList changes={changes} most={CHANGES_SHOWN} others="see the commit" at={nameOf(commit)} />
       )}
     </section>
   );

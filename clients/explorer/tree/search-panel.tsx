@@ -9,6 +9,7 @@ import { isAtTip } from "../shell/moment.js";
 import { show } from "../shell/navigation.js";
 import { Trouble } from "../shell/trouble.js";
 import { VirtualList } from "../shell/virtual-list.js";
+import { commitInWords } from "../words/commits.js";
 import { counted } from "../words/times.js";
 import { valueInWords } from "../words/values.js";
 
@@ -54,8 +55,7 @@ export function SearchPanel({
     <>
       <Trouble error={error} />
       <p role="status" class="muted">
-        {isDone ? extent : `${extent} so far …`}, as of{" "}
-        {of.seq === undefined ? of.oid.slice(0, 12) : `commit ${String(of.seq)}`}
+        {isDone ? extent : `${extent} so far …`}, as of {commitInWords(of)}
       </p>
       <VirtualList
         class="panel fill mono"

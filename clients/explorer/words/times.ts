@@ -11,6 +11,11 @@ export function microsecondsOf(iso: string): number {
   return Date.parse(`${whole}Z`) * MICROSECONDS_PER_MILLISECOND + Number(digits);
 }
 
+/** The time of what the API told, in microseconds since the epoch; 0 where it does not say. */
+export function timeOf({ time }: { readonly time?: string | undefined }): number {
+  return time === undefined ? 0 : microsecondsOf(time);
+}
+
 /** A time as the API takes it in a revision: ISO 8601 with microseconds, UTC. */
 export function isoOf(microseconds: number): string {
   const whole = Math.floor(microseconds);

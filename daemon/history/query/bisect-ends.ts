@@ -8,6 +8,7 @@ import { QueryError } from "../../../protocol/http-api/history-queries.js";
 import { hexFromOid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { lineTo, partingOf, type CommitLine } from "./commit-line.js";
+import { nameOf } from "./line-range.js";
 import { beginningOf, type Question } from "./question.js";
 import { resolveRevision } from "./resolve-revision.js";
 
@@ -72,6 +73,5 @@ function endOf(text: string | undefined, found: FoundCommit): BisectEnd {
       `${text ?? oid} is a commit that the daemon did not make: it has no number; use git bisect there`,
     );
   }
-  const number = `@{${String(seq)}}`;
-  return { name: text === undefined || text === number ? number : `${text} (${number})`, found, seq };
+  return { name: nameOf(text, { seq }), found, seq };
 }

@@ -71,7 +71,7 @@ export function numbered(found: FoundCommit): NumberedCommit {
 }
 
 /** `main~3 (@{17})`, or `@{17}` where it was named so, or not at all. */
-function nameOf(text: string | undefined, { seq }: NumberedCommit): string {
+export function nameOf(text: string | undefined, { seq }: Pick<NumberedCommit, "seq">): string {
   const number = `@{${String(seq)}}`;
   return text === undefined || text === number ? number : `${text} (${number})`;
 }
