@@ -8,10 +8,12 @@ import { bytesFromText, type ByteString } from "../../protocol/bytes.js";
 import { commitText } from "./commit-text.js";
 
 /** The answer: which commit, how it was found, and the commit as `xs show` has it. */
-export function bisectText({ good, bad, first, steps, flips }: BisectAnswer): ByteString {
+export function bisectText({ good, bad, tip, first, steps, flips }: BisectAnswer): ByteString {
   const found = `${numberOf(first)} is the first bad commit, found in ${counted(steps, "step")}`;
   const between = `${numberOf(good)} (good) and ${numberOf(bad)} (bad)`;
-  return bytesFromText(`${found} between ${between}\n${flipsLine(flips)}\n`) + commitText(first);
+  const over =
+    tip === undefined ? "" : `it is over at HEAD, ${numberOf(tip)}: ${numberOf(bad)} is the newest bad commit\n`;
+  return bytesFromText(`${found} between ${between}\n${over}${flipsLine(flips)}\n`) + commitText(first);
 }
 
 /** A warning where the answer need not be the only one; undefined where nothing is wrong. */

@@ -55,6 +55,10 @@ export const ANSWER_SCHEMAS = {
       predicate: { type: "string", description: "The predicate in its canonical text." },
       good: { $ref: "CommitSummaryJson#" },
       bad: { $ref: "CommitSummaryJson#" },
+      tip: {
+        $ref: "CommitSummaryJson#",
+        description: "HEAD, where no bad commit was named and the predicate does not hold there any more.",
+      },
       first: { $ref: "CommitJson#", description: "The predicate holds here, and does not at the commit before." },
       steps: { type: "number", description: "Commits between the two at which the predicate was evaluated." },
       tried: {

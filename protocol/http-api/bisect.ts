@@ -14,7 +14,7 @@ export interface BisectQuery {
   readonly domain?: number | undefined;
   /** A revision at which it does not hold; the first commit unless given. */
   readonly good?: string | undefined;
-  /** A later one at which it holds; HEAD unless given. */
+  /** A later one at which it holds; unless given HEAD, or, where it does not hold any more, the newest at which it does. */
   readonly bad?: string | undefined;
   /**
    * Look for flips in so many commits, the newest; unless given, in as many as take a moment. A daemon takes
@@ -32,6 +32,8 @@ export interface BisectAnswer {
   readonly predicate: string;
   readonly good: CommitSummaryJson;
   readonly bad: CommitSummaryJson;
+  /** HEAD, where no bad commit was named and the predicate does not hold there any more. */
+  readonly tip?: CommitSummaryJson;
   /** The predicate holds here, and does not at the commit before. */
   readonly first: CommitJson;
   /** Commits between the two at which the predicate was evaluated. */

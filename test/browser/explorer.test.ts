@@ -395,6 +395,14 @@ suite("a bisection", { timeout: TEST_MILLISECONDS }, () => {
     });
   });
 
+  it("ends at the newest bad commit where the machine is gone at the tip", async () => {
+    await withPage(`/bisect?predicate=hotplug-script-fails&domain=${String(FAULTY)}`, async ({ page, picture }) => {
+      await page.getByRole("button", { name: "Find the first bad commit" }).click();
+      await page.getByText("It is over at the tip: the newest bad commit is").waitFor();
+      await picture("bisect-over");
+    });
+  });
+
   it("says what is wrong with a predicate", async () => {
     await withPage("/bisect?predicate=exists+/nowhere", async ({ page }) => {
       await page.getByRole("button", { name: "Find the first bad commit" }).click();

@@ -36,21 +36,27 @@ async function findFault(name: FaultName, run: number): Promise<void> {
   // Somebody sees that it is broken before it is taken away.
   const [span] = spans(FAULTS[name].predicate, lives.domid, lives.commits);
   const bad = (span?.ended ?? lives.commits.length + 1) - 1;
-  const answer = await withTemporaryDirectory(async (directory) => {
+  const [named, unnamed] = await withTemporaryDirectory(async (directory) => {
     const writer = createHistory({ stateDirectory: join(directory, "state"), hostName: "host" });
     writer.record(lives.commits);
     writer.finish();
-    const ends = ["--good", "@{1}", "--bad", `@{${String(bad)}}`];
-    const words = ["bisect", "--json", "--repo", writer.repository, "--domain", String(lives.domid), ...ends];
     const harness = await programHarness();
-    const { code, out, err } = await harness.run([...words, "--flips", String(bad), name], {
-      files: { [writer.repository]: "" },
-    });
-    expect([code, err]).toEqual([0, ""]);
-    return jsonOf(out) as BisectAnswer;
+    const ask = async (...ends: string[]): Promise<BisectAnswer> => {
+      const words = ["bisect", "--json", "--repo", writer.repository, "--domain", String(lives.domid), ...ends];
+      const { code, out, err } = await harness.run([...words, "--flips", String(bad), name], {
+        files: { [writer.repository]: "" },
+      });
+      expect([code, err]).toEqual([0, ""]);
+      return jsonOf(out) as BisectAnswer;
+    };
+    return [await ask("--good", "@{1}", "--bad", `@{${String(bad)}}`), await ask()] as const;
   });
   expect(broken).toBeGreaterThan(0);
-  expect(answer.first.seq).toBe(broken);
-  expect(answer.steps).toBeLessThanOrEqual(Math.ceil(Math.log2(bad - 1)));
-  expect(answer.flips).toEqual({ count: 1, looked: bad - 1, commits: bad - 1 });
+  expect(named.first.seq).toBe(broken);
+  expect(named.steps).toBeLessThanOrEqual(Math.ceil(Math.log2(bad - 1)));
+  expect(named.flips).toEqual({ count: 1, looked: bad - 1, commits: bad - 1 });
+  // Whoever comes when all is gone need not know until when it was there.
+  expect(unnamed.bad.seq).toBe(bad);
+  expect(unnamed.tip === undefined).toBe(span?.ended === undefined);
+  expect(unnamed.first).toEqual(named.first);
 }

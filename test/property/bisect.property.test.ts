@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { answerBisect } from "../../daemon/history/query/bisect.js";
 import { lineTo } from "../../daemon/history/query/commit-line.js";
 import { countFlips } from "../../daemon/history/query/flips.js";
+import { newestHeld } from "../../daemon/history/query/held-commits.js";
 import { openHistory, type History } from "../../daemon/history/query/history.js";
 import type { Question } from "../../daemon/history/query/question.js";
 import { rememberingSource, walkingCommitsTouching } from "../../daemon/history/query/touching-commits.js";
@@ -107,6 +108,9 @@ describe("answerBisect", () => {
             const ask = () => answerBisect(question, { predicate: text, ...ends });
             if (held[good] === true || held[bad] !== true) {
               expect(ask).toThrow(QueryError);
+              const newest = held.lastIndexOf(held[good] === false, bad);
+              const named = newest > good ? `@{${String(newest)}}` : "between them";
+              if (held[good] === held[bad]) expect(ask).toThrow(named);
               continue;
             }
             const { first, steps, flips } = ask();
@@ -122,6 +126,35 @@ describe("answerBisect", () => {
       propertyParameters(150),
     );
     expect(found).toBeGreaterThan(0);
+  });
+});
+
+describe("newestHeld", () => {
+  it("finds the newest commit at which a predicate holds, or does not, wherever it is broken off", () => {
+    fc.assert(
+      fc.property(histories, arbitraryPredicate, fc.nat(14), (lists, predicate, budget) => {
+        const history = record(lists);
+        const held = truths(history, predicate, lists.length);
+        const view = history.view();
+        const line = lineTo(view, view.tip(MAIN_REF) as FoundCommit);
+        const source = rememberingSource(view.reader);
+        const bad = lists.length;
+        for (let good = 1; good < bad; good++) {
+          for (const isHeld of [true, false]) {
+            let left = budget;
+            const commitsTouching = walkingCommitsTouching(view, line, { source, mayGoOn: () => left-- > 0 });
+            const search = { line, source, commitsTouching };
+            const { seq, lookedFrom } = newestHeld(predicate, search, { good, bad, isHeld });
+            const newest = held.lastIndexOf(isHeld);
+            expect(seq).toBe(newest >= lookedFrom ? newest : undefined);
+            expect(lookedFrom).toBeGreaterThan(good);
+            if (budget >= lists.length && seq === undefined) expect(lookedFrom).toBe(good + 1);
+          }
+        }
+        history.close();
+      }),
+      propertyParameters(300),
+    );
   });
 });
 

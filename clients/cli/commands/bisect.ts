@@ -41,7 +41,12 @@ export function addBisect(program: Command, context: CliContext): void {
     .argument("[predicate]", "what is true of bad states")
     .addOption(repositoryOption())
     .addOption(new Option("--good <revision>", "a commit that is good (default: the first)"))
-    .addOption(new Option("--bad <revision>", "a later one that is bad (default: HEAD)"))
+    .addOption(
+      new Option(
+        "--bad <revision>",
+        "a later one that is bad (default: HEAD; if a predicate holds no more there, the newest at which it does)",
+      ),
+    )
     .addOption(new Option("--domain <domid>", "what $D stands for in the predicate").argParser(parseDomain))
     .addOption(
       new Option(
@@ -64,7 +69,7 @@ export function addBisect(program: Command, context: CliContext): void {
     .addHelpText(
       "after",
       examples([
-        "xs bisect --good @{1} --bad HEAD --domain 7 hotplug-script-fails",
+        "xs bisect --domain 7 hotplug-script-fails",
         "xs bisect --good '@{10 minutes ago}' 'not exists /local/domain/7/device'",
         "xs bisect --run 'test \"$(xenstore-read /local/domain/7/state)\" != 6'",
       ]),

@@ -210,7 +210,7 @@ function Halving({ steps, shown }: { readonly steps: readonly HalvingStep[]; rea
 }
 
 function Answer({ answer }: { readonly answer: BisectAnswer }): JSX.Element {
-  const { first, predicate, flips } = answer;
+  const { first, predicate, flips, bad, tip } = answer;
   return (
     <section class="panel">
       <h2>The first bad commit</h2>
@@ -220,6 +220,11 @@ function Answer({ answer }: { readonly answer: BisectAnswer }): JSX.Element {
       <p class="muted">
         From it on: <code>{predicate}</code>
       </p>
+      {tip !== undefined && (
+        <p class="notice">
+          It is over at the tip: the newest bad commit is <CommitLink commit={bad} />
+        </p>
+      )}
       {flips.count > 1 && (
         <p class="notice">
           The predicate turns over {flips.count} times in the newest {counted(flips.looked, "commit")} of{" "}

@@ -34,6 +34,13 @@ export interface BisectRevisions {
   readonly bad?: string | undefined;
 }
 
+/** A commit of a line as an end. @throws RangeError where it has none of that number */
+export function endAt(line: CommitLine, seq: number): BisectEnd {
+  const found = line.find(seq);
+  if (found === undefined) throw new RangeError(`there is no commit @{${String(seq)}} on this line`);
+  return endOf(undefined, found);
+}
+
 const OID_DIGITS_SHOWN = 10;
 
 /**

@@ -3,49 +3,54 @@
  *
  * Owns the answer for expressions: the two ends are looked at, the line between them is halved, and flips are looked for as
  * far as a moment allows, because halving finds *a* commit that turned the predicate, and the only one where it turns once.
+ * Where the tip is not bad any more, because what failed was cleaned away, the newest bad commit is looked for.
  * A program that judges states is run by whoever asks (`bisection.ts` has the search, `bisect-ends.ts` the ends).
  */
 import type { BisectAnswer, BisectQuery } from "../../../protocol/http-api/bisect.js";
 import { QueryError } from "../../../protocol/http-api/history-queries.js";
 import type { Domid } from "../../../protocol/identifiers.js";
-import { evaluate } from "../../../protocol/predicate/evaluate.js";
 import { NamedPredicateError, parseNamedPredicate } from "../../../protocol/predicate/named-predicate.js";
 import type { Predicate } from "../../../protocol/predicate/predicate.js";
 import { serializePredicate } from "../../../protocol/predicate/serialize-predicate.js";
 import type { ObjectSource } from "../repository/read-path.js";
-import { resolveEnds, type BisectRange } from "./bisect-ends.js";
+import { endAt, resolveEnds, type BisectRange } from "./bisect-ends.js";
 import { bisect } from "./bisection.js";
 import { commitJson, summaryJson } from "./commit-json.js";
-import type { CommitLine } from "./commit-line.js";
 import { summarizeCommit } from "./commit-summary.js";
 import { countFlips, type Flips } from "./flips.js";
+import { holdsAtCommit, newestHeld, type NewestHeld } from "./held-commits.js";
 import type { Question } from "./question.js";
 import { recordedState } from "./recorded-state.js";
 import { showCommit } from "./show.js";
+import type { StretchSearch } from "./stretches.js";
 import { rememberingSource, walkingCommitsTouching } from "./touching-commits.js";
 import { missingPaths } from "./missing-paths.js";
 
 /** What the search leaves of this, flips are looked for, unless somebody says how far; and this long in any case. */
 const ANSWER_MILLISECONDS = 80;
 const FLIPS_MILLISECONDS_MIN = 15;
+/** Longest that a commit is looked for which would be a fit end; others wait for so long. */
+const LOOK_BACK_MILLISECONDS_MAX = 500;
 
 /** Answers `bisect`. @throws QueryError, RevisionError, and what `HistoryView.commit` and `findPath` throw */
 export function answerBisect(question: Question, query: BisectQuery): BisectAnswer {
   const { view, clock } = question;
   const begin = clock.monotonicMilliseconds();
   const predicate = predicateOf(query);
-  const range = resolveEnds(question, query);
-  const { good, bad, line } = range;
   const source = rememberingSource(view.reader);
+  const given = { predicate, range: resolveEnds(question, query), source };
+  const range = fitRange(question, given, query);
+  const { good, bad, line } = range;
   const holdsAt = (seq: number): boolean => holdsAtCommit(predicate, { line, source }, seq);
-  checkEnds({ predicate, range, source }, { good: holdsAt(good.seq), bad: holdsAt(bad.seq) });
   const { end, tried } = bisect({ good: good.seq, bad: bad.seq }, (seq) => (holdsAt(seq) ? "bad" : "good"));
   const first = end.kind === "found" ? line.find(end.seq) : undefined;
   if (first === undefined) throw new Error("a bisection without skips ended without a commit");
+  const tip = given.range.bad;
   return {
     predicate: serializePredicate(predicate),
     good: summaryJson(summarizeCommit(good.found)),
     bad: summaryJson(summarizeCommit(bad.found)),
+    ...(bad.seq === tip.seq ? {} : { tip: summaryJson(summarizeCommit(tip.found)) }),
     first: commitJson(showCommit(view, first)),
     steps: tried.length,
     tried: tried.map(({ seq, verdict }) => ({ seq, isBad: verdict === "bad" })),
@@ -72,41 +77,63 @@ function predicateOf({ predicate, domain }: BisectQuery): Predicate {
   }
 }
 
-function holdsAtCommit(
-  predicate: Predicate,
-  { line, source }: { readonly line: CommitLine; readonly source: ObjectSource },
-  seq: number,
-): boolean {
-  return evaluate(predicate, (commitsBack) => {
-    const found = line.find(seq - commitsBack);
-    return found === undefined ? undefined : recordedState(source, found.commit.tree);
-  });
+/**
+ * The range to halve: the one that is asked for, or, where no bad commit is named and the predicate does not hold at HEAD, that
+ * up to the newest commit at which it does.
+ *
+ * @throws QueryError where the ends are not what they are said to be
+ */
+function fitRange(question: Question, bisected: Bisected, { bad: badGiven }: BisectQuery): BisectRange {
+  const { predicate, range, source } = bisected;
+  const { good, bad, line } = range;
+  const [heldAtGood, heldAtBad] = [good, bad].map(({ seq }) => holdsAtCommit(predicate, { line, source }, seq));
+  if (heldAtGood === false && heldAtBad === true) return range;
+  const message = `the predicate must not hold at good, ${good.name}, and must hold at bad, ${bad.name}: it`;
+  if (heldAtGood !== heldAtBad) {
+    throw new QueryError(`${message} is the other way round; write not (…) to find what ended it`);
+  }
+  const wanted = heldAtGood === false;
+  const { seq, lookedFrom } = lookBack(question, bisected, wanted);
+  if (seq !== undefined && wanted && badGiven === undefined) return { ...range, bad: endAt(line, seq) };
+  const everywhere = wanted ? "holds at neither, nor" : "holds at both, and";
+  if (seq === undefined) {
+    const where =
+      lookedFrom <= good.seq + 1 ? "between them" : `in the last ${String(bad.seq - lookedFrom + 1)} commits`;
+    const states = [bad, good].map(({ found }) => recordedState(source, found.commit.tree));
+    throw new QueryError([`${message} ${everywhere} ${where}`, ...missingPaths(predicate, states)].join("\n"));
+  }
+  const [ends, last, option] = wanted ? ["neither", "held", "--bad"] : ["both", "did not hold", "--good"];
+  const at = `@{${String(seq)}}`;
+  throw new QueryError(`${message} holds at ${ends}; it ${last} last at ${at}: name that one with ${option} ${at}`);
 }
 
-/** @param holdsAt - whether the predicate holds at either end */
-function checkEnds(
-  { predicate, range: { good, bad }, source }: Bisected,
-  holdsAt: { readonly good: boolean; readonly bad: boolean },
-): void {
-  if (!holdsAt.good && holdsAt.bad) return;
-  const where = `at good, ${good.name}, and at bad, ${bad.name}`;
-  let message = `the predicate must not hold ${where.replace(", and at", ", and must hold at")}`;
-  if (holdsAt.good !== holdsAt.bad) {
-    message += ": it is the other way round; write not (…) to find what ended it";
-  } else message += holdsAt.good ? ": it holds at both" : ": it holds at neither";
-  const states = [bad, good].map(({ found }) => recordedState(source, found.commit.tree));
-  throw new QueryError([message, ...missingPaths(predicate, states)].join("\n"));
+/** The newest commit between the ends at which the predicate holds, or does not, if it can be found in time. */
+function lookBack(question: Question, bisected: Bisected, isHeld: boolean): NewestHeld {
+  const { predicate, range } = bisected;
+  const { clock } = question;
+  const deadline = clock.monotonicMilliseconds() + LOOK_BACK_MILLISECONDS_MAX;
+  const search = stretchSearch(question, bisected, () => clock.monotonicMilliseconds() < deadline);
+  return newestHeld(predicate, search, { good: range.good.seq, bad: range.bad.seq, isHeld });
+}
+
+function stretchSearch(
+  { view }: Question,
+  { range: { line }, source }: Bisected,
+  mayGoOn: () => boolean,
+): StretchSearch {
+  return { line, source, commitsTouching: walkingCommitsTouching(view, line, { source, mayGoOn }) };
 }
 
 function flipsOf(
-  { view, clock }: Question,
-  { predicate, range: { good, bad, line }, source }: Bisected,
+  question: Question,
+  bisected: Bisected,
   { begin, flips }: { readonly begin: number; readonly flips: number | undefined },
 ): Flips {
+  const { clock } = question;
+  const { good, bad } = bisected.range;
   const deadline = Math.max(begin + ANSWER_MILLISECONDS, clock.monotonicMilliseconds() + FLIPS_MILLISECONDS_MIN);
   const isInTime = (): boolean => clock.monotonicMilliseconds() < deadline;
   let left = flips ?? 0;
   const mayGoOn = flips === undefined ? isInTime : () => left-- > 0;
-  const commitsTouching = walkingCommitsTouching(view, line, { source, mayGoOn });
-  return countFlips(predicate, { line, source, commitsTouching }, { good: good.seq, bad: bad.seq });
+  return countFlips(bisected.predicate, stretchSearch(question, bisected, mayGoOn), { good: good.seq, bad: bad.seq });
 }

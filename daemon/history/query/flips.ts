@@ -2,19 +2,14 @@
  * How often a predicate turns over along a line of commits.
  *
  * Owns the count, which tells whether a bisection can be believed: halving finds the first bad commit only where the predicate
- * turns once. The line falls into stretches, at the commits that touch what the predicate reads; within one the states are the
- * same to it, so it is evaluated once for each, and only windows, which count commits, for more.
+ * turns once. A predicate is evaluated once for each stretch (`stretches.ts`), and only windows, which count commits, for more.
  */
 import { evaluate } from "../../../protocol/predicate/evaluate.js";
-import type { Path } from "../../../protocol/identifiers.js";
-import { pathsRead } from "../../../protocol/predicate/paths-read.js";
 import { PredicateMonitor } from "../../../protocol/predicate/predicate-monitor.js";
 import { commitsNeeded, type Predicate } from "../../../protocol/predicate/predicate.js";
-import type { Oid } from "../object/oid.js";
 import type { ObjectSource } from "../repository/read-path.js";
-import type { CommitLine } from "./commit-line.js";
 import { recordedState } from "./recorded-state.js";
-import type { CommitsTouching } from "./touching-commits.js";
+import { stretchesBack, type SeenStretch, type StretchSearch } from "./stretches.js";
 
 /** What was counted. */
 export interface Flips {
@@ -24,19 +19,6 @@ export interface Flips {
   readonly looked: number;
 }
 
-/** Where to count. */
-export interface FlipSearch {
-  readonly line: CommitLine;
-  readonly source: ObjectSource;
-  readonly commitsTouching: CommitsTouching;
-}
-
-/** Commits whose states are the same to a predicate. */
-interface Stretch {
-  readonly from: number;
-  readonly to: number;
-}
-
 /**
  * Counts the flips after commit `good` up to commit `bad`.
  *
@@ -44,7 +26,7 @@ interface Stretch {
  */
 export function countFlips(
   predicate: Predicate,
-  search: FlipSearch,
+  search: StretchSearch,
   { good, bad }: { readonly good: number; readonly bad: number },
 ): Flips {
   const needed = commitsNeeded(predicate);
@@ -52,45 +34,6 @@ export function countFlips(
   return needed === 1
     ? countAtOneState(predicate, { stretches: back, source: search.source }, bad)
     : countWithWindows(predicate, { stretches: [...back].reverse(), search, needed }, { good, bad });
-}
-
-/** A stretch and the root that one of its commits has. */
-interface SeenStretch extends Stretch {
-  readonly tree: Oid;
-}
-
-/**
- * The stretches of a line, newest first, as far as the search comes. The last is the one commit before all that were looked at,
- * where there is one: what it touches itself is not known.
- */
-function* stretchesBack(
-  predicate: Predicate,
-  { line, source, commitsTouching }: FlipSearch,
-  { from, to }: Stretch,
-): Generator<SeenStretch> {
-  let end = to;
-  let at = line.find(end);
-  let paths: ReadonlySet<Path> | undefined;
-  let touching: ReturnType<CommitsTouching> | undefined;
-  while (at !== undefined) {
-    const { tree } = at.commit;
-    const pathsNow = pathsRead(predicate, recordedState(source, tree));
-    if (touching === undefined || !isSameSet(paths, pathsNow)) {
-      paths = pathsNow;
-      touching = commitsTouching(paths, { from, to: end });
-    }
-    const { done = false, value: begin } = touching.next();
-    if (begin <= end) yield { from: begin, to: end, tree };
-    end = begin - 1;
-    at = line.find(end);
-    if (!done && end >= from) continue;
-    if (at !== undefined) yield { from: end, to: end, tree: at.commit.tree };
-    return;
-  }
-}
-
-function isSameSet(left: ReadonlySet<Path> | undefined, right: ReadonlySet<Path>): boolean {
-  return left?.size === right.size && [...right].every((path) => left.has(path));
 }
 
 function countAtOneState(
@@ -119,7 +62,7 @@ function countWithWindows(
     stretches,
     search: { line, source },
     needed,
-  }: { readonly stretches: readonly SeenStretch[]; readonly search: FlipSearch; readonly needed: number },
+  }: { readonly stretches: readonly SeenStretch[]; readonly search: StretchSearch; readonly needed: number },
   { good, bad }: { readonly good: number; readonly bad: number },
 ): Flips {
   const first = stretches[0]?.from ?? bad;

@@ -63,6 +63,14 @@ describe("xs bisect PREDICATE", () => {
     expect(out).toContain('~ /local/domain/7/state\n    - "4"\n    + "6"\n');
   });
 
+  test("takes the newest bad commit where HEAD is good again", async () => {
+    const { code, out, err } = await bisect("value /count = 30", "--good", "@{20}");
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(
+      /^@\{30\} is the first bad commit, .* and @\{30\} \(bad\)\nit is over at HEAD, @\{40\}: @\{30\} is the newest bad commit\n/,
+    );
+  });
+
   test("is JSON on request", async () => {
     const { code, out, err } = await bisect("--json", "value /local/domain/7/state = 6", "--flips", "1000");
     expect([code, err]).toEqual([0, ""]);
@@ -89,8 +97,8 @@ describe("xs bisect PREDICATE", () => {
     [["exists /a", "--flips", "x"], /It is a number/],
     [["hotplug-script-fail", "--domain", "7"], /did you mean hotplug-script-fails\?/],
     [["exists /count", "--good", "mian"], /did you mean main\?/],
-    [["exists /cuont"], /it holds at neither\nthere is no \/cuont at either: did you mean \/count\?/],
-    [["exists /count"], /it holds at both/],
+    [["exists /cuont"], /it holds at neither, nor between them\nthere is no \/cuont at either: did you mean \/count\?/],
+    [["exists /count"], /it holds at both, and between them$/m],
   ])("%j is a bad command line (code 2), and what would be right is said", async (words, message) => {
     const { code, out, err } = await bisect(...words);
     expect([code, out]).toEqual([2, ""]);

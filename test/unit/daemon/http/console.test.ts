@@ -146,7 +146,7 @@ describe("the history's routes", () => {
     ["/v1/bisect?predicate=exists+%2Fa&flips=10001", /flips must be <= 10000/],
     [
       "/v1/bisect?predicate=exists+%2Flokal",
-      /it holds at neither\nthere is no \/lokal at either: did you mean \/local\?/,
+      /it holds at neither, nor between them\nthere is no \/lokal at either: did you mean \/local\?/,
     ],
     ["/v1/log?grep=(a%2B)%2B", /cannot repeat a group often/],
     [`/v1/log?cursor=${"0".repeat(40)}..`, /is not in this history any more/],

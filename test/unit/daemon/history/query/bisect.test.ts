@@ -87,6 +87,36 @@ describe("answerBisect", () => {
     }
   });
 
+  test("goes up to the newest bad commit where the tip is good again and nobody named a bad one", () => {
+    const answer = ask({ predicate: "exists /flap", bad: undefined, good: "@{5}" });
+    expect(answer).toMatchObject({ bad: { seq: 30 } });
+    expect(answer.tip).toBeUndefined();
+    const over = ask({ predicate: 'value /count ~ "^1[2-7]$"' });
+    expect(over).toMatchObject({ good: { seq: 1 }, bad: { seq: 17 }, tip: { seq: 30 }, first: { seq: 12 } });
+    expect(over.flips).toEqual({ count: 1, looked: 16, commits: 16 });
+    const window = ask({ predicate: 'value /count ~ "^1[2-7]$" for 3 commits' });
+    expect(window).toMatchObject({ bad: { seq: 17 }, first: { seq: 14 } });
+  });
+
+  test("names the end that would be fit where a person named another", () => {
+    const middle = 'value /count ~ "^1[2-7]$"';
+    expect(() => ask({ predicate: middle, bad: "main" })).toThrow(
+      /: it holds at neither; it held last at @\{17\}: name that one with --bad @\{17\}$/,
+    );
+    expect(() => ask({ predicate: `not ${middle}`, bad: "main" })).toThrow(
+      /: it holds at both; it did not hold last at @\{17\}: name that one with --good @\{17\}$/,
+    );
+  });
+
+  test("says how far it looked for a fit end where there was no time for all", () => {
+    let now = 0;
+    const clock = { monotonicMilliseconds: () => (now += 100) };
+    const predicate = "value /count = 5";
+    expect(() => answerBisect({ ...question, clock }, { predicate })).toThrow(
+      /it holds at neither, nor in the last 5 commits$/,
+    );
+  });
+
   test("knows the predicates of faults by name", () => {
     const repository = recordSteps([
       { "/local/domain/1/name": "a" },
@@ -135,17 +165,17 @@ describe("answerBisect", () => {
   test.each<[BisectQuery, RegExp]>([
     [
       { predicate: "value /local/domain/7/state = 6", good: "@{20}" },
-      /must not hold at good, @\{20\}, and must hold at bad, HEAD \(@\{30\}\): it holds at both$/,
+      /must not hold at good, @\{20\}, and must hold at bad, HEAD \(@\{30\}\): it holds at both, and between them$/,
     ],
-    [{ predicate: "value /local/domain/7/state = 6", bad: "@{19}" }, /it holds at neither$/],
+    [{ predicate: "value /local/domain/7/state = 6", bad: "@{19}" }, /it holds at neither, nor between them$/],
     [{ predicate: "value /local/domain/7/state = 4" }, /it is the other way round; write not \(…\)/],
     [
       { predicate: "value /local/domian/7/state = 6" },
-      /neither\nthere is no \/local\/domian\/7\/state at either: did you mean \/local\/domain\/7\/state\?$/,
+      /neither, nor between them\nthere is no \/local\/domian\/7\/state at either: did you mean \/local\/domain\/7\/state\?$/,
     ],
     [
       { predicate: "not exists /local/domain/8" },
-      /both\nthere is no \/local\/domain\/8 at either: below \/local\/domain there is 7$/,
+      /both, and between them\nthere is no \/local\/domain\/8 at either: below \/local\/domain there is 7$/,
     ],
     [{ predicate: "value /x = $D" }, /the predicate is about one domain, \$D: say which with --domain$/],
     [{ predicate: "duplicate-nam" }, /did you mean duplicate-name\?$/],
