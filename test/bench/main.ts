@@ -58,10 +58,25 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["explorer", benchExplorer],
 ]);
 
-async function main(): Promise<void> {
-  const { values, positionals: chosen } = parseArgs({
+const NAMES: readonly string[] = [...COMPARISONS.keys(), ...BENCHMARKS.keys()];
+const USAGE = `Usage: npm run bench -- [NAME]… [--seconds N] [--rounds N] [--commits N] [--json]
+                        [--row NAME]… [--flags FLAGS] [--variant NAME=FLAGS]… [--markdown]
+
+Measures this daemon on this machine. Comparisons with other daemons, for which the second line is:
+${[...COMPARISONS.keys()].join(", ")}.
+
+Single figures:
+${[...BENCHMARKS.keys()].join(", ")}.
+
+Each is a file in test/bench, which tells what it measures. Without a NAME all are run, which takes an hour or more.
+`;
+
+/** @throws TypeError where the command line is misused */
+function parseCommandLine() {
+  return parseArgs({
     allowPositionals: true,
     options: {
+      help: { type: "boolean", short: "h" },
       json: { type: "boolean" },
       markdown: { type: "boolean" },
       seconds: { type: "string" },
@@ -72,9 +87,25 @@ async function main(): Promise<void> {
       variant: { type: "string", multiple: true },
     },
   });
-  const names = [...COMPARISONS.keys(), ...BENCHMARKS.keys()];
-  const unknown = chosen.find((word) => !names.includes(word));
-  if (unknown !== undefined) misused(`there is no benchmark ${unknown}; there are: ${names.join(", ")}`);
+}
+
+function commandLine(): ReturnType<typeof parseCommandLine> {
+  try {
+    return parseCommandLine();
+  } catch (error) {
+    if (error instanceof TypeError) misused(`${error.message}\n\n${USAGE}`);
+    throw error;
+  }
+}
+
+async function main(): Promise<void> {
+  const { values, positionals: chosen } = commandLine();
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const unknown = chosen.find((word) => !NAMES.includes(word));
+  if (unknown !== undefined) misused(`there is no benchmark ${unknown}; there are: ${NAMES.join(", ")}`);
   const options = {
     seconds: number(values.seconds),
     rounds: number(values.rounds),

@@ -9,7 +9,9 @@
 import { request } from "node:http";
 import { dirname, join } from "node:path";
 import { connectXenstore, type XenstoreClient } from "../../clients/xenstore/client.js";
+import { isXenstoreError } from "../../clients/xenstore/errors.js";
 import { socketTransport } from "../../clients/xenstore/socket-transport.js";
+import { FAILURES_PER_DOMAIN_MAX } from "../../daemon/dispatch/failure-log.js";
 import { startBenchDaemon } from "./daemon.js";
 import { median, rounded, type Benchmark, type Figures } from "./figures.js";
 import { COMMITS_PER_SECOND, compareBeside, DOMAINS, writeFor } from "./paced-writer.js";
@@ -27,6 +29,8 @@ const QUESTIONS: Readonly<Record<string, string>> = {
   "page of a dump": "/v1/tree?limit=1000",
   bisect: `/v1/bisect?predicate=${encodeURIComponent('value /local/domain/7/bench/count ~ "..."')}&good=@{2}`,
   refs: "/v1/refs",
+  failures: "/v1/failures?domain=0",
+  "why not": "/v1/why-not?path=/local/domain/7/bench/count&domain=0",
 };
 
 function get(socketPath: string, path: string): Promise<void> {
@@ -44,6 +48,26 @@ function get(socketPath: string, path: string): Promise<void> {
     sent.on("error", reject);
     sent.end();
   });
+}
+
+/** Fills what the daemon remembers of a domain's failures. @returns a transaction that ended in EAGAIN */
+async function failAtMuch(client: XenstoreClient): Promise<number> {
+  const transaction = await client.startTransaction();
+  await transaction.read("/local/domain/7/bench/count");
+  await transaction.write("/local/domain/8/bench/copy", "1");
+  await client.write("/local/domain/7/bench/count", "2");
+  await transaction.commit().then(
+    () => {
+      throw new Error("a transaction that read what changed was committed");
+    },
+    (error: unknown) => {
+      if (!isXenstoreError(error, "EAGAIN")) throw error;
+    },
+  );
+  for (let done = 1; done < FAILURES_PER_DOMAIN_MAX; done++) {
+    await client.exists(`/local/domain/${String(done)}/device/none`);
+  }
+  return transaction.id;
 }
 
 async function askUntil(isOver: () => boolean, ask: () => Promise<void>): Promise<number[]> {
@@ -73,8 +97,10 @@ export const benchQueries: Benchmark = async ({ seconds = 2, rounds = 3, commits
       await Promise.all(writes);
     }
     await client.write("/local/domain/7/bench/count", "1");
+    const tx = await failAtMuch(client);
     await writeFor(client, 1);
-    for (const [name, path] of Object.entries(QUESTIONS)) {
+    const questions = { ...QUESTIONS, why: `/v1/why?tx=${String(tx)}` };
+    for (const [name, path] of Object.entries(questions)) {
       figures[name] = await compare(client, { seconds, rounds, ask: () => get(admin, path) });
     }
     client.close();
