@@ -30,13 +30,22 @@ export class NoAnswerError extends AdminError {
   override readonly name = "NoAnswerError";
 }
 
+/** Takes what an answer warns of (`Warning`, RFC 9111), in words for people, also where the answer is a refusal. */
+export type Warn = (warning: string) => void;
+
 /** A client of the admin socket at this path. It keeps no connection. */
-export function adminClient(socketPath: string): AdminClient {
+export function adminClient(socketPath: string, warn: Warn = () => undefined): AdminClient {
+  const daemon = { socketPath, warn };
   return {
-    get: (path, query) => exchange(socketPath, { method: "GET", path: path + searchOf(query as Parameters) }),
-    text: async (path) => await exchangeText(socketPath, { method: "GET", path }),
-    send: (method, path, body) => exchange(socketPath, { method, path, body }),
+    get: (path, query) => exchange(daemon, { method: "GET", path: path + searchOf(query as Parameters) }),
+    text: async (path) => await exchangeText(daemon, { method: "GET", path }),
+    send: (method, path, body) => exchange(daemon, { method, path, body }),
   };
+}
+
+interface Daemon {
+  readonly socketPath: string;
+  readonly warn: Warn;
 }
 
 function searchOf(query: Parameters): string {
@@ -51,16 +60,18 @@ interface Exchange {
   readonly body?: object | undefined;
 }
 
-async function exchange<Answer>(socketPath: string, asked: Exchange): Promise<Answer> {
-  const text = await exchangeText(socketPath, asked);
+async function exchange<Answer>(daemon: Daemon, asked: Exchange): Promise<Answer> {
+  const text = await exchangeText(daemon, asked);
   return (text === "" ? undefined : JSON.parse(text)) as Answer;
 }
 
-async function exchangeText(socketPath: string, { method, path, body }: Exchange): Promise<string> {
+async function exchangeText({ socketPath, warn }: Daemon, { method, path, body }: Exchange): Promise<string> {
   const { status, text } = await new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
     const headers = body === undefined ? {} : { "content-type": "application/json" };
     const sent = request({ socketPath, method, path, headers, agent: false }, (response) => {
       const chunks: Buffer[] = [];
+      const warning = warningIn(response.headers["warning"]);
+      if (warning !== undefined) warn(warning);
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", reject);
       response.on("end", () => {
@@ -78,6 +89,13 @@ async function exchangeText(socketPath: string, { method, path, body }: Exchange
   if (status === 400 || status === 404) throw new QueryError(detail);
   if (status === 409) throw new ConflictError(detail, conflictsOf(answer));
   throw new AdminError(`the daemon at ${socketPath} failed: ${detail}`);
+}
+
+const WARNING = /^199 - ("(?:[^"\\]|\\.)*")$/;
+
+function warningIn(header: string | undefined): string | undefined {
+  const quoted = WARNING.exec(header ?? "")?.[1];
+  return quoted === undefined ? undefined : String(JSON.parse(quoted));
 }
 
 function conflictsOf(problem: unknown): string[] {

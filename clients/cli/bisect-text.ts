@@ -18,7 +18,11 @@ export function bisectText({ good, bad, tip, first, steps, flips }: BisectAnswer
 
 /** A warning where the answer need not be the only one; undefined where nothing is wrong. */
 export function flipsWarning({ count, looked, commits }: FlipsJson): string | undefined {
-  if (count <= 1) return undefined;
+  if (count <= 1) {
+    if (looked === commits) return undefined;
+    const known = looked === 0 ? "is not known" : `is known only of the last ${String(looked)}`;
+    return `how often the predicate flips in these ${String(commits)} commits ${known}: --flips looks in more of them`;
+  }
   const where = looked < commits ? ` in the last ${String(looked)} commits alone` : "";
   return (
     `the predicate is not monotone: it flips ${String(count)} times${where}, and halving has found one of the commits ` +

@@ -28,20 +28,17 @@ export interface CliContext {
   hasColours(): boolean;
   /** Where the daemon that the options name has its admin socket. */
   adminSocket(): string;
-  /** The fork that the options name; undefined where a command is about main. */
+  /** Whether the options or the environment name a daemon, so that another history is not what is meant. */
+  isDaemonNamed(): boolean;
+  /** The fork that the options name, or whose socket they do; undefined where a command is about main. */
   fork(): string | undefined;
-  /** A revision in which `HEAD` and `@{1234}` are commits of the fork that the options name. */
-  revision(text: string): string;
+  /** The fork that `--fork` names, which may be a branch of a repository without a daemon. */
+  namedFork(): string | undefined;
   /** Connects to the daemon that the options name, and closes the connection when `use` is done. */
   withClient<T>(use: (client: XenstoreClient) => Promise<T>): Promise<T>;
   /** Writes text to standard output. */
   print(text: string): Promise<void>;
 }
-
-/** What names the newest commit, and may have `~2` or `@{1234}` behind it. */
-const HEAD = /^(?:HEAD(?=[~@]|$)|@(?=~|$))/;
-/** What names a commit of the branch at hand by its number or time. */
-const AT = /^@\{/;
 
 /** Adds a command to the program; each is a file of its own in `commands/`. */
 export type AddCommand = (program: Command, context: CliContext) => void;
@@ -59,11 +56,9 @@ export function createContext(io: CliIo, globalOptions: () => GlobalOptions): Cl
     isJson: () => globalOptions().json === true,
     hasColours: () => io.isTerminal && (environment["NO_COLOR"] ?? "") === "" && environment["TERM"] !== "dumb",
     adminSocket: () => join(chosen().runDirectory, "admin.sock"),
+    isDaemonNamed: () => chosen().isNamed,
     fork: () => chosen().fork,
-    revision: (text) => {
-      const { fork } = chosen();
-      return fork === undefined ? text : text.replace(HEAD, () => fork).replace(AT, () => `${fork}@{`);
-    },
+    namedFork: () => (globalOptions().fork === undefined ? undefined : chosen().fork),
     async withClient(use) {
       const { socket, fork } = chosen();
       if (fork !== undefined && globalOptions().fork !== undefined && !io.fileExists(socket)) {

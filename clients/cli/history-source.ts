@@ -12,19 +12,22 @@ import type { Question } from "../../daemon/history/query/question.js";
 import { RevisionError } from "../../daemon/history/query/revision.js";
 import { createNodeClock } from "../../daemon/platform/node-clock.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
+import { CONSOLE_ROUTE, type ConsoleAnswer } from "../../protocol/http-api/console.js";
 import {
   ConflictError,
   HISTORY_ROUTES,
   QueryError,
-  REVISION_MEMBERS,
   type HistoryQueries,
-  type HistoryQuestion,
+  type RefsJson,
 } from "../../protocol/http-api/history-queries.js";
 import type { Microseconds } from "../../protocol/identifiers.js";
 import { adminClient, type AdminClient } from "./admin-client.js";
 import type { CliContext } from "./context.js";
 import { EXIT_FAILURE, ExitError, usageError } from "./exit.js";
-import { chooseRepository } from "./repository-choice.js";
+import { chooseRepository, hasLocalRepository } from "./repository-choice.js";
+
+/** Longest that an answer is worked on for which nobody else waits, where more time makes it better. */
+const PATIENCE_MILLISECONDS = 5000;
 
 /** Reads a history, the one that the options name, and closes it when `use` is done. */
 export async function withHistory<T>(
@@ -32,33 +35,70 @@ export async function withHistory<T>(
   repository: string | undefined,
   use: (history: HistoryQueries) => Promise<T>,
 ): Promise<T> {
-  const admin = repository === undefined ? context.adminSocket() : undefined;
-  if (admin !== undefined && context.io.fileExists(admin)) {
-    return await asking(() => use(onBranch(context, historyOfDaemon(adminClient(admin)))));
-  }
-  return await withOpenHistory(context, repository, (history) =>
-    use(onBranch(context, localHistory(history, createNodeClock()))),
-  );
+  const admin = adminOf(context, repository);
+  if (admin !== undefined) return await asking(() => use(onBranch(context.fork(), historyOfDaemon(admin))));
+  return await withOpenHistory(resolve(chooseRepository(repository, context.io)), (history) => {
+    const queries = localHistory(history, createNodeClock(), { patienceMilliseconds: PATIENCE_MILLISECONDS });
+    return use(onBranch(context.namedFork(), queries));
+  });
 }
 
-/** Reads a repository, also where a daemon would answer: for what no daemon does. */
+/** Reads the repository itself, also that of a running daemon, with all that it has acknowledged. */
 export async function withRepository<T>(
   context: CliContext,
   repository: string | undefined,
   use: (question: Question) => Promise<T>,
 ): Promise<T> {
-  return await withOpenHistory(context, repository, (history) => {
+  const admin = adminOf(context, repository);
+  const directory =
+    admin === undefined
+      ? resolve(chooseRepository(repository, context.io))
+      : await asking(() => sealedRepository(admin));
+  const branch = admin === undefined ? context.namedFork() : context.fork();
+  return await withOpenHistory(directory, (history) => {
     const clock = createNodeClock();
-    return use({ view: history.view(), now: clock.nowMicroseconds() as Microseconds, clock });
+    return use({ view: history.view(), now: clock.nowMicroseconds() as Microseconds, clock, branch });
   });
 }
 
-async function withOpenHistory<T>(
-  context: CliContext,
-  repository: string | undefined,
-  use: (history: History) => Promise<T>,
-): Promise<T> {
-  const directory = resolve(chooseRepository(repository, context.io));
+/** Where the daemon has its repository; what it has acknowledged so far is in it then. */
+async function sealedRepository(admin: AdminClient): Promise<string> {
+  const { repository } = await admin.get<ConsoleAnswer>(CONSOLE_ROUTE, {});
+  await admin.get<RefsJson>(HISTORY_ROUTES.refs, {});
+  return repository;
+}
+
+/**
+ * The daemon whose history is meant; undefined where that of a repository is. Who names a daemon is never given what another
+ * one left in the working directory.
+ */
+function adminOf(context: CliContext, repository: string | undefined): AdminClient | undefined {
+  if (repository !== undefined) return undefined;
+  const { io } = context;
+  const socket = context.adminSocket();
+  if (io.fileExists(socket)) return warningClient(context, socket);
+  const instead = "without a daemon, name a repository, such as --repo STATE/store.git";
+  if (context.isDaemonNamed()) {
+    throw new ExitError(
+      EXIT_FAILURE,
+      `there is no ${socket}: is the daemon running, and is this the directory of its privileged sockets? To read a history ${instead}`,
+    );
+  }
+  if (hasLocalRepository(io)) return undefined;
+  throw usageError(`there is no history here, and no daemon at ${socket}: name one with --socket; ${instead}`);
+}
+
+/** A client that tells people what the daemon warns of, such as a history that is behind. */
+function warningClient({ io }: CliContext, socket: string): AdminClient {
+  const told = new Set<string>();
+  return adminClient(socket, (warning) => {
+    if (told.has(warning)) return;
+    told.add(warning);
+    io.err(`xs: warning: ${warning}\n`);
+  });
+}
+
+async function withOpenHistory<T>(directory: string, use: (history: History) => Promise<T>): Promise<T> {
   return await asking(async () => {
     const history = openHistory(nodeFileSystem, directory);
     try {
@@ -76,7 +116,7 @@ export async function withAdmin<T>(context: CliContext, use: (admin: AdminClient
     throw usageError(`this needs a running daemon, and there is no ${socket}: name its wire socket with --socket`);
   }
   try {
-    return await asking(() => use(adminClient(socket)));
+    return await asking(() => use(warningClient(context, socket)));
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
     const lines = error.conflicts.map((conflict) => `\n  ${conflict}`);
@@ -91,32 +131,11 @@ function historyOfDaemon(admin: AdminClient): HistoryQueries {
   };
 }
 
-/** The member of each question that is the newest commit unless it is given. */
-const NEWEST: Partial<Readonly<Record<HistoryQuestion, string>>> = {
-  log: "to",
-  commit: "revision",
-  tree: "at",
-  children: "at",
-  node: "at",
-  blame: "at",
-  bisect: "bad",
-};
-
-/** Questions in which `HEAD`, said or not, is the newest commit of the fork that the options name. */
-function onBranch(context: CliContext, history: HistoryQueries): HistoryQueries {
-  const fork = context.fork();
-  if (fork === undefined) return history;
+/** Questions about a branch, which is main unless there is another. */
+function onBranch(branch: string | undefined, history: HistoryQueries): HistoryQueries {
+  if (branch === undefined) return history;
   return {
-    ask: (question, query) => {
-      const newest = NEWEST[question];
-      const asked: Record<string, unknown> = { ...query };
-      for (const name of REVISION_MEMBERS) {
-        const text = asked[name];
-        if (typeof text === "string") asked[name] = context.revision(text);
-      }
-      if (newest !== undefined) asked[newest] ??= fork;
-      return history.ask(question, asked);
-    },
+    ask: (question, query) => history.ask(question, question === "refs" ? query : { ...query, branch }),
   };
 }
 

@@ -11,12 +11,14 @@ import type { CliIo } from "./io.js";
 /** The history of a daemon that was started in the working directory. */
 const LOCAL_REPOSITORY = join(".xenstore", "state", "store.git");
 
+/** Whether a daemon that was started in the working directory has left a history there. */
+export function hasLocalRepository({ fileExists }: Pick<CliIo, "fileExists">): boolean {
+  return fileExists(LOCAL_REPOSITORY);
+}
+
 /** The directory of the repository to read: a bare one, or that of a clone with files. */
 export function chooseRepository(given: string | undefined, { fileExists }: Pick<CliIo, "fileExists">): string {
-  if (given === undefined) {
-    if (fileExists(LOCAL_REPOSITORY)) return LOCAL_REPOSITORY;
-    throw usageError("there is no history here: name its repository, such as --repo STATE/store.git");
-  }
+  if (given === undefined) return LOCAL_REPOSITORY;
   if (!fileExists(given))
     throw usageError(`there is no directory ${given}: name a repository, such as STATE/store.git`);
   const inClone = join(given, ".git");

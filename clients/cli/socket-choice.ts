@@ -22,6 +22,8 @@ export interface ChosenSocket {
   readonly runDirectory: string;
   /** The fork that it serves; undefined for any other socket. */
   readonly fork: string | undefined;
+  /** Whether the options or the environment name a daemon; else it is one where daemons are by custom, or nowhere. */
+  readonly isNamed: boolean;
 }
 
 /** The socket to use; with a fork, that of the fork. */
@@ -30,7 +32,9 @@ export function chooseSocket(
   fork: string | undefined,
   io: Pick<CliIo, "environment" | "fileExists">,
 ): ChosenSocket {
-  const socket = socketOf(given, io);
+  const named = namedSocket(given, io);
+  const socket = named ?? (io.fileExists(LOCAL_SOCKET) ? LOCAL_SOCKET : SYSTEM_SOCKET);
+  const isNamed = named !== undefined;
   const directory = dirname(socket);
   // A daemon may serve main in a directory of that name.
   const hasAdmin = (run: string): boolean => io.fileExists(join(run, "admin.sock"));
@@ -39,18 +43,14 @@ export function chooseSocket(
     !hasAdmin(directory) &&
     (hasAdmin(dirname(directory)) || fork !== undefined);
   const runDirectory = isOfFork ? dirname(directory) : directory;
-  if (fork !== undefined) return { socket: join(runDirectory, FORKS_DIRECTORY, fork), runDirectory, fork };
-  return { socket, runDirectory, fork: isOfFork ? basename(socket) : undefined };
+  if (fork !== undefined) return { socket: join(runDirectory, FORKS_DIRECTORY, fork), runDirectory, fork, isNamed };
+  return { socket, runDirectory, fork: isOfFork ? basename(socket) : undefined, isNamed };
 }
 
-function socketOf(
-  given: string | undefined,
-  { environment, fileExists }: Pick<CliIo, "environment" | "fileExists">,
-): string {
+function namedSocket(given: string | undefined, { environment }: Pick<CliIo, "environment">): string | undefined {
   if (given !== undefined) return given;
   const path = environment["XENSTORED_PATH"] ?? "";
   if (path !== "") return path;
   const directory = environment["XENSTORED_RUNDIR"] ?? "";
-  if (directory !== "") return join(directory, "socket");
-  return fileExists(LOCAL_SOCKET) ? LOCAL_SOCKET : SYSTEM_SOCKET;
+  return directory === "" ? undefined : join(directory, "socket");
 }

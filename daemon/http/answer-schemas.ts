@@ -309,7 +309,9 @@ export const ANSWER_SCHEMAS = {
           "The explorer's address, with the token behind its `#`, which no browser sends. Left out where browsers are not served.",
       },
       problem: { type: "string", description: "Why they are not, though they were to; for people." },
+      repository: { type: "string", description: "The directory of the history's repository, absolute." },
     },
+    required: ["repository"],
     description: "`GET /v1/console`",
   },
   DensityAnswer: {

@@ -70,7 +70,8 @@ export class ChangeMaker {
   ): Promise<ChangesAnswer> {
     const { daemon, history, clock } = this.#ports;
     const core = linkOf(this.#ports, branch);
-    const elsewhere = branch === MAIN_BRANCH ? revisions.filter((text) => !MAINS_OWN.test(text)) : revisions;
+    const isMain = branch === MAIN_BRANCH;
+    const elsewhere = isMain ? revisions.filter((text) => !MAINS_OWN.test(text)) : revisions;
     if (elsewhere.length > 0) await daemon.core.ask("flush", elsewhere);
     let conflicts: readonly string[] = [];
     // `ago` means before the first attempt, whatever the commits of later ones.
@@ -81,7 +82,7 @@ export class ChangeMaker {
         const planned = refusing(() => {
           const view = history.view();
           const now = sealedCommit(view, branch, pin.seq);
-          return plan({ view, now, resolve: (revision) => resolveRevision(view, revision, time) });
+          return plan({ view, now, resolve: (text) => resolveRevision(view, text, time, isMain ? undefined : branch) });
         });
         if (isDryRun) return answerOf(planned, "planned");
         const { order, changes } = planned;

@@ -22,6 +22,7 @@ import { makeTag } from "../history/query/tag.js";
 import { describeConflict } from "../store/merge/merge-roots.js";
 import { ChangeMaker, nameOf } from "./change-maker.js";
 import type { ConsolePorts } from "./console-ports.js";
+import { namesIn } from "./names-in.js";
 import { told } from "./openapi.js";
 import { TEXT } from "./schemas.js";
 
@@ -80,16 +81,16 @@ function addRevert(app: FastifyInstance, maker: ChangeMaker): void {
 
 function addTag(app: FastifyInstance, ports: ConsolePorts): void {
   const { history, daemon, clock, fileSystem, repositoryDirectory } = ports;
-  const body = { type: "object", properties: { revision: TEXT }, additionalProperties: false };
+  const body = { type: "object", properties: { revision: TEXT, branch: TEXT }, additionalProperties: false };
   const params = { type: "object", properties: { "*": { type: "string", minLength: 1, maxLength: 200 } } };
   app.put<{ Body: TagRequest; Params: { "*": string } }>(
     `${CHANGE_ROUTES.tags}*`,
     { schema: { ...told({ tag: "changes", summary: "Give a commit a name", answer: "RefJson" }), body, params } },
     async (request): Promise<RefJson> => {
-      const { revision = "HEAD" } = request.body;
-      await daemon.core.ask("flush", [revision]);
+      const { revision = "HEAD", branch } = request.body;
+      await daemon.core.ask("flush", namesIn(request.body));
       return refusing(() => {
-        const found = resolveRevision(history.view(), revision, clock.nowMicroseconds() as Microseconds);
+        const found = resolveRevision(history.view(), revision, clock.nowMicroseconds() as Microseconds, branch);
         const name = request.params["*"];
         makeTag({ fileSystem, repositoryDirectory, name, commit: found.oid });
         return { name, ...summaryJson(summarizeCommit(found)) };

@@ -28,6 +28,7 @@ import { linkOf, UnknownForkError } from "./branch-link.js";
 import { ChangeMaker, nameOf, pinOf, sealedCommit, type Plan } from "./change-maker.js";
 import type { ConsolePorts } from "./console-ports.js";
 import type { ForkOutcome, NotedMerge } from "./messages.js";
+import { namesIn } from "./names-in.js";
 import { told } from "./openapi.js";
 import { TEXT } from "./schemas.js";
 
@@ -58,15 +59,15 @@ function addForks(app: FastifyInstance, ports: ConsolePorts, inTurn: InTurn): vo
   app.get(FORKS_ROUTE, { schema: listed }, async (): Promise<ForksAnswer> => ({
     forks: await daemon.forks.ask("forks", undefined),
   }));
-  const properties = { name: NAME, revision: TEXT };
+  const properties = { name: NAME, revision: TEXT, branch: TEXT };
   const body = { type: "object", properties, required: ["name"], additionalProperties: false };
   const made = { ...told({ tag: "forks", summary: "Make a fork, and serve it", answer: "ForkJson" }), body };
   app.post<{ Body: ForkRequest }>(FORKS_ROUTE, { schema: made }, async (request): Promise<ForkJson> => {
-    const { name, revision = "HEAD" } = request.body;
+    const { name, revision = "HEAD", branch } = request.body;
     const now = clock.nowMicroseconds() as Microseconds;
-    const { behind } = await daemon.core.ask("flush", [revision]);
+    const { behind } = await daemon.core.ask("flush", namesIn(request.body));
     const view = history.view();
-    const found = refusing(() => resolveRevision(view, revision, now));
+    const found = refusing(() => resolveRevision(view, revision, now, branch));
     const { oid: base, seq: baseSeq } = summarizeCommit(found);
     if (baseSeq === undefined) {
       throw new QueryError(

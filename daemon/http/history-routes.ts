@@ -12,11 +12,11 @@ import {
   HISTORY_ROUTES,
   LOG_PAGE_MAX,
   NODES_PAGE_MAX,
-  REVISION_MEMBERS,
   type HistoryQueries,
   type HistoryQuestion,
 } from "../../protocol/http-api/history-queries.js";
 import type { CoreLink } from "./messages.js";
+import { namesIn } from "./names-in.js";
 import { told, type Told } from "./openapi.js";
 import { DOMID, TEXT, TX_ID } from "./schemas.js";
 
@@ -84,23 +84,19 @@ const TOLD: Readonly<Record<HistoryQuestion, Omit<Told, "tag">>> = {
 export function historyRoutes(queries: HistoryQueries, core: CoreLink): FastifyPluginCallback {
   return (app, _options, done) => {
     for (const question of Object.keys(HISTORY_ROUTES) as HistoryQuestion[]) {
-      const [properties, required] = [MEMBERS[question], REQUIRED[question] ?? []];
+      const isOfBranch = question !== "refs";
+      const properties = { ...MEMBERS[question], ...(isOfBranch ? { branch: TEXT } : {}) };
+      const required = REQUIRED[question] ?? [];
       const querystring = { type: "object", properties, required, additionalProperties: false };
       const schema = { ...told({ tag: "history", ...TOLD[question] }), querystring };
       app.get(HISTORY_ROUTES[question], { schema }, async (request, reply) => {
-        const { behind } = await core.ask("flush", question === "refs" ? undefined : revisionsOf(request.query));
+        const { behind } = await core.ask("flush", isOfBranch ? namesIn(request.query as object) : undefined);
         if (behind !== undefined) void reply.header("warning", `199 - ${JSON.stringify(headerText(behind))}`);
         return await queries.ask(question, request.query as never);
       });
     }
     done();
   };
-}
-
-/** The revisions that a question names. */
-function revisionsOf(query: unknown): readonly string[] {
-  const members = query as Readonly<Record<string, unknown>>;
-  return REVISION_MEMBERS.map((name) => members[name]).filter((text) => typeof text === "string");
 }
 
 /** Text that a header can hold. */

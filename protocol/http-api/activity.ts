@@ -2,9 +2,10 @@
  * The question what went on between two commits, and its answer: each commit with what was asked and what changed, oldest first.
  */
 import type { CommitSummaryJson } from "./commit.js";
+import type { OnBranch } from "./on-branch.js";
 
 /** `GET /v1/activity` */
-export interface ActivityQuery {
+export interface ActivityQuery extends OnBranch {
   /** The oldest: a revision. The first of the branch unless given; a time before that leaves nothing out. */
   readonly from?: string | undefined;
   /** The newest: a revision. HEAD unless given. */

@@ -5,9 +5,10 @@
  * one, and the answer is a commit at which it came to hold.
  */
 import type { CommitJson, CommitSummaryJson } from "./commit.js";
+import type { OnBranch } from "./on-branch.js";
 
 /** Where to look, and for what. */
-export interface BisectQuery {
+export interface BisectQuery extends OnBranch {
   /** An expression, or the name of a fault (`protocol/predicate/faults.ts`). */
   readonly predicate: string;
   /** What `$D` stands for in it. */

@@ -5,6 +5,7 @@
  * what is in conflict with 409; nothing is done then.
  */
 import type { ChangeJson, CommitSummaryJson } from "./commit.js";
+import type { OnBranch } from "./on-branch.js";
 import type { ValueJson } from "./value.js";
 
 /** `POST /v1/rollback`: make the store, or a part of it, as it was. */
@@ -15,7 +16,7 @@ export interface RollbackRequest {
   readonly path?: string | undefined;
   /** Tell what would change, and change nothing. */
   readonly dryRun?: boolean | undefined;
-  /** On which branch; main unless given. */
+  /** On which branch, which is at hand for the revision too; main unless given. */
   readonly branch?: string | undefined;
 }
 
@@ -23,7 +24,7 @@ export interface RollbackRequest {
 export interface RevertRequest {
   readonly revision: string;
   readonly dryRun?: boolean | undefined;
-  /** On which branch; main unless given. */
+  /** On which branch, which is at hand for the revision too; main unless given. */
   readonly branch?: string | undefined;
 }
 
@@ -65,7 +66,7 @@ export interface ChangesAnswer {
 export const CHANGES_LISTED_MAX = 1000;
 
 /** `PUT /v1/tags/NAME`: give a commit a name. */
-export interface TagRequest {
+export interface TagRequest extends OnBranch {
   /** The commit; HEAD unless given. */
   readonly revision?: string | undefined;
 }

@@ -1,7 +1,7 @@
 /**
- * Where browsers reach the daemon.
+ * Where browsers reach the daemon, and where its history is.
  *
- * Owns the route with its answer, for `xs url`.
+ * Owns the route with its answer, for `xs url`, and for what is done with the repository itself on the daemon's machine.
  */
 
 /** `GET /v1/console` */
@@ -10,6 +10,8 @@ export interface ConsoleAnswer {
   readonly url?: string | undefined;
   /** Why they are not, though they were to; for people. */
   readonly problem?: string | undefined;
+  /** The directory of the history's repository, absolute. */
+  readonly repository: string;
 }
 
 /** Where it is asked for. */

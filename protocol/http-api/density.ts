@@ -2,9 +2,10 @@
  * The question how many commits there were when, and its answer: what a timeline is drawn from.
  */
 import type { CommitSummaryJson } from "./commit.js";
+import type { OnBranch } from "./on-branch.js";
 
 /** `GET /v1/density` */
-export interface DensityQuery {
+export interface DensityQuery extends OnBranch {
   /** The oldest: a revision. The first of the branch unless given. */
   readonly from?: string | undefined;
   /** The newest: a revision. HEAD unless given. */

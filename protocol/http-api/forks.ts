@@ -5,6 +5,7 @@
  * what is in conflict, or cannot be done now, with 409; nothing is done then.
  */
 import type { ChangesAnswer } from "./changes.js";
+import type { OnBranch } from "./on-branch.js";
 
 /** A fork. */
 export interface ForkJson {
@@ -32,7 +33,7 @@ export interface ForksAnswer {
 }
 
 /** `POST /v1/forks`: make a fork, and serve it. */
-export interface ForkRequest {
+export interface ForkRequest extends OnBranch {
   readonly name: string;
   /** Its first state; HEAD unless given. */
   readonly revision?: string | undefined;

@@ -10,9 +10,10 @@ import type { ActivityPage, ActivityQuery } from "./activity.js";
 import type { BisectAnswer, BisectQuery } from "./bisect.js";
 import type { ChangeJson, CommitJson, CommitSummaryJson, NodeJson, NodeStateJson } from "./commit.js";
 import type { DensityAnswer, DensityQuery } from "./density.js";
+import type { OnBranch } from "./on-branch.js";
 
 /** Which commits of the log, newest first. All that is given must hold. */
-export interface LogQuery {
+export interface LogQuery extends OnBranch {
   /** The newest: a revision. HEAD unless given. */
   readonly to?: string | undefined;
   /** The oldest: a revision. The first of the branch unless given; a time before that leaves nothing out. */
@@ -42,13 +43,13 @@ export interface LogPage {
 }
 
 /** Names one commit. */
-export interface CommitQuery {
+export interface CommitQuery extends OnBranch {
   /** HEAD unless given. */
   readonly revision?: string | undefined;
 }
 
 /** Where the nodes of a state come from. */
-export interface BlameQuery {
+export interface BlameQuery extends OnBranch {
   /** The nodes at and below this one. */
   readonly path: string;
   /** A revision. HEAD unless given. */
@@ -85,7 +86,7 @@ export const REVISION_MEMBERS = ["from", "to", "revision", "at", "good", "bad"] 
 export const NODES_PAGE_MAX = 1000;
 
 /** What leads from one state to another. */
-export interface DiffQuery {
+export interface DiffQuery extends OnBranch {
   /** A revision. */
   readonly from: string;
   /** A revision; it need not be the newer one. */
@@ -111,7 +112,7 @@ export interface DiffPage {
 }
 
 /** The nodes of a state: all that are below one. */
-export interface TreeQuery {
+export interface TreeQuery extends OnBranch {
   /** A revision. HEAD unless given. */
   readonly at?: string | undefined;
   /** `/` unless given. */
@@ -138,7 +139,7 @@ export interface TreePage {
 }
 
 /** A node of a state, and those right below it. */
-export interface ChildrenQuery {
+export interface ChildrenQuery extends OnBranch {
   /** A revision. HEAD unless given. */
   readonly at?: string | undefined;
   /** `/` unless given. */
@@ -168,7 +169,7 @@ export type ChildJson = NodeStateJson & {
 };
 
 /** One node of a state. */
-export interface NodeQuery {
+export interface NodeQuery extends OnBranch {
   /** A revision. HEAD unless given. */
   readonly at?: string | undefined;
   readonly path: string;

@@ -2,7 +2,7 @@
  * The admin socket of the real daemon, and the commands of `xs` that use it: they see what was acknowledged, change the store
  * as any client would, and no guest comes near them.
  */
-import { existsSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -124,6 +124,37 @@ describe("xs rollback", () => {
     expect(commits.map((oid) => git("rev-parse", `${oid}^{tree}`))).toEqual(commits.map(() => tree));
     // It is about what is committed, and clients that never pause leave the console little of processors that others keep busy too.
   }, 120_000);
+});
+
+describe("xs bisect --run", () => {
+  it("judges what the daemon has acknowledged a moment ago", async () => {
+    for (let count = 1; count <= 9; count++) await write("/count", String(count));
+    // The answer is in the socket's directory alone, so the daemon's own state would always be 9.
+    const reads = `"${process.execPath}" --import tsx clients/cli/main.ts read /count`;
+    const { code, out } = await xs("--json", "bisect", "--run", `test "$(${reads} || echo 0)" -lt 6`);
+    expect(code).toBe(0);
+    expect(jsonOf(out)).toMatchObject({
+      bad: { seq: 10 },
+      first: { changes: [{ path: "/count", after: { value: "6" } }] },
+    });
+  });
+});
+
+describe("what the history has not got", () => {
+  it("is warned of, also where a question is refused for it", async () => {
+    await write("/there", "1");
+    expect(await mustXs("read", "/there", "--at", "HEAD")).toBe("1\n");
+    writeFileSync(join(daemon.repository, "refs", "heads", "main.lock"), "");
+    await write("/late", "1");
+    const behind = /^xs: warning: the history is not complete: .*main\.lock/;
+    const log = await xs("log", "-n", "1");
+    expect([log.code, log.out]).toEqual([0, expect.stringContaining("WRITE /there")]);
+    expect(log.err).toMatch(behind);
+    const refused = await xs("log", "/late");
+    expect(refused.code).toBe(2);
+    expect(refused.err).toMatch(behind);
+    rmSync(join(daemon.repository, "refs", "heads", "main.lock"));
+  });
 });
 
 describe("xs revert", () => {

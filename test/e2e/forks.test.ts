@@ -13,6 +13,9 @@ import { temporaryDirectory } from "../support/temporary-directory.js";
 import { connectClient, resultOf, type WireClient } from "../support/wire-client.js";
 import { jsonOf } from "../unit/clients/cli/program-harness.js";
 
+/** A command that finds `/a` bad where it is `2`, with nothing but Node and this project. */
+const SAYS_NOT_2 = `test "$("${process.execPath}" --import tsx clients/cli/main.ts read /a)" != 2`;
+
 let command: readonly string[];
 let daemon: DaemonProcess;
 let directory: string;
@@ -166,6 +169,39 @@ describe("xs fork", () => {
       "1",
       "",
     ]);
+  });
+
+  it("is what HEAD is about, however it is written, and for every command", async () => {
+    for (const value of ["1", "2", "3"]) await write(client, "/main", value);
+    await mustXs("fork", "try", "--from", "@{1}");
+    const fork = await connectFork("try");
+    for (const value of ["1", "2", "3"]) await write(fork, "/a", value);
+    // Git lets a tag have the name of a branch, and then prefers it.
+    git("tag", "try", "main");
+    const seq = async (...words: string[]): Promise<unknown> =>
+      (jsonOf(await mustXs("--json", "--fork", "try", ...words)) as { readonly seq: number }).seq;
+    expect(await seq("show")).toBe(4);
+    const branch = git("rev-parse", "refs/heads/try");
+    for (const [revision, back] of Object.entries({
+      HEAD: 0,
+      "@": 0,
+      "HEAD^": 1,
+      "~1": 1,
+      "@^": 1,
+      "~": 1,
+      "@~2": 2,
+    })) {
+      expect([revision, await seq("show", revision)]).toEqual([revision, 4 - back]);
+      const { target } = jsonOf(await mustXs("--json", "--fork", "try", "rollback", revision, "-n")) as {
+        readonly target: { readonly oid: string };
+      };
+      expect(target.oid).toBe(git("rev-parse", `${branch}~${String(back)}`));
+    }
+    for (const way of [["value /a = 2"], ["value /a = 2", "--bad", "~1"], ["--run", SAYS_NOT_2, "--bad", "HEAD^"]]) {
+      const { code, out } = await xs("--json", "--fork", "try", "bisect", ...way);
+      expect(code).toBe(0);
+      expect(jsonOf(out)).toMatchObject({ bad: { seq: 3 }, first: { seq: 3, oid: git("rev-parse", `${branch}~1`) } });
+    }
   });
 
   it("--delete leaves nothing of it, and its commits can be forked again", async () => {

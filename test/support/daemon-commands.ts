@@ -33,7 +33,9 @@ export function commandsOn(daemon: () => DaemonProcess): DaemonCommands {
     for (const word of words) {
       if (statSync(word, { throwIfNoEntry: false })?.isFile() === true) files[word] = readFileSync(word, "latin1");
     }
-    return harness.run(["--socket", daemon().socket, ...words], { files, transport: socketTransport });
+    // Commands that it runs are to be found.
+    const environment = { PATH: process.env["PATH"] };
+    return harness.run(["--socket", daemon().socket, ...words], { files, transport: socketTransport, environment });
   };
   return {
     xs,

@@ -92,7 +92,8 @@ async function bisectByPredicate(predicate: string, options: BisectOptions, cont
   await withHistory(context, repo, async (history) => {
     const answer = await history.ask("bisect", query);
     await context.io.out(context.isJson() ? jsonLine(answer) : bisectText(answer));
-    const warning = flipsWarning(answer.flips);
+    // Who says how far is not told that it was no farther.
+    const warning = flips === undefined || answer.flips.count > 1 ? flipsWarning(answer.flips) : undefined;
     if (warning !== undefined) context.io.err(`xs: warning: ${warning}\n`);
   });
 }

@@ -68,7 +68,7 @@ export function addFork(program: Command, context: CliContext): void {
 
 function forkRequest(name: string, from: string | undefined, context: CliContext): ForkRequest {
   // A fork of the fork that the options name begins with that one's newest commit.
-  return { name, revision: context.revision(from ?? "HEAD") };
+  return { name, revision: from, branch: context.fork() };
 }
 
 function madeText({ name, socket, baseSeq }: ForkJson): string {

@@ -47,7 +47,7 @@ export function addRollback(program: Command, context: CliContext): void {
       ]),
     )
     .action(async (revision: string, path: string | undefined, { dryRun }: Options) => {
-      const request: RollbackRequest = { revision: context.revision(revision), path, dryRun, branch: context.fork() };
+      const request: RollbackRequest = { revision, path, dryRun, branch: context.fork() };
       await change(context, CHANGE_ROUTES.rollback, request, (target) =>
         path === undefined ? `rolled back to ${target}` : `rolled ${path} back to ${target}`,
       );
@@ -68,7 +68,7 @@ export function addRevert(program: Command, context: CliContext): void {
     .addHelpText("after", exitCodes({ ...ADMIN_EXITS, 1: "a conflict, which is told; or no answer from the daemon" }))
     .addHelpText("after", examples(["xs revert @{1234}", "xs revert HEAD --dry-run"]))
     .action(async (revision: string, { dryRun }: Options) => {
-      const request: RevertRequest = { revision: context.revision(revision), dryRun, branch: context.fork() };
+      const request: RevertRequest = { revision, dryRun, branch: context.fork() };
       await change(context, CHANGE_ROUTES.revert, request, (target) => `reverted ${target}`);
     });
 }

@@ -31,7 +31,7 @@ export function addTag(program: Command, context: CliContext): void {
     )
     .action(async (name: string, revision: string) => {
       const route = CHANGE_ROUTES.tags + encodeURIComponent(name).replaceAll("%2F", "/");
-      const request: TagRequest = { revision: context.revision(revision) };
+      const request: TagRequest = { revision, branch: context.fork() };
       const tag = await withAdmin(context, (admin) => admin.send<RefJson>("PUT", route, request));
       await context.io.out(context.isJson() ? jsonLine(tag) : refLine(tag));
     });

@@ -49,9 +49,9 @@ const OID_DIGITS_SHOWN = 10;
  * @throws QueryError, RevisionError, and what `HistoryView.commit` throws
  */
 export function resolveEnds(question: Question, revisions: BisectRevisions): BisectRange {
-  const { view, now } = question;
+  const { view, now, branch } = question;
   const badText = revisions.bad ?? "HEAD";
-  const bad = endOf(badText, resolveRevision(view, badText, now));
+  const bad = endOf(badText, resolveRevision(view, badText, now, branch));
   const line = lineTo(view, bad.found);
   const found = revisions.good === undefined ? undefined : beginningOf(question, revisions.good);
   // A time before the history means its first commit, as does nothing.

@@ -19,17 +19,16 @@ import { commitJson, summaryJson } from "./commit-json.js";
 import { summarizeCommit } from "./commit-summary.js";
 import { countFlips, type Flips } from "./flips.js";
 import { holdsAtCommit, newestHeld, type NewestHeld } from "./held-commits.js";
-import type { Question } from "./question.js";
+import { PATIENCE_MILLISECONDS, type Question } from "./question.js";
 import { recordedState } from "./recorded-state.js";
 import { showCommit } from "./show.js";
 import type { StretchSearch } from "./stretches.js";
 import { rememberingSource, walkingCommitsTouching } from "./touching-commits.js";
 import { missingPaths } from "./missing-paths.js";
 
-/** What the search leaves of this, flips are looked for, unless somebody says how far; and this long in any case. */
-const ANSWER_MILLISECONDS = 80;
+/** So long flips are looked for in any case, unless somebody says how far. */
 const FLIPS_MILLISECONDS_MIN = 15;
-/** Longest that a commit is looked for which would be a fit end; others wait for so long. */
+/** Longest that a commit is looked for which would be a fit end, where nobody has more patience. */
 const LOOK_BACK_MILLISECONDS_MAX = 500;
 
 /** Answers `bisect`. @throws QueryError, RevisionError, and what `HistoryView.commit` and `findPath` throw */
@@ -111,7 +110,8 @@ function fitRange(question: Question, bisected: Bisected, { bad: badGiven }: Bis
 function lookBack(question: Question, bisected: Bisected, isHeld: boolean): NewestHeld {
   const { predicate, range } = bisected;
   const { clock } = question;
-  const deadline = clock.monotonicMilliseconds() + LOOK_BACK_MILLISECONDS_MAX;
+  const { patienceMilliseconds = 0 } = question;
+  const deadline = clock.monotonicMilliseconds() + Math.max(patienceMilliseconds, LOOK_BACK_MILLISECONDS_MAX);
   const search = stretchSearch(question, bisected, () => clock.monotonicMilliseconds() < deadline);
   return newestHeld(predicate, search, { good: range.good.seq, bad: range.bad.seq, isHeld });
 }
@@ -129,9 +129,9 @@ function flipsOf(
   bisected: Bisected,
   { begin, flips }: { readonly begin: number; readonly flips: number | undefined },
 ): Flips {
-  const { clock } = question;
+  const { clock, patienceMilliseconds = PATIENCE_MILLISECONDS } = question;
   const { good, bad } = bisected.range;
-  const deadline = Math.max(begin + ANSWER_MILLISECONDS, clock.monotonicMilliseconds() + FLIPS_MILLISECONDS_MIN);
+  const deadline = Math.max(begin + patienceMilliseconds, clock.monotonicMilliseconds() + FLIPS_MILLISECONDS_MIN);
   const isInTime = (): boolean => clock.monotonicMilliseconds() < deadline;
   let left = flips ?? 0;
   const mayGoOn = flips === undefined ? isInTime : () => left-- > 0;

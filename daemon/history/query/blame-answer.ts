@@ -14,8 +14,8 @@ import type { Question } from "./question.js";
 import { resolveRevision } from "./resolve-revision.js";
 
 /** Answers `blame`. @throws QueryError, RevisionError, and what `blame` throws */
-export function blameAnswer({ view, now }: Question, { path: text, at = "HEAD" }: BlameQuery): BlameAnswer {
-  const found = resolveRevision(view, at, now);
+export function blameAnswer({ view, now, branch }: Question, { path: text, at = "HEAD" }: BlameQuery): BlameAnswer {
+  const found = resolveRevision(view, at, now, branch);
   const path = queriedPath(text);
   const blamed = blame(view, found, path);
   if (blamed.length === 0) throw new QueryError(`there is no node ${text} at ${at}: is the path right?`);

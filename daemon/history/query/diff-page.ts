@@ -16,11 +16,11 @@ import { resolveRevision } from "./resolve-revision.js";
 
 /** Answers `diff`. @throws QueryError, RevisionError, and what `walkDifferences` throws */
 export function diffPage(question: Question, { from, to, path = ROOT_PATH, limit, cursor }: DiffQuery): DiffPage {
-  const { view, now } = question;
+  const { view, now, branch } = question;
   const { reader } = view;
   const top = queriedPath(path);
   const resume = cursor === undefined ? undefined : parseNodeCursor(question, cursor, { count: 2, top });
-  const commits = resume?.commits ?? [resolveRevision(view, from, now), resolveRevision(view, to, now)];
+  const commits = resume?.commits ?? [from, to].map((text) => resolveRevision(view, text, now, branch));
   const [old, current] = commits as [FoundCommit, FoundCommit];
   const before = nodeAt(reader, old.commit.tree, top);
   const after = nodeAt(reader, current.commit.tree, top);

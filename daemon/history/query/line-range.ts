@@ -39,8 +39,8 @@ const OID_DIGITS_SHOWN = 10;
  * @throws QueryError, RevisionError, and what `HistoryView.commit` throws
  */
 export function resolveRange(question: Question, { from: fromText, to: toText = "HEAD" }: RangeRevisions): LineRange {
-  const { view, now } = question;
-  const to = numbered(resolveRevision(view, toText, now));
+  const { view, now, branch } = question;
+  const to = numbered(resolveRevision(view, toText, now, branch));
   const line = lineTo(view, to.found);
   const beginning = fromText === undefined ? undefined : beginningOf(question, fromText);
   const from = numbered(beginning ?? line.oldest());

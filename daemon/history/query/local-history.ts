@@ -4,6 +4,7 @@
  * Owns the table of questions, and that each is answered as of one moment.
  */
 import type { HistoryAnswers, HistoryQueries, HistoryQuestion } from "../../../protocol/http-api/history-queries.js";
+import type { OnBranch } from "../../../protocol/http-api/on-branch.js";
 import type { Microseconds } from "../../../protocol/identifiers.js";
 import type { Clock } from "../../platform/clock.js";
 import { activityPage } from "./activity.js";
@@ -31,7 +32,8 @@ const ANSWERERS: { readonly [Name in HistoryQuestion]: Answerer<Name> } = {
   tree: treePage,
   children: childrenPage,
   node: nodeAnswer,
-  commit: ({ view, now }, { revision = "HEAD" }) => commitJson(showCommit(view, resolveRevision(view, revision, now))),
+  commit: ({ view, now, branch }, { revision = "HEAD" }) =>
+    commitJson(showCommit(view, resolveRevision(view, revision, now, branch))),
   blame: blameAnswer,
   refs: ({ view }) => listRefs(view),
   bisect: answerBisect,
@@ -39,23 +41,33 @@ const ANSWERERS: { readonly [Name in HistoryQuestion]: Answerer<Name> } = {
   activity: activityPage,
 };
 
-/** The questions and answers of one history; the caller closes it. */
-export function localHistory(history: History, clock: Clock): HistoryQueries {
+/**
+ * The questions and answers of one history; the caller closes it.
+ *
+ * @param options - `patienceMilliseconds` as a question has it
+ */
+export function localHistory(
+  history: History,
+  clock: Clock,
+  options: Pick<Question, "patienceMilliseconds"> = {},
+): HistoryQueries {
   return {
     ask: (name, query) =>
       new Promise((resolve) => {
-        resolve(answer(history, clock, { name, query }));
+        const { branch }: OnBranch = query;
+        resolve(
+          refusing(() => {
+            const now = clock.nowMicroseconds() as Microseconds;
+            return answer({ ...options, view: history.view(), now, clock, branch }, { name, query });
+          }),
+        );
       }),
   };
 }
 
 function answer<Name extends HistoryQuestion>(
-  history: History,
-  clock: Clock,
+  question: Question,
   { name, query }: { readonly name: Name; readonly query: HistoryAnswers[Name]["query"] },
 ): HistoryAnswers[Name]["answer"] {
-  return refusing(() => {
-    const question: Question = { view: history.view(), now: clock.nowMicroseconds() as Microseconds, clock };
-    return ANSWERERS[name](question, query);
-  });
+  return ANSWERERS[name](question, query);
 }

@@ -63,10 +63,10 @@ function expressionOf(grep: string): RegExp {
 }
 
 function rangeOf(question: Question, { to = "HEAD", from, cursor }: LogQuery): LogRange {
-  const { view, now } = question;
+  const { view, now, branch } = question;
   if (cursor === undefined) {
     return {
-      to: resolveRevision(view, to, now),
+      to: resolveRevision(view, to, now, branch),
       from: from === undefined ? undefined : beginningOf(question, from),
     };
   }

@@ -20,7 +20,14 @@ export interface Question {
   /** What `ago` is counted from. */
   readonly now: Microseconds;
   readonly clock: Pick<Clock, "monotonicMilliseconds">;
+  /** The branch at hand: whose newest commit HEAD is, and whose commits `@{1234}` are; main unless given. */
+  readonly branch?: string | undefined;
+  /** Where more time makes an answer better it may take so long, `PATIENCE_MILLISECONDS` unless given. */
+  readonly patienceMilliseconds?: number | undefined;
 }
+
+/** How long an answer may take where others wait for it to end. */
+export const PATIENCE_MILLISECONDS = 80;
 
 /** Makes a QueryError of what is wrong with a revision or with the repository, which is for the one who asks. */
 export function refusing<T>(ask: () => T): T {
@@ -33,9 +40,9 @@ export function refusing<T>(ask: () => T): T {
 }
 
 /** The commit that a revision names, for where to begin: undefined for a time before the history, which leaves nothing out. */
-export function beginningOf({ view, now }: Question, revision: string): FoundCommit | undefined {
+export function beginningOf({ view, now, branch }: Question, revision: string): FoundCommit | undefined {
   try {
-    return resolveRevision(view, revision, now);
+    return resolveRevision(view, revision, now, branch);
   } catch (error) {
     if (error instanceof BeforeHistoryError) return undefined;
     throw error;

@@ -27,16 +27,30 @@ const CANDIDATES_NAMED = 5;
  * The commit that a revision names.
  *
  * @param now - what `@{5 minutes ago}` is counted from
+ * @param branch - the branch at hand: whose newest commit HEAD is, and whose commits `@{1234}` are; main unless given
  * @throws RevisionError; what `HistoryView.commit` throws when the history is damaged
  */
-export function resolveRevision(view: HistoryView, text: string, now: Microseconds): FoundCommit {
+export function resolveRevision(view: HistoryView, text: string, now: Microseconds, branch?: string): FoundCommit {
   const revision = parseRevision(text, now);
-  return goBack(view, resolveStart(view, revision.start, text), revision);
+  const start = branch === undefined ? revision.start : startOn(revision.start, branch);
+  return goBack(view, resolveStart(view, start, text), revision);
+}
+
+/** What a revision begins with where there is a branch at hand. */
+function startOn(start: RevisionStart, branch: string): RevisionStart {
+  // By its whole name, for there may be a tag of that name.
+  if (start.kind === "name") return start.name === "HEAD" ? { ...start, name: BRANCHES + branch } : start;
+  return start.branch === undefined || isHead(start.branch) ? { ...start, branch } : start;
+}
+
+function isHead(branch: string): boolean {
+  return branch === "HEAD" || branch === "@";
 }
 
 function resolveStart(view: HistoryView, start: RevisionStart, text: string): FoundCommit {
   switch (start.kind) {
     case "name":
+      if (start.name.startsWith(BRANCHES)) branchRef(view, start.name, text);
       return view.commit(oidOfName(view, start.name, text));
     case "seq": {
       const ref = branchRef(view, start.branch, text);
@@ -65,7 +79,7 @@ function branchRef(view: HistoryView, branch: string | undefined, text: string):
 const NO_BRANCHES = "nothing has been recorded yet, or this clone has no branches of its own";
 
 function fullBranchName(view: HistoryView, branch: string | undefined): string {
-  if (branch === "HEAD" || branch === "@") return view.headRef ?? MAIN_REF;
+  if (branch !== undefined && isHead(branch)) return view.headRef ?? MAIN_REF;
   if (branch !== undefined) return branch.startsWith("refs/") ? branch : BRANCHES + branch;
   // A clone may be of another branch.
   return view.ref(MAIN_REF) === undefined ? (view.headRef ?? MAIN_REF) : MAIN_REF;

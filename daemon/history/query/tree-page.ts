@@ -30,10 +30,10 @@ export function treePage(
   question: Question,
   { at = "HEAD", path = ROOT_PATH, text, limit, cursor }: TreeQuery,
 ): TreePage {
-  const { view, now } = question;
+  const { view, now, branch } = question;
   const top = queriedPath(path);
   const resume = cursor === undefined ? undefined : parseNodeCursor(question, cursor, { count: 1, top });
-  const found = resume?.commits[0] ?? resolveRevision(view, at, now);
+  const found = resume?.commits[0] ?? resolveRevision(view, at, now, branch);
   const commit = summaryJson(summarizeCommit(found));
   const after = nodeAt(view.reader, found.commit.tree, top);
   if (after === undefined) return { commit };
@@ -59,11 +59,11 @@ export function childrenPage(
   question: Question,
   { at = "HEAD", path = ROOT_PATH, limit, cursor }: ChildrenQuery,
 ): ChildrenPage {
-  const { view, now } = question;
+  const { view, now, branch } = question;
   const { reader } = view;
   const top = queriedPath(path);
   const resume = cursor === undefined ? undefined : parseNodeCursor(question, cursor, { count: 1, top });
-  const found = resume?.commits[0] ?? resolveRevision(view, at, now);
+  const found = resume?.commits[0] ?? resolveRevision(view, at, now, branch);
   const commit = summaryJson(summarizeCommit(found));
   const node = nodeAt(reader, found.commit.tree, top)?.node();
   if (node === undefined) return { commit };
@@ -101,9 +101,9 @@ function* childrenOf(
 }
 
 /** Answers `node`. @throws QueryError, RevisionError, and what `readPath` throws */
-export function nodeAnswer({ view, now }: Question, { at = "HEAD", path }: NodeQuery): NodeAnswer {
+export function nodeAnswer({ view, now, branch }: Question, { at = "HEAD", path }: NodeQuery): NodeAnswer {
   const asked = queriedPath(path);
-  const found = resolveRevision(view, at, now);
+  const found = resolveRevision(view, at, now, branch);
   const node = readPath(view.reader, found.commit.tree, asked);
   return {
     commit: summaryJson(summarizeCommit(found)),

@@ -51,6 +51,13 @@ describe("flipsWarning", () => {
 
   test("has nothing to say of one, and none in what was looked at", () => {
     expect(flipsWarning({ count: 1, looked: 8, commits: 8 })).toBeUndefined();
-    expect(flipsWarning({ count: 0, looked: 2, commits: 8 })).toBeUndefined();
+    expect(flipsWarning({ count: 0, looked: 8, commits: 8 })).toBeUndefined();
+  });
+
+  test("says that it does not know where it did not look", () => {
+    expect(flipsWarning({ count: 0, looked: 2, commits: 8 })).toBe(
+      "how often the predicate flips in these 8 commits is known only of the last 2: --flips looks in more of them",
+    );
+    expect(flipsWarning({ count: 0, looked: 0, commits: 8 })).toMatch(/these 8 commits is not known: --flips/);
   });
 });

@@ -142,6 +142,27 @@ describe("xs log", () => {
     ]);
   });
 
+  test.each([
+    ["--socket", ["--socket", "/r/socket"], {}],
+    ["$XENSTORED_PATH", [], { XENSTORED_PATH: "/r/socket" }],
+    ["$XENSTORED_RUNDIR", [], { XENSTORED_RUNDIR: "/r" }],
+  ])("never takes another history for that of the daemon that %s names", async (_, words, environment) => {
+    const files = { ".xenstore/state/store.git": "" };
+    const harness = await programHarness();
+    for (const command of [
+      ["log"],
+      ["bisect", "--run", "true"],
+      ["ls", "--at", "HEAD"],
+      ["read", "/a", "--at", "HEAD"],
+    ]) {
+      const { code, out, err } = await harness.run([...words, ...command], { files, environment });
+      expect([code, out]).toEqual([1, ""]);
+      expect(err).toMatch(
+        /^xs: there is no \/r\/admin\.sock: is the daemon running, .* such as --repo STATE\/store\.git\n$/,
+      );
+    }
+  });
+
   test("is JSON on request, a line each", async () => {
     const { out } = await run("log", "--json", "--repo", repository, "-n", "1", "--tx", "9");
     expect(jsonOf(out)).toEqual({
@@ -173,7 +194,8 @@ describe("xs log", () => {
     const { code, err } = await run("log");
     expect([code, err]).toEqual([
       2,
-      "xs: there is no history here: name its repository, such as --repo STATE/store.git\n",
+      "xs: there is no history here, and no daemon at /run/xenstored/admin.sock: name one with --socket; " +
+        "without a daemon, name a repository, such as --repo STATE/store.git\n",
     ]);
     expect((await run("show", "--repo", "/nowhere")).err).toMatch(/there is no directory \/nowhere: name a repository/);
   });

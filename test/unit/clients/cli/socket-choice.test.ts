@@ -18,6 +18,19 @@ describe("chooseSocket", () => {
     expect(chooseSocket(undefined, undefined, around({})).socket).toBe("/run/xenstored/socket");
   });
 
+  test("tells what is named from what is there by custom", () => {
+    const isNamed = (given: string | undefined, environment: Record<string, string>, file?: string): boolean =>
+      chooseSocket(given, undefined, around(environment, file)).isNamed;
+    expect([isNamed("/given", {}), isNamed(undefined, both), isNamed(undefined, { XENSTORED_RUNDIR: "/r" })]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect([isNamed(undefined, {}, local), isNamed(undefined, {}), isNamed(undefined, { XENSTORED_PATH: "" })]).toEqual(
+      [false, false, false],
+    );
+  });
+
   test("an empty variable is as good as none", () => {
     expect(chooseSocket(undefined, undefined, around({ XENSTORED_PATH: "", XENSTORED_RUNDIR: "" })).socket).toBe(
       "/run/xenstored/socket",
@@ -25,7 +38,7 @@ describe("chooseSocket", () => {
   });
 
   test("a fork has its socket beside the daemon's, from whichever of the two the way begins", () => {
-    const chosen = { socket: "/r/branches/try", runDirectory: "/r", fork: "try" };
+    const chosen = { socket: "/r/branches/try", runDirectory: "/r", fork: "try", isNamed: true };
     expect(chooseSocket("/r/socket", "try", around({}))).toEqual(chosen);
     expect(chooseSocket("/r/branches/other", "try", around({}))).toEqual(chosen);
     expect(chooseSocket("/r/branches/try", undefined, around({}, "/r/admin.sock"))).toEqual(chosen);
@@ -33,7 +46,7 @@ describe("chooseSocket", () => {
   });
 
   test("a daemon's own directory may be called as that of forks is", () => {
-    const main = { socket: "/r/branches/socket", runDirectory: "/r/branches", fork: undefined };
+    const main = { socket: "/r/branches/socket", runDirectory: "/r/branches", fork: undefined, isNamed: true };
     expect(chooseSocket("/r/branches/socket", undefined, around({}, "/r/branches/admin.sock"))).toEqual(main);
     expect(chooseSocket("/r/branches/socket", undefined, around({}))).toEqual(main);
   });

@@ -221,7 +221,10 @@ describe("GET /v1/console", () => {
     browsers = () => Promise.resolve(reach);
     await app.close();
     app = makeConsole();
-    expect((await request("GET", "/v1/console")).body).toEqual(answer);
+    expect((await request("GET", "/v1/console")).body).toEqual({
+      ...answer,
+      repository: REPOSITORY,
+    });
   });
 });
 

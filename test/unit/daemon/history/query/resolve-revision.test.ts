@@ -90,6 +90,31 @@ describe("resolveRevision", () => {
     expect(resolve(text)).toBe(git(directory, ["rev-parse", text]));
   });
 
+  test.each(["HEAD", "@", "HEAD~1", "HEAD^", "@^", "~1", "~", "^", "~~2", "HEAD~2^"])(
+    "%s is a commit of the branch at hand",
+    (text) => {
+      const there = (branch?: string): string => hexFromOid(resolveRevision(history.view(), text, NOW, branch).oid);
+      const behind = text.replace(/^(?:HEAD|@)/, "");
+      expect(there("try")).toBe(git(directory, ["rev-parse", `refs/heads/try${behind}`]));
+      // There is a tag of that name, which goes before the branch.
+      expect(there("both")).toBe(git(directory, ["rev-parse", `refs/heads/both${behind}`]));
+      expect(there()).toBe(git(directory, ["rev-parse", `refs/heads/main${behind}`]));
+    },
+  );
+
+  test("numbers and times are those of the branch at hand, and names are nobody's", () => {
+    const there = (text: string): string => hexFromOid(resolveRevision(history.view(), text, NOW, "try").oid);
+    const tip = git(directory, ["rev-parse", "refs/heads/try"]);
+    expect([there("@{now}"), there("HEAD@{now}"), there("@@{now}")]).toEqual([tip, tip, tip]);
+    expect(there("@{650}~49")).toBe(at(601));
+    expect(there("main@{1500}")).toBe(at(1500));
+    expect(there("main")).toBe(git(directory, ["rev-parse", "main"]));
+    expect(() => there("@{1500}")).toThrow(/there is no commit @\{1500\}: the commits of try are/);
+    expect(() => resolveRevision(history.view(), "HEAD", NOW, "nowhere")).toThrow(
+      /^HEAD: there is no branch nowhere; there is /,
+    );
+  });
+
   test("finds commits by seq, on main and on a branch", () => {
     for (const seq of [1, 2, 399, 400, 401, 1499, 1500]) expect(resolve(`@{${String(seq)}}`)).toBe(at(seq));
     expect(resolve("try@{650}")).toBe(at(650));
