@@ -11,8 +11,11 @@ export const EXIT_OK = 0;
 export const EXIT_FAILURE = 1;
 /** The command line or the script makes no sense; nothing was done. */
 export const EXIT_USAGE = 2;
-/** Ended by Ctrl-C: 128 and the signal's number, as shells have it. */
-export const EXIT_INTERRUPTED = 130;
+
+/** Ended by a signal: 128 and its number, as shells have it; 130 for Ctrl-C. */
+export function exitCodeOfSignal(number: number): number {
+  return 128 + number;
+}
 
 /** Ends the program with a code, and a message unless it is empty. */
 export class ExitError extends Error {

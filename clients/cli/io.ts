@@ -6,9 +6,11 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { once } from "node:events";
+import { constants } from "node:os";
 import type { ByteString } from "../../protocol/bytes.js";
 import { socketTransport } from "../xenstore/socket-transport.js";
 import type { Transport } from "../xenstore/transport.js";
+import { EXIT_FAILURE, EXIT_OK, exitCodeOfSignal } from "./exit.js";
 
 /** The program's surroundings. */
 export interface CliIo {
@@ -26,18 +28,37 @@ export interface CliIo {
   /** All of a file; throws when it cannot be read. */
   readFile(path: string): ByteString;
   fileExists(path: string): boolean;
-  /** Calls `interrupted` when the user presses Ctrl-C, which then ends nothing by itself; returns how to stop that. */
-  onInterrupt(interrupted: () => void): () => void;
+  /**
+   * Calls `interrupted` with the exit code when somebody ends the program: with Ctrl-C, by SIGTERM, or by closing its terminal.
+   * That then ends nothing by itself, but a second time it ends the process at once. Returns how to stop that.
+   */
+  onInterrupt(interrupted: (exitCode: number) => void): () => void;
+  /** Calls `failed` when standard output cannot be written for another reason than that its reader went; it ends the process. */
+  onOutputFailure(failed: (error: Error) => void): void;
   /** The way to the daemon on a socket. */
   transport(socketPath: string): Transport;
 }
 
-/** The process's surroundings. A reader of standard output that goes away (`| head`) ends the process quietly. */
+/** What ends a program that somebody waits for no more. */
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * The process's surroundings. A reader of standard output or of standard error that goes away (`| head`) ends the process quietly;
+ * what is to be undone then is a listener of its `exit`.
+ */
 export function processIo(): CliIo {
   const { stdin, stdout, stderr } = process;
-  stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
+  let outputFailed = (error: Error): void => {
     throw error;
+  };
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(EXIT_OK);
+    outputFailed(error);
+    process.exit(EXIT_FAILURE);
+  });
+  stderr.on("error", (error: NodeJS.ErrnoException) => {
+    // Of any other failure there is nobody to tell.
+    if (error.code === "EPIPE") process.exit(EXIT_FAILURE);
   });
   return {
     environment: process.env,
@@ -56,8 +77,20 @@ export function processIo(): CliIo {
     readFile: (path) => readFileSync(path, "latin1"),
     fileExists: existsSync,
     onInterrupt(interrupted) {
-      process.once("SIGINT", interrupted);
-      return () => void process.off("SIGINT", interrupted);
+      let isEnding = false;
+      const end = (name: NodeJS.Signals): void => {
+        const exitCode = exitCodeOfSignal(constants.signals[name]);
+        if (isEnding) process.exit(exitCode);
+        isEnding = true;
+        interrupted(exitCode);
+      };
+      for (const name of ENDING_SIGNALS) process.on(name, end);
+      return () => {
+        for (const name of ENDING_SIGNALS) process.off(name, end);
+      };
+    },
+    onOutputFailure: (failed) => {
+      outputFailed = failed;
     },
     transport: (socketPath) => socketTransport(socketPath),
   };

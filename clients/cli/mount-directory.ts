@@ -1,11 +1,13 @@
 /**
  * The directory of a socket that is there for a moment.
  *
- * Owns where it is, for a Unix socket address holds 107 bytes, that nobody else may look into it, and its removal.
+ * Owns where it is, for a Unix socket address holds 107 bytes, that nobody else may look into it, and its removal, also when the
+ * process is ended meanwhile.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { messageOf } from "../../daemon/platform/error-message.js";
 import { usageError } from "./exit.js";
 
 /** Bytes of `sun_path` less its NUL (unix(7)). */
@@ -26,10 +28,26 @@ export async function withMountDirectory<T>(
         "set TMPDIR to a shorter directory",
     );
   }
-  const directory = mkdtempSync(join(place, PREFIX));
+  const directory = makeDirectory(place);
+  const remove = (): void => {
+    rmSync(directory, { recursive: true, force: true });
+  };
+  // Who ends the process by force does not come back here.
+  process.once("exit", remove);
   try {
     return await use(directory);
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
+  }
+}
+
+function makeDirectory(place: string): string {
+  try {
+    return mkdtempSync(join(place, PREFIX));
+  } catch (error) {
+    throw usageError(
+      `no directory can be made in ${place} (${messageOf(error)}): set TMPDIR to one that is there and can be written`,
+    );
   }
 }

@@ -89,7 +89,7 @@ Exit codes:
   0    done
   1    the daemon refused or could not be reached, or the answer is no
   2    a bad command line or script
-  130  ended by Ctrl-C
+  130  ended by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 With --json errors are JSON too, on standard error.
 ${examples(["xs ls /local/domain", "xs write /a/b hello && xs read /a/b", "xs watch / & xs rm /a", "xs help txn"])}`;
 
@@ -122,17 +122,24 @@ function flowingDescription(command: Command): string {
 /** Runs the program with the words after its name; resolves to the exit code. */
 export async function runProgram(words: readonly string[], io: CliIo): Promise<number> {
   const program = createProgram(io);
+  io.onOutputFailure((error) => {
+    tellError(new Error(`standard output: ${messageOf(error)}`, { cause: error }), program, io);
+  });
   try {
     await program.parseAsync(words, { from: "user" });
     return EXIT_OK;
   } catch (error) {
     // Commander has said what it has to say.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
-    const { json = false } = program.opts<GlobalOptions>();
-    const message = messageOf(error);
-    if (message !== "") io.err(json ? `${JSON.stringify({ error: errorJson(error) })}\n` : `xs: ${message}\n`);
+    tellError(error, program, io);
     return error instanceof ExitError ? error.exitCode : EXIT_FAILURE;
   }
+}
+
+function tellError(error: unknown, program: Command, io: CliIo): void {
+  const { json = false } = program.opts<GlobalOptions>();
+  const message = messageOf(error);
+  if (message !== "") io.err(json ? `${JSON.stringify({ error: errorJson(error) })}\n` : `xs: ${message}\n`);
 }
 
 /** An error as JSON: the message, and what a script can decide by, where there is that. */

@@ -2,10 +2,12 @@
  * Running somebody's command.
  *
  * Owns that it ends when it is to end, with all that it started: it is the leader of a process group of its own, which is told
- * to end, and killed when it does not. What it prints goes to standard error: standard output is for the answer.
+ * to end, and killed when it does not. What is left of the group is killed when the command has ended, and when this process
+ * ends before it. What it prints goes to standard error: standard output is for the answer.
  */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
+import { exitCodeOfSignal } from "./exit.js";
 
 /** How long it may take to end when it is told to. */
 const PATIENCE_MILLISECONDS = 2000;
@@ -32,15 +34,18 @@ export async function runCommand({ command, environment, signal }: CommandRun): 
       stdio: ["ignore", process.stderr, process.stderr],
       detached: true,
     });
+    const killIt = (): void => {
+      endGroup(child.pid, "SIGKILL");
+    };
+    process.once("exit", killIt);
     let killing: NodeJS.Timeout | undefined;
     const endIt = (): void => {
       endGroup(child.pid, "SIGTERM");
-      killing = setTimeout(() => {
-        endGroup(child.pid, "SIGKILL");
-      }, PATIENCE_MILLISECONDS);
+      killing = setTimeout(killIt, PATIENCE_MILLISECONDS);
     };
     const settled = (): void => {
       clearTimeout(killing);
+      process.off("exit", killIt);
       signal.removeEventListener("abort", endIt);
     };
     signal.addEventListener("abort", endIt, { once: true });
@@ -50,9 +55,9 @@ export async function runCommand({ command, environment, signal }: CommandRun): 
     });
     child.once("exit", (code, endedBy) => {
       settled();
-      // What its children are, nobody waits for any more.
-      if (signal.aborted) endGroup(child.pid, "SIGKILL");
-      resolve(code ?? 128 + (endedBy === null ? 0 : constants.signals[endedBy]));
+      // For what it left in the background nobody waits.
+      killIt();
+      resolve(code ?? exitCodeOfSignal(endedBy === null ? 0 : constants.signals[endedBy]));
     });
   });
 }

@@ -1,9 +1,9 @@
 /**
- * `xs bisect --run` as a process, with the programs that people have: what it prints where, and what is left when Ctrl-C ends it.
+ * `xs bisect --run` as a process, with the programs that people have: what it prints where, and what is left when it is ended.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createReadStream, existsSync, readdirSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { recordSteps } from "../support/stepped-history.js";
@@ -21,7 +21,14 @@ interface Ended {
   readonly err: string;
 }
 
-function start(...words: readonly string[]): { readonly ended: Promise<Ended>; readonly interrupt: () => void } {
+interface Started {
+  readonly ended: Promise<Ended>;
+  readonly kill: (signal: NodeJS.Signals) => void;
+  /** Nobody reads standard error any more. */
+  readonly closeErrors: () => Promise<void>;
+}
+
+function start(...words: readonly string[]): Started {
   const program = ["--import", "tsx", "clients/cli/main.ts", "bisect", "--repo", repository, ...words];
   const child = spawn(process.execPath, program, {
     cwd: project,
@@ -34,7 +41,11 @@ function start(...words: readonly string[]): { readonly ended: Promise<Ended>; r
   child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
   return {
     ended: once(child, "close").then(([code]) => ({ code: code as number | null, out, err })),
-    interrupt: () => child.kill("SIGINT"),
+    kill: (signal) => child.kill(signal),
+    closeErrors: async () => {
+      child.stderr.destroy();
+      await once(child.stderr, "close");
+    },
   };
 }
 
@@ -55,18 +66,63 @@ describe("xs bisect --run", () => {
     expect(JSON.parse(out)).toMatchObject({ good: { seq: 1 }, bad: { seq: 9 }, first: { seq: 6 } });
   });
 
-  test("ends the command and removes the socket with Ctrl-C", async () => {
-    const pipe = join(scratch, "pipe");
+  test.each([
+    [
+      "Ctrl-C",
+      "",
+      (running: Started) => {
+        running.kill("SIGINT");
+      },
+      130,
+    ],
+    [
+      "SIGTERM",
+      "",
+      (running: Started) => {
+        running.kill("SIGTERM");
+      },
+      143,
+    ],
+    [
+      "SIGHUP",
+      "",
+      (running: Started) => {
+        running.kill("SIGHUP");
+      },
+      129,
+    ],
+    [
+      "a second Ctrl-C at once, also where the command does not listen",
+      "trap 'echo >&9' TERM; ",
+      (running: Started) => {
+        running.kill("SIGINT");
+      },
+      130,
+    ],
+  ])("ends the command and removes the socket with %s", async (_name, listening, end, expected) => {
+    const pipe = join(temporaryDirectory(), "pipe");
     execFileSync("mkfifo", [pipe]);
-    const running = start("--run", `exec 9> ${pipe}; echo $XENSTORED_PATH >&9; sleep 1000`);
+    const command = `exec 9> ${pipe}; ${listening}echo $XENSTORED_PATH >&9; sleep 1000 & wait; wait`;
+    const running = start("--run", command);
     let socket = "";
     // The pipe ends when all that was started has ended.
     for await (const chunk of createReadStream(pipe, "utf8")) {
+      if (socket === "") expect(existsSync((chunk as string).trim())).toBe(true);
       socket += chunk as string;
-      expect(existsSync(socket.trim())).toBe(true);
-      running.interrupt();
+      end(running);
     }
     const { code, out } = await running.ended;
-    expect([code, out, left()]).toEqual([130, "", []]);
+    expect([code, out, left()]).toEqual([expected, "", []]);
+  });
+
+  test("leaves nothing when who read standard error goes away", async () => {
+    const [pipe, mayGoOn] = [join(temporaryDirectory(), "pipe"), join(temporaryDirectory(), "may-go-on")];
+    execFileSync("mkfifo", [pipe]);
+    const running = start("--run", `echo begun > ${pipe}; until test -e ${mayGoOn}; do sleep 0.02; done`);
+    for await (const chunk of createReadStream(pipe, "utf8")) expect(chunk).toBe("begun\n");
+    await running.closeErrors();
+    writeFileSync(mayGoOn, "");
+    const { code, out } = await running.ended;
+    expect([code, out, left()]).toEqual([1, "", []]);
   });
 });

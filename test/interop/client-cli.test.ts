@@ -41,6 +41,7 @@ describe.each(targets)("xs and the xenstore-* tools on $name", ({ isMissing, sta
         readFile: () => "",
         fileExists: () => false,
         onInterrupt: () => () => {},
+        onOutputFailure: () => {},
         transport: socketTransport,
       };
       return { code: await runProgram(words, io), out };

@@ -10,7 +10,7 @@ import { bisectText, counted, flipsWarning, numberOf } from "../bisect-text.js";
 import { commitText, summaryLine } from "../commit-text.js";
 import type { CliContext } from "../context.js";
 import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
-import { ExitError, EXIT_FAILURE, EXIT_INTERRUPTED, usageError } from "../exit.js";
+import { ExitError, EXIT_FAILURE, usageError } from "../exit.js";
 import { jsonLine } from "../format.js";
 import { withHistory, withRepository } from "../history-source.js";
 import { parseNumber } from "./parse-number.js";
@@ -36,7 +36,7 @@ export function addBisect(program: Command, context: CliContext): void {
         "It warns where the predicate flips more than once, for then there is more than one such commit. With --run a " +
         "command tells, as for `git bisect run`: 0 is good, 1 to 124 bad, 125 cannot tell, 126 and more end the bisection. " +
         "$XENSTORED_PATH is for it the socket of a XenStore that has the commit's state and refuses changes (EROFS), and its " +
-        "output goes to standard error; flips are not looked for.",
+        "output goes to standard error; what it leaves in the background is killed. Flips are not looked for.",
     )
     .argument("[predicate]", "what is true of bad states")
     .addOption(repositoryOption())
@@ -101,8 +101,8 @@ async function bisectByPredicate(predicate: string, options: BisectOptions, cont
 async function bisectByRunning(command: string, options: BisectOptions, context: CliContext): Promise<void> {
   const { io } = context;
   const interruption = new AbortController();
-  const forget = io.onInterrupt(() => {
-    interruption.abort(new ExitError(EXIT_INTERRUPTED));
+  const forget = io.onInterrupt((exitCode) => {
+    interruption.abort(new ExitError(exitCode));
   });
   try {
     const answer = await withRepository(context, options.repo, (question) =>

@@ -16,7 +16,7 @@ import type { Domid } from "../../../protocol/identifiers.js";
 import { NoAnswerError } from "../admin-client.js";
 import { summaryLine } from "../commit-text.js";
 import { escapeValue } from "../../../protocol/escape.js";
-import { EXIT_INTERRUPTED, ExitError, usageError } from "../exit.js";
+import { ExitError, usageError } from "../exit.js";
 import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import type { CliContext } from "../context.js";
 import { jsonLine } from "../format.js";
@@ -134,8 +134,8 @@ async function followLog(path: string | undefined, options: LogOptions, context:
   const { repo, count = FOLLOWED_FIRST, domain, tx, grep } = options;
   const query: LogQuery = { path, domain, tx, grep };
   const interrupted = new AbortController();
-  const stopListening = context.io.onInterrupt(() => {
-    interrupted.abort();
+  const stopListening = context.io.onInterrupt((exitCode) => {
+    interrupted.abort(new ExitError(exitCode));
   });
   try {
     await withHistory(context, repo, async (history) => {
@@ -167,7 +167,7 @@ async function followLog(path: string | undefined, options: LogOptions, context:
   } finally {
     stopListening();
   }
-  throw new ExitError(EXIT_INTERRUPTED);
+  interrupted.signal.throwIfAborted();
 }
 
 /** Shows requests that failed, newest first. */

@@ -10,7 +10,7 @@ import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import { HISTORY_ROUTES, type LogPage } from "../../../protocol/http-api/history-queries.js";
 import type { AdminClient } from "../admin-client.js";
 import type { CliContext } from "../context.js";
-import { EXIT_INTERRUPTED, ExitError } from "../exit.js";
+import { ExitError } from "../exit.js";
 import { jsonLine } from "../format.js";
 import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
 import { withAdmin } from "../history-source.js";
@@ -63,8 +63,8 @@ async function showTop(
 ): Promise<void> {
   const { io } = context;
   const interrupted = new AbortController();
-  const forget = io.onInterrupt(() => {
-    interrupted.abort();
+  const forget = io.onInterrupt((exitCode) => {
+    interrupted.abort(new ExitError(exitCode));
   });
   const isPainted = io.isTerminal && !context.isJson();
   try {
@@ -86,7 +86,7 @@ async function showTop(
   } finally {
     forget();
   }
-  if (interrupted.signal.aborted) throw new ExitError(EXIT_INTERRUPTED);
+  interrupted.signal.throwIfAborted();
 }
 
 interface SampleSince extends TopSample {

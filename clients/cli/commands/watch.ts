@@ -10,7 +10,7 @@ import type { XenstoreClient } from "../../xenstore/client.js";
 import type { Watch, WatchEvent, WatchOptions } from "../../xenstore/watch.js";
 import type { CliContext } from "../context.js";
 import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
-import { ExitError, EXIT_INTERRUPTED } from "../exit.js";
+import { ExitError } from "../exit.js";
 import { jsonLine } from "../format.js";
 import { parseNumber } from "./parse-number.js";
 
@@ -49,8 +49,8 @@ async function watchPaths(
 ): Promise<void> {
   const options: WatchOptions = depth === undefined ? {} : { depth };
   const interruption = new AbortController();
-  const forget = context.io.onInterrupt(() => {
-    interruption.abort();
+  const forget = context.io.onInterrupt((exitCode) => {
+    interruption.abort(new ExitError(exitCode));
     client.close();
   });
   try {
@@ -67,7 +67,7 @@ async function watchPaths(
   } finally {
     forget();
   }
-  if (interruption.signal.aborted) throw new ExitError(EXIT_INTERRUPTED);
+  interruption.signal.throwIfAborted();
 }
 
 function line({ path, missed }: WatchEvent, isJson: boolean): string {

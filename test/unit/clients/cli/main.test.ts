@@ -4,7 +4,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Server } from "node:net";
-import { readFileSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../../../support/temporary-directory.js";
@@ -30,12 +30,13 @@ afterAll(() => {
 function start(
   words: readonly string[],
   environment: Record<string, string> = { XENSTORED_PATH: socket },
+  output: "pipe" | number = "pipe",
 ): ChildProcess {
   const main = join(project, "clients", "cli", "main.ts");
   return spawn(process.execPath, ["--import", import.meta.resolve("tsx"), main, ...words], {
     cwd: directory,
     env: { ...process.env, XENSTORED_PATH: "", XENSTORED_RUNDIR: "", ...environment },
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", output, "pipe"],
   });
 }
 
@@ -105,10 +106,27 @@ describe("the process xs", () => {
     expect([code, signal, err]).toEqual([0, null, ""]);
   });
 
-  test("Ctrl-C ends a watch with 130", async () => {
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const)("%s ends a watch with %i", async (signal, code) => {
     const child = start(["watch", "/"]);
-    child.stdout?.once("data", () => child.kill("SIGINT"));
-    expect(await end(child)).toEqual({ code: 130, out: "/\n", err: "" });
+    child.stdout?.once("data", () => child.kill(signal));
+    expect(await end(child)).toEqual({ code, out: "/\n", err: "" });
+  });
+
+  test.each([
+    [[], /^xs: standard output: ENOSPC: .*\n$/],
+    [["--json"], /^\{"error":\{"message":"standard output: ENOSPC: [^\n]*\}\n$/],
+  ])("of a full disk %j tells in a line", async (words, message) => {
+    await client.write("/full", "v");
+    const full = openSync("/dev/full", "w");
+    const child = start([...words, "ls"], undefined, full);
+    closeSync(full);
+    const { code, err } = await end(child);
+    expect(err).toMatch(message);
+    expect(code).toBe(1);
   });
 
   test("has no colours when no terminal reads it", async () => {

@@ -33,7 +33,9 @@ describe("withMountDirectory", () => {
     const place = temporaryDirectory();
     // PLACE/xs-bisect-XXXXXX/socket
     const fits = "/".padEnd(107 - "/xs-bisect-XXXXXX/socket".length, "x");
-    await expect(withMountDirectory(() => Promise.resolve(), [fits])).rejects.toThrow(/ENOENT/);
+    await expect(withMountDirectory(() => Promise.resolve(), [fits])).rejects.toThrow(
+      /no directory can be made in .* \(ENOENT.*\): set TMPDIR to one that is there/,
+    );
     const used = await withMountDirectory((directory) => Promise.resolve(directory), [`${fits}x`, place]);
     expect(dirname(used)).toBe(place);
     await expect(withMountDirectory(() => Promise.resolve(), [`${fits}x`])).rejects.toThrow(

@@ -53,7 +53,7 @@ export async function programHarness(): Promise<ProgramHarness> {
   const start = (words: readonly string[], options: RunOptions = {}): Running => {
     let out = "";
     let err = "";
-    let interrupted: (() => void) | undefined;
+    let interrupted: ((exitCode: number) => void) | undefined;
     const io: CliIo = {
       environment: options.environment ?? {},
       isTerminal: options.columns !== undefined,
@@ -74,13 +74,14 @@ export async function programHarness(): Promise<ProgramHarness> {
         interrupted = call;
         return () => (interrupted = undefined);
       },
+      onOutputFailure: () => undefined,
       transport: options.transport ?? (() => store.transport()),
     };
     return {
       result: runProgram(words, io).then((code) => ({ code, out, err })),
       interrupt: () => {
         if (interrupted === undefined) throw new Error("nobody listens for Ctrl-C");
-        interrupted();
+        interrupted(130);
       },
     };
   };

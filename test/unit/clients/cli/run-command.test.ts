@@ -41,6 +41,14 @@ describe("runCommand", () => {
     expect([read, await ended]).toEqual(["begun\n", code]);
   });
 
+  test("ends what it left in the background, when it has ended itself", async () => {
+    const pipe = join(temporaryDirectory(), "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const ended = run(`exec 9> ${pipe}; sleep 1000 & exit 3`);
+    for await (const chunk of createReadStream(pipe, "utf8")) expect(chunk).toBe("");
+    expect(await ended).toBe(3);
+  });
+
   test("does not begin when it is to end already", async () => {
     const directory = temporaryDirectory();
     await expect(run(`touch ${directory}/begun`, AbortSignal.abort())).rejects.toThrow();
