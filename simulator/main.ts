@@ -24,7 +24,15 @@ const program = new Command("xs-sim")
     process.exit(error.exitCode === 0 ? 0 : 2);
   });
 
+let isOutputLost = false;
 // Whoever read the output may go at any time, and without a listener that would end the process in the middle of its work.
-process.stdout.on("error", () => undefined);
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE" || isOutputLost) return;
+  isOutputLost = true;
+  process.stderr.write(`xs-sim: standard output: ${error.message}\n`);
+  process.once("exit", (code) => {
+    if (code === 0) process.exitCode = 1;
+  });
+});
 
 await program.parseAsync();
