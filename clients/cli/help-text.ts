@@ -7,7 +7,7 @@ export type ExitCodes = Readonly<Record<number, string>>;
 
 const REFUSED = "the daemon refused, or could not be reached";
 const BAD_LINE = "a bad command line; nothing was done";
-const BAD_QUESTION = "a bad command line, a revision that names no commit, or no history";
+const BAD_QUESTION = "a bad command line, no history, or no such commit or node in it";
 
 /** Those of a command that asks a daemon. */
 export const DAEMON_EXITS: ExitCodes = { 0: "done", 1: REFUSED, 2: BAD_LINE };
@@ -30,7 +30,7 @@ export const ADMIN_EXITS: ExitCodes = {
 export const STATE_EXITS: ExitCodes = {
   0: "done",
   1: "a node does not exist or may not be read, or the daemon is not reached",
-  2: BAD_QUESTION,
+  2: "a bad command line; of a history: no such commit or node in it, or none",
 };
 
 /** The help text of exit codes; what puts it there ends it with a line feed. */

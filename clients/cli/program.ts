@@ -75,9 +75,9 @@ const COMMANDS: readonly AddCommand[] = [
 
 const HELP = `
 A PATH begins with /, such as /local/domain/5/name. One that does not is below
-the domain's own directory: /local/domain/0, or that of the guest whose socket
-it is. Values are shown as the xenstore-* tools show them: bytes that are not
-printable ASCII as \\n, \\001 or \\xff.
+the domain's own directory: /local/domain/0, also in a history, or that of the
+guest whose socket it is. Values are shown as the xenstore-* tools show them:
+bytes that are not printable ASCII as \\n, \\001 or \\xff.
 
 The daemon is the one on --socket; else on $XENSTORED_PATH, on
 $XENSTORED_RUNDIR/socket, on ./.xenstore/run/socket if that exists, or on
@@ -88,7 +88,7 @@ names. With $NO_COLOR set nothing has colours.
 Exit codes:
   0    done
   1    the daemon refused or could not be reached, or the answer is no
-  2    a bad command line or script
+  2    a bad command line or script; of a history: no such commit or node in it
   130  ended by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 With --json errors are JSON too, on standard error.
 ${examples(["xs ls /local/domain", "xs write /a/b hello && xs read /a/b", "xs watch / & xs rm /a", "xs help txn"])}`;

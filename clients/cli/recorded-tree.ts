@@ -1,19 +1,22 @@
 /**
  * Nodes out of a history, as the commands that read a daemon have them.
  *
- * Owns that a question about a recorded state is answered, and refused, as the daemon would have answered it then: the same
- * paths, also relative ones of domain 0, and the same errors, with the revision in the message.
+ * Owns that a question about a recorded state is answered as the daemon would have answered it then, for the same paths, also
+ * relative ones of domain 0. A node that is not there is a bad command line, as a commit that is not there is.
  */
 import { bytesFromText, textFromBytes, type ByteString } from "../../protocol/bytes.js";
 import type { NodeStateJson } from "../../protocol/http-api/commit.js";
 import type { HistoryQueries } from "../../protocol/http-api/history-queries.js";
+import { escapeValue } from "../../protocol/escape.js";
 import { valueFromJson } from "../../protocol/http-api/value.js";
-import type { Domid, Path } from "../../protocol/identifiers.js";
+import type { Path } from "../../protocol/identifiers.js";
 import type { OperationName } from "../../protocol/operation.js";
-import { parsePath, splitPath } from "../../protocol/path.js";
+import { splitPath } from "../../protocol/path.js";
 import { parsePerms, type Perms } from "../../protocol/perms.js";
 import { XenstoreError } from "../xenstore/errors.js";
+import { EXIT_USAGE, ExitError } from "./exit.js";
 import type { ListedNode } from "./format.js";
+import { recordedPath } from "./recorded-path.js";
 
 /** A recorded state. All questions are about the commit that the revision named first, though a branch may go on meanwhile. */
 export class RecordedTree {
@@ -27,24 +30,26 @@ export class RecordedTree {
     this.#revision = revision;
   }
 
-  /** The value of a node. @throws XenstoreError, QueryError */
+  /** The value of a node. @throws ExitError, QueryError */
   async read(path: ByteString): Promise<ByteString> {
-    const absolute = this.#absolute("READ", path);
-    const { commit, node } = await this.#history.ask("node", { at: this.#at, path: textFromBytes(absolute) });
+    const absolute = recordedPath(textFromBytes(path));
+    const { commit, node, absence } = await this.#history.ask("node", { at: this.#at, path: absolute });
     this.#oid = commit.oid;
-    if (node === undefined) throw this.#missing("READ", path);
+    if (node === undefined) throw this.#missing({ operation: "READ", path, absence });
     return valueFromJson(node);
   }
 
-  /** The nodes below a path, in the order of `xs ls`. @throws XenstoreError, QueryError */
+  /** The nodes below a path, in the order of `xs ls`. @throws ExitError, QueryError */
   async *below(path: ByteString): AsyncGenerator<ListedNode> {
-    const top = this.#absolute("DIRECTORY", path);
-    const depthOfTop = splitPath(top).length;
+    const top = recordedPath(textFromBytes(path));
+    const depthOfTop = splitPath(bytesFromText(top) as Path).length;
     let cursor: string | undefined;
     do {
-      const page = await this.#history.ask("tree", { at: this.#at, path: textFromBytes(top), cursor });
+      const page = await this.#history.ask("tree", { at: this.#at, path: top, cursor });
       this.#oid = page.commit.oid;
-      if (page.nodes === undefined) throw this.#missing("DIRECTORY", path);
+      if (page.nodes === undefined) {
+        throw this.#missing({ operation: "DIRECTORY", path, absence: page.absence });
+      }
       for (const node of page.nodes) {
         const names = splitPath(bytesFromText(node.path) as Path);
         yield {
@@ -63,16 +68,18 @@ export class RecordedTree {
     return this.#oid ?? this.#revision;
   }
 
-  #absolute(operation: OperationName, path: ByteString): Path {
-    const absolute = parsePath(path, 0 as Domid);
-    if (absolute === undefined) throw new XenstoreError({ operation, subject: path, code: "EINVAL" });
-    return absolute;
+  #missing({ operation, path, absence = "is the path right?" }: MissingNode): ExitError {
+    const message = `there is no node ${escapeValue(path)} at ${this.#revision}: ${absence}`;
+    const cause = new XenstoreError({ operation, subject: path, code: "ENOENT" });
+    return new ExitError(EXIT_USAGE, message, { cause });
   }
+}
 
-  #missing(operation: OperationName, path: ByteString): XenstoreError {
-    const reason = `does not exist at ${this.#revision}`;
-    return new XenstoreError({ operation, subject: path, code: "ENOENT", reason });
-  }
+/** What was asked about, and what was answered. */
+interface MissingNode {
+  readonly operation: OperationName;
+  readonly path: ByteString;
+  readonly absence: string | undefined;
 }
 
 function joined(top: ByteString, names: readonly string[]): ByteString {

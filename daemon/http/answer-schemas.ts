@@ -554,6 +554,11 @@ export const ANSWER_SCHEMAS = {
     properties: {
       commit: { $ref: "CommitSummaryJson#", description: "Whose state it is." },
       node: { $ref: "NodeJson#", description: "Left out where there is no such node." },
+      absence: {
+        type: "string",
+        description:
+          "For people: which commit removed it, or what there is instead. Left out where there is such a node.",
+      },
     },
     required: ["commit"],
     description: "A node, if there is one.",
@@ -748,6 +753,11 @@ export const ANSWER_SCHEMAS = {
         items: { $ref: "NodeJson#" },
         description:
           "In the order of `xs ls`, without the node itself; left out where there is no such node. With a text in question perhaps none, and more to come: a page takes a bounded time.",
+      },
+      absence: {
+        type: "string",
+        description:
+          "For people: which commit removed the node, or what there is instead of it. Left out where there is such a node.",
       },
       next: { type: "string", description: "Where to go on; left out at the end." },
     },

@@ -134,6 +134,8 @@ export interface TreePage {
    * and more to come: a page takes a bounded time.
    */
   readonly nodes?: readonly NodeJson[] | undefined;
+  /** For people: which commit removed the node, or what there is instead of it. Left out where there is such a node. */
+  readonly absence?: string | undefined;
   /** Where to go on; left out at the end. */
   readonly next?: string | undefined;
 }
@@ -181,6 +183,8 @@ export interface NodeAnswer {
   readonly commit: CommitSummaryJson;
   /** Left out where there is no such node. */
   readonly node?: NodeJson | undefined;
+  /** For people: which commit removed it, or what there is instead. Left out where there is such a node. */
+  readonly absence?: string | undefined;
 }
 
 /** Each question with its answer. */

@@ -10,6 +10,7 @@ import type { CliContext } from "../context.js";
 import { jsonArray } from "../format.js";
 import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import { withHistory } from "../history-source.js";
+import { recordedPath } from "../recorded-path.js";
 import { repositoryOption, type RecordedOptions } from "./repository-option.js";
 
 /** Adds `xs blame`. */
@@ -26,7 +27,8 @@ export function addBlame(program: Command, context: CliContext): void {
     .addOption(repositoryOption())
     .addHelpText("after", exitCodes(HISTORY_EXITS))
     .addHelpText("after", examples(["xs blame /local/domain/5", "xs blame /local/domain/5/device --at main~3"]))
-    .action(async (path: string, { at, repo }: RecordedOptions) => {
+    .action(async (word: string, { at, repo }: RecordedOptions) => {
+      const path = recordedPath(word);
       await withHistory(context, repo, async (history) => {
         const answer = await history.ask("blame", { path, at });
         await context.io.out(context.isJson() ? jsonArray(blamedNodes(answer)) : blameText(answer));

@@ -9,6 +9,7 @@ import type { CliContext } from "../context.js";
 import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import { jsonLine } from "../format.js";
 import { withHistory } from "../history-source.js";
+import { recordedPath } from "../recorded-path.js";
 import { repositoryOption } from "./repository-option.js";
 
 /** Adds `xs diff`. */
@@ -34,7 +35,8 @@ export function addDiff(program: Command, context: CliContext): void {
         "xs diff --json @{1} @{8} | jq '.changes[].path'",
       ]),
     )
-    .action(async (from: string, to: string, path: string | undefined, { repo }: { readonly repo?: string }) => {
+    .action(async (from: string, to: string, word: string | undefined, { repo }: { readonly repo?: string }) => {
+      const path = word === undefined ? undefined : recordedPath(word);
       await withHistory(context, repo, async (history) => {
         const whole = await askAll(history, { from, to, path });
         await context.io.out(context.isJson() ? jsonLine(whole) : diffText(whole));

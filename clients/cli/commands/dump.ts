@@ -4,7 +4,7 @@
 import { Option, type Command } from "commander";
 import { bytesFromText } from "../../../protocol/bytes.js";
 import type { CliContext } from "../context.js";
-import { examples, exitCodes, STATE_EXITS } from "../help-text.js";
+import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import type { ListingStyle } from "../format.js";
 import { withHistory } from "../history-source.js";
 import { printTree } from "../print-tree.js";
@@ -27,7 +27,7 @@ export function addDump(program: Command, context: CliContext): void {
     .argument("[path]", "where to start", "/")
     .addOption(new Option("--at <revision>", "print the state after this commit").default("HEAD"))
     .addOption(repositoryOption())
-    .addHelpText("after", exitCodes(STATE_EXITS))
+    .addHelpText("after", exitCodes(HISTORY_EXITS))
     .addHelpText(
       "after",
       examples([

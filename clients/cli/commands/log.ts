@@ -11,7 +11,7 @@ import {
   type FailuresAnswer,
   type FailuresQuery,
 } from "../../../protocol/http-api/failures.js";
-import { LOG_PAGE_MAX, type HistoryQueries, type LogQuery } from "../../../protocol/http-api/history-queries.js";
+import type { HistoryQueries, LogQuery } from "../../../protocol/http-api/history-queries.js";
 import type { Domid } from "../../../protocol/identifiers.js";
 import { NoAnswerError } from "../admin-client.js";
 import { summaryLine } from "../commit-text.js";
@@ -19,8 +19,11 @@ import { escapeValue } from "../../../protocol/escape.js";
 import { ExitError, usageError } from "../exit.js";
 import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import type { CliContext } from "../context.js";
+import { FollowedLog, type NewCommits } from "../followed-log.js";
 import { jsonLine } from "../format.js";
 import { withAdmin, withHistory } from "../history-source.js";
+import { loggedCommits } from "../logged-commits.js";
+import { recordedPath } from "../recorded-path.js";
 import { parseDomain, parseNumber } from "./parse-number.js";
 import { repositoryOption } from "./repository-option.js";
 
@@ -90,7 +93,8 @@ export function addLog(program: Command, context: CliContext): void {
         "xs log --repo store.git --domain 7 --json | jq -r .subject",
       ]),
     )
-    .action(async (path: string | undefined, options: LogOptions) => {
+    .action(async (word: string | undefined, options: LogOptions) => {
+      const path = word === undefined ? undefined : recordedPath(word);
       if (options.failures === true) await showFailures(path, options, context);
       else if (options.follow === true) await followLog(path, options, context);
       else await showLog(path, options, context);
@@ -102,27 +106,23 @@ async function showLog(path: string | undefined, options: LogOptions, context: C
   const query: LogQuery = { path, from, to, domain, tx, grep };
   await withHistory(context, repo, async (history) => {
     let shown = 0;
-    for await (const commit of commitsOf(history, query, count)) {
+    for await (const commit of loggedCommits(history, query, count)) {
       shown++;
       await show(commit, context);
     }
-    const isPathAlone = [from, domain, tx, grep].every((each) => each === undefined);
-    if (shown === 0 && count > 0 && path !== undefined && isPathAlone) {
-      throw usageError(`there never was a node ${path}: no commit changed it or anything below it; is the path right?`);
-    }
+    if (shown === 0 && count > 0 && path !== undefined) await refuseUnknown(history, { path, to });
   });
 }
 
-async function* commitsOf(history: HistoryQueries, query: LogQuery, count: number): AsyncGenerator<CommitSummaryJson> {
-  let told = 0;
-  let cursor: string | undefined;
-  do {
-    const limit = Math.min(LOG_PAGE_MAX, count - told);
-    const page = await history.ask("log", { ...query, limit, cursor });
-    yield* page.commits;
-    told += page.commits.length;
-    cursor = page.next;
-  } while (cursor !== undefined && told < count);
+/** Nothing was shown: where that is because the path leads nowhere, it is a bad command line. */
+async function refuseUnknown(
+  history: HistoryQueries,
+  { path, to }: { readonly path: string; readonly to: string },
+): Promise<void> {
+  const commits = loggedCommits(history, { path, to }, 1);
+  if ((await commits.next()).done !== true) return;
+  const { absence } = await history.ask("node", { path, at: to });
+  if (absence !== undefined) throw usageError(`there is no node ${path} at ${to}: ${absence}`);
 }
 
 async function show(commit: CommitSummaryJson, context: CliContext): Promise<void> {
@@ -132,32 +132,23 @@ async function show(commit: CommitSummaryJson, context: CliContext): Promise<voi
 /** Shows the last commits and then each new one, oldest first, until Ctrl-C. */
 async function followLog(path: string | undefined, options: LogOptions, context: CliContext): Promise<void> {
   const { repo, count = FOLLOWED_FIRST, domain, tx, grep } = options;
-  const query: LogQuery = { path, domain, tx, grep };
   const interrupted = new AbortController();
   const stopListening = context.io.onInterrupt((exitCode) => {
     interrupted.abort(new ExitError(exitCode));
   });
   try {
     await withHistory(context, repo, async (history) => {
-      let last: string | undefined;
+      const followed = new FollowedLog(history, { path, domain, tx, grep }, count);
       // A daemon that is started again goes on with the same history.
       let isAway = false;
       while (!interrupted.signal.aborted) {
         try {
-          const { commits } = await history.ask("log", { limit: 1 });
-          const to = commits[0]?.oid;
-          if (to !== undefined && to !== last) {
-            const news: CommitSummaryJson[] = [];
-            const most = last === undefined ? count : Infinity;
-            for await (const commit of commitsOf(history, { ...query, to, from: last }, most)) {
-              if (commit.oid !== last) news.push(commit);
-            }
-            for (const commit of news.reverse()) await show(commit, context);
-            last = to;
-          }
+          const news = await followed.news();
+          await showNews(news, context);
+          if (news.isFirst && news.commits.length === 0) await tellAbsence(history, path, context);
           isAway = false;
         } catch (error) {
-          if (!(error instanceof NoAnswerError) || last === undefined) throw error;
+          if (!(error instanceof NoAnswerError) || !followed.hasBegun) throw error;
           if (!isAway) context.io.err(`xs: ${error.message}: waiting for it\n`);
           isAway = true;
         }
@@ -168,6 +159,22 @@ async function followLog(path: string | undefined, options: LogOptions, context:
     stopListening();
   }
   interrupted.signal.throwIfAborted();
+}
+
+async function showNews({ commits, lostAfter }: NewCommits, context: CliContext): Promise<void> {
+  if (lostAfter !== undefined) {
+    context.io.err(
+      `xs: commits after @{${String(lostAfter.seq)}} were given up before they were shown: this goes on with the oldest that is left\n`,
+    );
+  }
+  for (const commit of commits) await show(commit, context);
+}
+
+/** Who waits for a node is told that it is not there: its path may be misspelt. */
+async function tellAbsence(history: HistoryQueries, path: string | undefined, { io }: CliContext): Promise<void> {
+  if (path === undefined) return;
+  const { absence } = await history.ask("node", { path });
+  if (absence !== undefined) io.err(`xs: there is no node ${path} yet (${absence}): waiting for it\n`);
 }
 
 /** Shows requests that failed, newest first. */

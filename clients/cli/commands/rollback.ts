@@ -14,6 +14,7 @@ import type { CliContext } from "../context.js";
 import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
 import { jsonLine } from "../format.js";
 import { withAdmin } from "../history-source.js";
+import { recordedPath } from "../recorded-path.js";
 
 interface Options {
   readonly dryRun?: boolean;
@@ -46,7 +47,8 @@ export function addRollback(program: Command, context: CliContext): void {
         "xs rollback main~1",
       ]),
     )
-    .action(async (revision: string, path: string | undefined, { dryRun }: Options) => {
+    .action(async (revision: string, word: string | undefined, { dryRun }: Options) => {
+      const path = word === undefined ? undefined : recordedPath(word);
       const request: RollbackRequest = { revision, path, dryRun, branch: context.fork() };
       await change(context, CHANGE_ROUTES.rollback, request, (target) =>
         path === undefined ? `rolled back to ${target}` : `rolled ${path} back to ${target}`,

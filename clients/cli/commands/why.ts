@@ -16,6 +16,7 @@ import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
 import { escapeValue } from "../../../protocol/escape.js";
 import { jsonLine } from "../format.js";
 import { withAdmin } from "../history-source.js";
+import { recordedPath } from "../recorded-path.js";
 import { parseDomain, parseNumber } from "./parse-number.js";
 
 /** Adds `xs why`. */
@@ -72,7 +73,7 @@ export function addWhyNot(program: Command, context: CliContext): void {
     .addHelpText("after", exitCodes(ADMIN_EXITS))
     .addHelpText("after", examples(["xs why-not /local/domain/7/device/vif/0/state --domain 7"]))
     .action(async (path: string, { domain }: { readonly domain: number }) => {
-      const query: WhyNotQuery = { path, domain, branch: context.fork() };
+      const query: WhyNotQuery = { path: recordedPath(path), domain, branch: context.fork() };
       const answer = await withAdmin(context, (admin) => admin.get<WhyNotAnswer>(FAILURE_ROUTES.whyNot, query));
       await context.io.out(context.isJson() ? jsonLine(answer) : whyNotText(answer, query));
     });

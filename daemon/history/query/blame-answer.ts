@@ -6,6 +6,7 @@
 import { textFromBytes } from "../../../protocol/bytes.js";
 import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import { QueryError, type BlameAnswer, type BlameQuery } from "../../../protocol/http-api/history-queries.js";
+import { absence } from "./absent-node.js";
 import { blame } from "./blame.js";
 import { summaryJson } from "./commit-json.js";
 import { summarizeCommit, type CommitSummary } from "./commit-summary.js";
@@ -14,11 +15,14 @@ import type { Question } from "./question.js";
 import { resolveRevision } from "./resolve-revision.js";
 
 /** Answers `blame`. @throws QueryError, RevisionError, and what `blame` throws */
-export function blameAnswer({ view, now, branch }: Question, { path: text, at = "HEAD" }: BlameQuery): BlameAnswer {
+export function blameAnswer(question: Question, { path: text, at = "HEAD" }: BlameQuery): BlameAnswer {
+  const { view, now, branch } = question;
   const found = resolveRevision(view, at, now, branch);
   const path = queriedPath(text);
   const blamed = blame(view, found, path);
-  if (blamed.length === 0) throw new QueryError(`there is no node ${text} at ${at}: is the path right?`);
+  if (blamed.length === 0) {
+    throw new QueryError(`there is no node ${text} at ${at}: ${absence(question, found, path)}`);
+  }
   const commits: CommitSummaryJson[] = [];
   const places = new Map<CommitSummary, number>();
   const nodes = blamed.map(({ path: each, commit }) => {

@@ -4,6 +4,7 @@
 import { QueryError, type DiffPage, type DiffQuery } from "../../../protocol/http-api/history-queries.js";
 import { ROOT_PATH } from "../../../protocol/path.js";
 import type { FoundCommit } from "../repository/find-commit.js";
+import { absence } from "./absent-node.js";
 import { changeJson, summaryJson } from "./commit-json.js";
 import { summarizeCommit } from "./commit-summary.js";
 import { parseNodeCursor, serializeNodeCursor, takePage } from "./node-page.js";
@@ -25,7 +26,9 @@ export function diffPage(question: Question, { from, to, path = ROOT_PATH, limit
   const before = nodeAt(reader, old.commit.tree, top);
   const after = nodeAt(reader, current.commit.tree, top);
   if (before === undefined && after === undefined) {
-    throw new QueryError(`there is no node ${path}, neither at ${from} nor at ${to}: is the path right?`);
+    const newer = (old.commit.trailers.seq ?? 0) > (current.commit.trailers.seq ?? 0) ? old : current;
+    const why = absence(question, newer, top);
+    throw new QueryError(`there is no node ${path}, neither at ${from} nor at ${to}: ${why}`);
   }
   const walk = walkDifferences(reader, { path: top, before, after }, { listsRemoved: true, behind: resume?.behind });
   const { found, last } = takePage(question, walk, { limit });

@@ -29,24 +29,24 @@ export function missingPaths(predicate: Predicate, states: readonly StateView[])
   return [...paths].flatMap((path) => {
     const [first] = states;
     if (first === undefined || states.some((state) => state.node(path) !== undefined)) return [];
-    return [describeMissing(path, first)];
+    return [`there is no ${textFromBytes(path)} at either: ${insteadOf(path, first)}`];
   });
 }
 
-function describeMissing(path: Path, state: StateView): string {
+/** What there is in a state instead of a node that it does not have: the path that was meant, or the names beside it. */
+export function insteadOf(path: Path, state: StateView): string {
   const names = splitPath(path);
   let depth = 0;
   while (state.node(joinPath(names.slice(0, depth + 1))) !== undefined) depth++;
   const above = joinPath(names.slice(0, depth));
   const there = [...(state.node(above)?.names ?? [])].sort();
   const name = names[depth] ?? "";
-  // Every number is near to every other one, and none is a misspelt other.
-  const near = /^[0-9]+$/.test(name) ? undefined : nearestWord(name, there);
-  const missing = `there is no ${textFromBytes(path)} at either`;
+  // Every number is near to every other one, and every letter; none is a misspelt other.
+  const near = /^(?:[0-9]+|.)$/.test(name) ? undefined : nearestWord(name, there);
   if (near !== undefined) {
-    return `${missing}: did you mean ${textFromBytes(joinPath([...names.slice(0, depth), near, ...names.slice(depth + 1)]))}?`;
+    return `did you mean ${textFromBytes(joinPath([...names.slice(0, depth), near, ...names.slice(depth + 1)]))}?`;
   }
-  if (there.length === 0) return `${missing}: ${textFromBytes(above)} has no nodes below it`;
+  if (there.length === 0) return `${textFromBytes(above)} has no nodes below it`;
   const more = there.length > NAMES_LISTED_MAX ? ", …" : "";
-  return `${missing}: below ${textFromBytes(above)} there is ${there.slice(0, NAMES_LISTED_MAX).map(textFromBytes).join(", ")}${more}`;
+  return `below ${textFromBytes(above)} there is ${there.slice(0, NAMES_LISTED_MAX).map(textFromBytes).join(", ")}${more}`;
 }

@@ -8,6 +8,8 @@ import type { Change } from "../../store/commit.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { readPath } from "../repository/read-path.js";
 import type { HistoryView } from "./history.js";
+import { insteadOf } from "./missing-paths.js";
+import { recordedState } from "./recorded-state.js";
 import { changesBetween } from "../repository/recorded-changes.js";
 import { nodeAt } from "../repository/recorded-directory.js";
 import { walkDifferences } from "../repository/recorded-walk.js";
@@ -35,7 +37,8 @@ export function planRollback({ reader }: HistoryView, { from, to, path }: Rollba
   if (path === ROOT_PATH) return changesBetween(reader, now, then);
   const top = { path, before: nodeAt(reader, now, path), after: nodeAt(reader, then, path) };
   if (top.before === undefined && top.after === undefined) {
-    throw new QueryError(`there is no node ${path}, neither now nor in the state to go back to: is the path right?`);
+    const instead = insteadOf(path, recordedState(reader, then));
+    throw new QueryError(`there is no node ${path}, neither now nor in the state to go back to: ${instead}`);
   }
   const changes: Change[] = [...walkDifferences(reader, top)];
   if (top.after === undefined || top.before !== undefined) return changes;

@@ -10,5 +10,10 @@ import { parsePath } from "../../../protocol/path.js";
 export function queriedPath(text: string): Path {
   const path = text.startsWith("/") ? parsePath(bytesFromText(text), 0 as Domid) : undefined;
   if (path !== undefined) return path;
-  throw new QueryError(`${JSON.stringify(text)} is no path of a node: write one such as /local/domain/5/name`);
+  const what = `${JSON.stringify(text)} is no path of a node`;
+  const shorter = text.replace(/\/+$/, "");
+  if (shorter !== text && parsePath(bytesFromText(shorter), 0 as Domid) !== undefined) {
+    throw new QueryError(`${what}: it ends with a slash; write ${shorter}`);
+  }
+  throw new QueryError(`${what}: write one such as /local/domain/5/name`);
 }

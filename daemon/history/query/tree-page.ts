@@ -15,6 +15,7 @@ import type { Path } from "../../../protocol/identifiers.js";
 import { childPath, ROOT_PATH } from "../../../protocol/path.js";
 import type { ObjectReader } from "../repository/object-reader.js";
 import { readPath } from "../repository/read-path.js";
+import { absence } from "./absent-node.js";
 import { stateJson, summaryJson } from "./commit-json.js";
 import { summarizeCommit } from "./commit-summary.js";
 import { parseNodeCursor, serializeNodeCursor, takePage } from "./node-page.js";
@@ -36,7 +37,7 @@ export function treePage(
   const found = resume?.commits[0] ?? resolveRevision(view, at, now, branch);
   const commit = summaryJson(summarizeCommit(found));
   const after = nodeAt(view.reader, found.commit.tree, top);
-  if (after === undefined) return { commit };
+  if (after === undefined) return { commit, absence: absence(question, found, top) };
   const walk = walkDifferences(view.reader, { path: top, before: undefined, after }, { behind: resume?.behind ?? top });
   const page = takePage(question, walk, { limit, isWanted: text === undefined ? undefined : nodesWith(text) });
   return {
@@ -101,12 +102,12 @@ function* childrenOf(
 }
 
 /** Answers `node`. @throws QueryError, RevisionError, and what `readPath` throws */
-export function nodeAnswer({ view, now, branch }: Question, { at = "HEAD", path }: NodeQuery): NodeAnswer {
+export function nodeAnswer(question: Question, { at = "HEAD", path }: NodeQuery): NodeAnswer {
+  const { view, now, branch } = question;
   const asked = queriedPath(path);
   const found = resolveRevision(view, at, now, branch);
   const node = readPath(view.reader, found.commit.tree, asked);
-  return {
-    commit: summaryJson(summarizeCommit(found)),
-    node: node && { path: textFromBytes(asked), ...stateJson(node) },
-  };
+  const commit = summaryJson(summarizeCommit(found));
+  if (node === undefined) return { commit, absence: absence(question, found, asked) };
+  return { commit, node: { path: textFromBytes(asked), ...stateJson(node) } };
 }

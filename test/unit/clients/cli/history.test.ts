@@ -8,7 +8,7 @@ import type { Domid, Microseconds, Path, Seq, TxId } from "../../../../protocol/
 import { parsePerms, type Perms } from "../../../../protocol/perms.js";
 import { temporaryDirectory } from "../../../support/temporary-directory.js";
 import { git } from "../../daemon/history/repository/repository-support.js";
-import { jsonOf, programHarness, type RunResult } from "./program-harness.js";
+import { jsonOf, programHarness, type RunResult, type Running } from "./program-harness.js";
 
 const START = (Date.UTC(2026, 10, 23, 7, 10, 0) * 1000) as Microseconds;
 
@@ -131,6 +131,32 @@ describe("xs log", () => {
     expect(seqsOf(await run("log", "--repo", repository, ...words))).toEqual(seqs);
   });
 
+  test("says of a cut history since when a node was not there", async () => {
+    const cut = `${clone}-cut`;
+    git(clone, ["clone", "-q", "--bare", "--depth", "1", `file://${repository}`, cut]);
+    const harness = await programHarness();
+    expect(await harness.run(["log", "--repo", cut, "/a"], { files: { [cut]: "" } })).toMatchObject({
+      code: 2,
+      err: "xs: there is no node /a at HEAD: there was none since @{8} either, where this history begins; below / there is c\n",
+    });
+  });
+
+  test("says that it waits for a node that is not there yet", async () => {
+    const harness = await programHarness();
+    const onError = (): void => {
+      running.interrupt();
+    };
+    const running: Running = harness.start(["log", "--repo", repository, "--follow", "/nowhere"], {
+      files: { [repository]: "" },
+      onError,
+    });
+    expect(await running.result).toEqual({
+      code: 130,
+      out: "",
+      err: "xs: there is no node /nowhere yet (there was none before either; below / there is c): waiting for it\n",
+    });
+  });
+
   test("reads a clone with files too, and a repository in the working directory's .xenstore", async () => {
     expect(seqsOf(await run("log", "--repo", clone))).toEqual([8, 7, 6, 5, 4, 3, 2, 1]);
     const harness = await programHarness();
@@ -177,8 +203,14 @@ describe("xs log", () => {
   });
 
   test.each([
-    [["log", "/nowhere"], /there never was a node \/nowhere/],
-    [["log", "a/b"], /"a\/b" is no path of a node: write one such as/],
+    [["log", "/nowhere"], /no node \/nowhere at HEAD: there was none before either; below \/ there is c$/m],
+    [["log", "/a/d", "--to", "@{6}"], /no node \/a\/d at @\{6\}: there was none before either; below \/a there is b$/m],
+    [["log", "/nowhere", "--from", "@{5}"], /there is no node \/nowhere at HEAD/],
+    [["log", "/nowhere", "--domain", "0", "--grep", "x"], /there is no node \/nowhere at HEAD/],
+    [["log", "a/b"], /there is no node \/local\/domain\/0\/a\/b at HEAD/],
+    [["log", "/a/"], /"\/a\/" is no path of a node: it ends with a slash; write \/a$/m],
+    [["log", "/a//"], /it ends with a slash; write \/a$/m],
+    [["log", "//"], /"\/\/" is no path of a node: write one such as/],
     [["log", "--to", "nowhere"], /there is no "nowhere" in this history: name a branch/],
     [["log", "--grep", "("], /--grep "\(": This is no regular expression: .* One is 'WRITE/],
     [["log", "--domain", "x"], /It is a domain's number/],
@@ -219,7 +251,7 @@ describe("xs blame", () => {
     expect(jsonOf(out)).toMatchObject([{ path: "/c", commit: { seq: 3, domain: 0, subject: "dom0: WRITE /c" } }]);
     expect(await run("blame", "/a", "--repo", repository)).toMatchObject({
       code: 2,
-      err: "xs: there is no node /a at HEAD: is the path right?\n",
+      err: "xs: there is no node /a at HEAD: @{7} removed it\n",
     });
   });
 });

@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly transport?: (socketPath: string) => Transport;
   /** Called with everything written so far. */
   readonly onOutput?: (out: string) => void;
+  /** The same for standard error. */
+  readonly onError?: (err: string) => void;
 }
 
 /** A run that is under way. */
@@ -62,7 +64,10 @@ export async function programHarness(): Promise<ProgramHarness> {
         out += bytes;
         options.onOutput?.(out);
       },
-      err: (text) => (err += text),
+      err: (text) => {
+        err += text;
+        options.onError?.(err);
+      },
       readInput: async () => options.input ?? "",
       readFile: (path) => {
         const text = options.files?.[path];

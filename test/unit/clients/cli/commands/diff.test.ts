@@ -71,8 +71,13 @@ describe("xs diff", () => {
   });
 
   test.each([
-    [["@{1}", "@{2}", "/never"], "there is no node /never, neither at @{1} nor at @{2}: is the path right?"],
-    [["@{1}", "@{2}", "a"], '"a" is no path of a node'],
+    [
+      ["@{1}", "@{2}", "/devise/x"],
+      "no node /devise/x, neither at @{1} nor at @{2}: there was none before either; did you mean /device/x?",
+    ],
+    [["HEAD", "@{3}", "/a/b"], "there is no node /a/b, neither at HEAD nor at @{3}: @{3} removed it"],
+    [["@{1}", "@{2}", "a"], "there is no node /local/domain/0/a, neither at"],
+    [["@{1}", "@{2}", "/a/"], '"/a/" is no path of a node: it ends with a slash; write /a'],
     [["@{1}", "@{9}"], "there is no commit @{9}"],
   ])("%j is a bad command line (code 2)", async (words, message) => {
     const { code, out, err } = await runOnRepository(repository, ["diff", "--repo", repository, ...words]);

@@ -101,7 +101,10 @@ describe("treePage", () => {
   });
 
   test("has no nodes where there is no such node, and none below one without children", () => {
-    expect(ask({ path: "/nowhere" })).toEqual({ commit: expect.objectContaining({ seq: 10 }) as unknown });
+    expect(ask({ path: "/nowhere" })).toEqual({
+      commit: expect.objectContaining({ seq: 10 }) as unknown,
+      absence: "there was none before either; below / there is local",
+    });
     expect(ask({ path: `${DEVICE}/vif/0/state` }).nodes).toEqual([]);
   });
 
@@ -122,7 +125,7 @@ describe("nodeAnswer", () => {
     const question = { view: history.view(), now: 0 as Microseconds, clock };
     expect(nodeAnswer(question, { path: "/nowhere" })).toEqual({
       commit: expect.objectContaining({ seq: 10 }) as unknown,
-      node: undefined,
+      absence: "there was none before either; below / there is local",
     });
     expect(nodeAnswer(question, { path: "/" }).node).toEqual({ path: "/", value: "", perms: ["n0"] });
   });
