@@ -20,6 +20,10 @@ const REF_PREFIXES = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"]
 const BRANCHES = "refs/heads/";
 const OID_START = /^[0-9a-f]{4,40}$/;
 const OID_DIGITS = 40;
+/** What a commit's number looks like. */
+const NUMBER = /^[1-9][0-9]{0,14}$/;
+/** Who writes so many digits of an object id means one: Git itself shows seven at least. */
+const OID_DIGITS_SURE = 7;
 /** So many of the commits that an abbreviation may mean are named. */
 const CANDIDATES_NAMED = 5;
 
@@ -100,7 +104,7 @@ function describe({ oid, commit }: FoundCommit): string {
 }
 
 function oidOfName(view: HistoryView, name: string, text: string): Oid {
-  const isWhole = name.length === OID_DIGITS && OID_START.test(name);
+  const isWhole = name.length === OID_DIGITS && OID_START.test(name.toLowerCase());
   for (const prefix of isWhole ? [] : REF_PREFIXES) {
     const full = prefix + name;
     const oid = view.ref(full);
@@ -110,14 +114,17 @@ function oidOfName(view: HistoryView, name: string, text: string): Oid {
     const what = peeled.type === "missing" ? "an object that is not there" : `a ${peeled.type}`;
     throw new RevisionError(`${text} names no commit: ${full} leads to ${what}`);
   }
-  if (OID_START.test(name)) return commitWithPrefix(view, name, text);
+  // Object ids are in small letters here; people write them as they like, and so does Git take them.
+  const digits = name.toLowerCase();
+  if (OID_START.test(digits)) return commitWithPrefix(view, digits, text);
   if (name === "HEAD") throw new RevisionError(`${text} names no commit: ${NO_BRANCHES}`);
   const near = nearestWord(name, shortNames(view));
   if (near !== undefined) {
     throw new RevisionError(`there is no ${JSON.stringify(name)} in this history: did you mean ${near}?`);
   }
   throw new RevisionError(
-    `there is no ${JSON.stringify(name)} in this history: ${EXAMPLES}${name.length < 4 ? " (of at least four digits)" : ""}`,
+    `there is no ${JSON.stringify(name)} in this history: ` +
+      (numberHint(name) ?? `${EXAMPLES}${name.length < 4 ? " (of at least four digits)" : ""}`),
   );
 }
 
@@ -138,13 +145,31 @@ function commitWithPrefix(view: HistoryView, prefix: string, text: string): Oid 
     else other ??= found?.type;
   }
   const [commit, second] = commits;
-  if (commit !== undefined && second === undefined) return commit;
+  if (commit !== undefined && second === undefined) {
+    refuseNumber(view, prefix, text);
+    return commit;
+  }
   if (commit === undefined) {
     const what = other === undefined || other === "missing" ? "no object begins so" : `it is a ${other}, not a commit`;
-    throw new RevisionError(`there is no commit ${text}: ${what}`);
+    const hint = numberHint(prefix);
+    throw new RevisionError(`there is no commit ${text}: ${what}${hint === undefined ? "" : `; ${hint}`}`);
   }
   const named = [...commits].slice(0, CANDIDATES_NAMED).map((oid) => hexFromOid(oid));
   throw new RevisionError(`more than one commit begins with ${prefix}: give more digits of ${listed(named)}`);
+}
+
+/** What somebody may have meant who wrote digits alone; undefined where they are no number. */
+function numberHint(name: string): string | undefined {
+  return NUMBER.test(name) ? `commit number ${name} is @{${name}}` : undefined;
+}
+
+/** Few digits that begin an object id by accident were meant for a commit's number, where there is such a commit. */
+function refuseNumber(view: HistoryView, digits: string, text: string): void {
+  if (!NUMBER.test(digits) || digits.length >= OID_DIGITS_SURE) return;
+  if (view.commitWithSeq(branchRef(view, undefined, text), Number(digits)) === undefined) return;
+  throw new RevisionError(
+    `${digits} is the beginning of an object id and a commit's number: write @{${digits}}, or more of the id`,
+  );
 }
 
 function listed(words: readonly string[]): string {

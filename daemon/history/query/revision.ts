@@ -5,7 +5,8 @@
  * where Git has one, with seqs in place of reflog entries:
  *
  *     main, v1, refs/tags/v1, HEAD     a branch, a tag, any ref; HEAD or `@` is the repository's branch
- *     9c1185a5                         an oid, or its first digits, four at least, where only one commit has them
+ *     9c1185a5                         an oid, or its first digits, four at least, where only one commit has them; in capitals too.
+ *                                      Fewer than seven that are a commit's number too are refused
  *     @{1234}, try@{1234}              the commit with that seq on main, on another branch
  *     @{2026-11-23T07:10:04.5}         the last commit at that time, UTC unless it says otherwise (`+01:00`)
  *     @{5 minutes ago}, @{now}         the same, counted back from now
@@ -82,7 +83,7 @@ function stepsOf(step: string, text: string): number {
   // The second parent is the other side of a merge, and has a name of its own.
   if (step.startsWith("^") && count > 1) {
     throw new RevisionError(
-      `${text}: ${step} is not known here: ~N goes N commits back, and a merged branch has a name`,
+      `${text}: ${step} is not known here: ~N goes N commits back; of a merge, xs show tells the object id of the other parent`,
     );
   }
   return count;

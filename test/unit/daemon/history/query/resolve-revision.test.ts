@@ -66,6 +66,15 @@ afterAll(() => {
   history.close();
 });
 
+/** Whether four digits are the number of a commit. */
+function isSeq(digits: string): boolean {
+  return /^1[0-9]{3}$/.test(digits) && Number(digits) <= COMMITS;
+}
+
+function isUnique(short: string): boolean {
+  return oids.filter((oid) => oid.startsWith(short)).length === 1;
+}
+
 function at(seq: number): string {
   return oids[seq - 1] as string;
 }
@@ -129,6 +138,8 @@ describe("resolveRevision", () => {
       const short = oid.slice(0, 4);
       expect(resolve(oid.slice(0, 12))).toBe(oid);
       expect(resolve(oid)).toBe(oid);
+      expect(resolve(oid.slice(0, 12).toUpperCase())).toBe(oid);
+      if (isSeq(short)) continue;
       if (counts.get(short) === 1) expect(resolve(short)).toBe(oid);
       else {
         ambiguous++;
@@ -136,6 +147,15 @@ describe("resolveRevision", () => {
       }
     }
     expect(ambiguous).toBeGreaterThan(0);
+  });
+
+  test("refuses a few digits that are a commit's number too, where a commit's oid alone begins so", () => {
+    const number = oids.map((oid) => oid.slice(0, 4)).find((short) => isSeq(short) && isUnique(short)) ?? "";
+    expect(() => resolve(number)).toThrow(
+      `${number} is the beginning of an object id and a commit's number: write @{${number}}, or more of the id`,
+    );
+    const other = oids.map((oid) => oid.slice(0, 4)).find((short) => /^[2-9][0-9]{3}$/.test(short) && isUnique(short));
+    expect(resolve(other ?? "")).toBe(oids.find((oid) => oid.startsWith(other ?? "")));
   });
 
   test("finds a loose commit by its first digits, and the commit that a tag object is on", () => {
@@ -186,6 +206,9 @@ describe("resolveRevision", () => {
   test.each([
     ["nowhere", /there is no "nowhere" in this history: name a branch/],
     ["abc", /at least four digits/],
+    ["123", /there is no "123" in this history: commit number 123 is @\{123\}/],
+    ["12345678", /there is no commit 12345678: no object begins so; commit number 12345678 is @\{12345678\}/],
+    ["main^2", /\^2 is not known here: ~N goes N commits back; of a merge, xs show tells the object id/],
     ["0123456789abcdef", /there is no commit 0123456789abcdef: no object begins so/],
     ["values", /values names no commit: refs\/tags\/values leads to a tree/],
     ["@{0}", /there is no commit @\{0\}: the commits of main are @\{1\} of 2026-01-01T00:00:00.300000Z to @\{1500\}/],
