@@ -12,48 +12,54 @@ import {
   HISTORY_ROUTES,
   LOG_PAGE_MAX,
   NODES_PAGE_MAX,
+  QueryError,
   type HistoryQueries,
   type HistoryQuestion,
 } from "../../protocol/http-api/history-queries.js";
 import type { CoreLink } from "./messages.js";
 import { namesIn } from "./names-in.js";
 import { told, type Told } from "./openapi.js";
-import { DOMID, TEXT, TX_ID } from "./schemas.js";
+import { DOMID, TEXT } from "./schemas.js";
 
 const NODES = { type: "integer", minimum: 1, maximum: NODES_PAGE_MAX } as const;
+
+/** What a person writes; of nothing at all the answer says what would be right. */
+const ASKED = { ...TEXT, minLength: 0 } as const;
+/** A transaction's id; none has 0, so that no commit is its. */
+const ASKED_TX = { type: "integer", minimum: 0, maximum: 0xffff_ffff } as const;
 
 /** The members of each question. */
 const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>>> = {
   log: {
-    to: TEXT,
-    from: TEXT,
-    path: TEXT,
+    to: ASKED,
+    from: ASKED,
+    path: ASKED,
     domain: DOMID,
-    tx: TX_ID,
-    grep: TEXT,
+    tx: ASKED_TX,
+    grep: ASKED,
     limit: { type: "integer", minimum: 0, maximum: LOG_PAGE_MAX },
-    cursor: TEXT,
+    cursor: ASKED,
   },
-  commit: { revision: TEXT },
-  diff: { from: TEXT, to: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
-  tree: { at: TEXT, path: TEXT, text: TEXT, limit: NODES, cursor: TEXT },
-  children: { at: TEXT, path: TEXT, limit: NODES, cursor: TEXT },
-  node: { at: TEXT, path: TEXT },
+  commit: { revision: ASKED },
+  diff: { from: ASKED, to: ASKED, path: ASKED, limit: NODES, cursor: ASKED },
+  tree: { at: ASKED, path: ASKED, text: ASKED, limit: NODES, cursor: ASKED },
+  children: { at: ASKED, path: ASKED, limit: NODES, cursor: ASKED },
+  node: { at: ASKED, path: ASKED },
   bisect: {
-    predicate: TEXT,
+    predicate: ASKED,
     domain: DOMID,
-    good: TEXT,
-    bad: TEXT,
-    flips: { type: "integer", minimum: 0, maximum: BISECT_FLIPS_MAX },
+    good: ASKED,
+    bad: ASKED,
+    flips: { type: "integer", minimum: 0 },
   },
-  blame: { path: TEXT, at: TEXT },
+  blame: { path: ASKED, at: ASKED },
   refs: {},
-  density: { from: TEXT, to: TEXT, parts: { type: "integer", minimum: 1, maximum: DENSITY_PARTS_MAX } },
+  density: { from: ASKED, to: ASKED, parts: { type: "integer", minimum: 1, maximum: DENSITY_PARTS_MAX } },
   activity: {
-    from: TEXT,
-    to: TEXT,
+    from: ASKED,
+    to: ASKED,
     limit: { type: "integer", minimum: 1, maximum: ACTIVITY_PAGE_MAX },
-    cursor: TEXT,
+    cursor: ASKED,
   },
 };
 
@@ -90,6 +96,7 @@ export function historyRoutes(queries: HistoryQueries, core: CoreLink): FastifyP
       const querystring = { type: "object", properties, required, additionalProperties: false };
       const schema = { ...told({ tag: "history", ...TOLD[question] }), querystring };
       app.get(HISTORY_ROUTES[question], { schema }, async (request, reply) => {
+        refuseTooMuch(request.query);
         const { behind } = await core.ask("flush", isOfBranch ? namesIn(request.query as object) : undefined);
         if (behind !== undefined) void reply.header("warning", `199 - ${JSON.stringify(headerText(behind))}`);
         return await queries.ask(question, request.query as never);
@@ -97,6 +104,16 @@ export function historyRoutes(queries: HistoryQueries, core: CoreLink): FastifyP
     }
     done();
   };
+}
+
+/** Where a limit is the daemon's alone, what to do about it is said. @throws QueryError */
+function refuseTooMuch(query: unknown): void {
+  const { flips = 0 } = query as { readonly flips?: number };
+  if (flips <= BISECT_FLIPS_MAX) return;
+  throw new QueryError(
+    `a daemon looks for flips in ${String(BISECT_FLIPS_MAX)} commits at most, for others wait meanwhile: ` +
+      "ask for fewer, or read the repository itself (xs bisect --repo)",
+  );
 }
 
 /** Text that a header can hold. */

@@ -133,6 +133,14 @@ describe("the history's routes", () => {
     expect(asked).toEqual(["flush"]);
   });
 
+  test("answer where nothing can be found, as who reads a repository is answered", async () => {
+    expect(await request("GET", "/v1/log?tx=0")).toMatchObject({ status: 200, body: { commits: [] } });
+    expect(await request("GET", "/v1/log?grep=&limit=1")).toMatchObject({
+      status: 200,
+      body: { commits: [{ seq: 12 }] },
+    });
+  });
+
   test("answer with what there is where the history is behind, and warn", async () => {
     behind = "no space left on the disk é";
     const { status, warning } = await request("GET", "/v1/commit?revision=@%7B3%7D");
@@ -143,7 +151,14 @@ describe("the history's routes", () => {
     ["/v1/log?limit=x", /limit must be integer/],
     ["/v1/log?limit=1001", /limit must be <= 1000/],
     ["/v1/bisect?domain=7", /must have required property 'predicate'/],
-    ["/v1/bisect?predicate=exists+%2Fa&flips=10001", /flips must be <= 10000/],
+    [
+      "/v1/bisect?predicate=exists+%2Fa&flips=10001",
+      /a daemon looks for flips in 10000 commits at most, .*: ask for fewer, or read the repository/,
+    ],
+    ["/v1/commit?revision=", /an empty revision names no commit: write a branch, a tag/],
+    ["/v1/log?from=", /an empty revision names no commit/],
+    ["/v1/blame?path=", /"" is no path of a node: write one such as/],
+    ["/v1/node?path=/&at=", /an empty revision names no commit/],
     [
       "/v1/bisect?predicate=exists+%2Flokal",
       /it holds at neither, nor between them\nthere is no \/lokal at either: did you mean \/local\?/,
