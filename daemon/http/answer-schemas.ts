@@ -21,6 +21,11 @@ export const ANSWER_SCHEMAS = {
       connection: { type: "string" },
       transaction: { type: "number" },
       subject: { type: "string" },
+      historyBegins: {
+        type: "boolean",
+        description:
+          "In a log: what was before this commit has been given up, so that it stands there for whatever its state has.",
+      },
       base: {
         type: "number",
         description: "The seq of the commit whose state a transaction began with, where that is not the one before.",
@@ -208,6 +213,11 @@ export const ANSWER_SCHEMAS = {
       connection: { type: "string" },
       transaction: { type: "number" },
       subject: { type: "string" },
+      historyBegins: {
+        type: "boolean",
+        description:
+          "In a log: what was before this commit has been given up, so that it stands there for whatever its state has.",
+      },
       paths: {
         type: "array",
         items: {
@@ -239,6 +249,11 @@ export const ANSWER_SCHEMAS = {
       connection: { type: "string" },
       transaction: { type: "number" },
       subject: { type: "string" },
+      historyBegins: {
+        type: "boolean",
+        description:
+          "In a log: what was before this commit has been given up, so that it stands there for whatever its state has.",
+      },
       parents: { type: "array", items: { type: "string" } },
       requests: {
         type: "array",
@@ -265,6 +280,11 @@ export const ANSWER_SCHEMAS = {
       connection: { type: "string" },
       transaction: { type: "number" },
       subject: { type: "string" },
+      historyBegins: {
+        type: "boolean",
+        description:
+          "In a log: what was before this commit has been given up, so that it stands there for whatever its state has.",
+      },
     },
     required: ["oid", "subject"],
     description:
@@ -646,6 +666,11 @@ export const ANSWER_SCHEMAS = {
       connection: { type: "string" },
       transaction: { type: "number" },
       subject: { type: "string" },
+      historyBegins: {
+        type: "boolean",
+        description:
+          "In a log: what was before this commit has been given up, so that it stands there for whatever its state has.",
+      },
       name: { type: "string", description: "Without `refs/heads/` or `refs/tags/`." },
     },
     required: ["name", "oid", "subject"],

@@ -15,6 +15,8 @@ export interface CommitSummaryJson {
   readonly connection?: string | undefined;
   readonly transaction?: number | undefined;
   readonly subject: string;
+  /** In a log: what was before this commit has been given up, so that it stands there for whatever its state has. */
+  readonly historyBegins?: boolean | undefined;
 }
 
 /** A commit in full. */

@@ -7,8 +7,8 @@
 import { QueryError } from "../../../protocol/http-api/history-queries.js";
 import { hexFromOid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
-import { lineTo, partingOf, type CommitLine } from "./commit-line.js";
-import { nameOf } from "./line-range.js";
+import { lineTo, type CommitLine } from "./commit-line.js";
+import { apartError, nameOf } from "./line-range.js";
 import { beginningOf, type Question } from "./question.js";
 import { resolveRevision } from "./resolve-revision.js";
 
@@ -67,9 +67,7 @@ export function resolveEnds(question: Question, revisions: BisectRevisions): Bis
         "exchange them and write not (…) for the predicate",
     );
   }
-  const parting = partingOf(goodLine, line, Math.min(good.seq, bad.seq));
-  const hint = parting === undefined ? "they have no commit in common" : `they part after @{${String(parting)}}`;
-  throw new QueryError(`good, ${good.name}, is none of the commits that led to bad, ${bad.name}: ${hint}`);
+  throw apartError(view, { role: "good", ...good }, { role: "bad", ...bad }, [goodLine, line]);
 }
 
 function endOf(text: string | undefined, found: FoundCommit): BisectEnd {

@@ -8,6 +8,7 @@ import { QueryError } from "../../../protocol/http-api/history-queries.js";
 import { hexFromOid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { lineTo, partingOf, type CommitLine } from "./commit-line.js";
+import type { HistoryView } from "./history.js";
 import { beginningOf, type Question } from "./question.js";
 import { resolveRevision } from "./resolve-revision.js";
 
@@ -47,12 +48,45 @@ export function resolveRange(question: Question, { from: fromText, to: toText = 
   if (line.find(from.seq)?.oid === from.found.oid) return { from, to, line };
   const [fromName, toName] = [nameOf(fromText, from), nameOf(toText, to)];
   const fromLine = lineTo(view, from.found);
-  if (fromLine.find(to.seq)?.oid === to.found.oid) {
-    throw new QueryError(`from, ${fromName}, is later than to, ${toName}: from is the older one, so exchange them`);
+  if (fromLine.find(to.seq)?.oid === to.found.oid) throw exchangedError(fromName, toName);
+  throw apartError(view, { role: "from", name: fromName, seq: from.seq }, { role: "to", name: toName, seq: to.seq }, [
+    fromLine,
+    line,
+  ]);
+}
+
+/** The newer commit was given as the older one. */
+export function exchangedError(fromName: string, toName: string): QueryError {
+  return new QueryError(`from, ${fromName}, is later than to, ${toName}: from is the older one, so exchange them`);
+}
+
+/** One of two commits, as somebody named it for what it was to be. */
+interface NamedEnd {
+  readonly role: string;
+  readonly name: string;
+  readonly seq: number;
+}
+
+/** Two commits are not of one line; `lines` are the older one's and the newer one's. @throws what `HistoryView.commit` throws */
+export function apartError(
+  view: HistoryView,
+  older: NamedEnd,
+  newer: NamedEnd,
+  [olderLine, newerLine]: readonly [CommitLine, CommitLine],
+): QueryError {
+  const beginning = newerLine.oldest();
+  const { seq: first = 0 } = beginning.commit.trailers;
+  if (older.seq < first && view.isCut(beginning)) {
+    return new QueryError(
+      `${older.role}, ${older.name}, is from before @{${String(first)}}, where the history of ${newer.role} begins, and what was ` +
+        `between them has been given up: name @{${String(first)}} or a later one`,
+    );
   }
-  const parting = partingOf(fromLine, line, Math.min(from.seq, to.seq));
+  const parting = partingOf(olderLine, newerLine, Math.min(older.seq, newer.seq));
   const hint = parting === undefined ? "they have no commit in common" : `they part after @{${String(parting)}}`;
-  throw new QueryError(`from, ${fromName}, is none of the commits that led to to, ${toName}: ${hint}`);
+  return new QueryError(
+    `${older.role}, ${older.name}, is none of the commits that led to ${newer.role}, ${newer.name}: ${hint}`,
+  );
 }
 
 /** A commit between the two. @throws QueryError where it has been given up meanwhile; what `HistoryView.commit` throws */

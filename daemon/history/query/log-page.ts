@@ -11,7 +11,10 @@ import { compileExpression } from "../../../protocol/predicate/regular-expressio
 import { hexFromOid, oidFromHex } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { summaryJson } from "./commit-json.js";
+import { lineTo } from "./commit-line.js";
 import { summarizeCommit } from "./commit-summary.js";
+import type { HistoryView } from "./history.js";
+import { exchangedError, nameOf } from "./line-range.js";
 import { walkLog, type LogFilter, type LogRange } from "./log.js";
 import { queriedPath } from "./queried-path.js";
 import { beginningOf, commitOfCursor, PAGE_MILLISECONDS_MAX, type Question } from "./question.js";
@@ -42,7 +45,10 @@ export function logPage(question: Question, query: LogQuery): LogPage {
     commits.push(step.value);
   }
   return {
-    commits: commits.map((found) => summaryJson(summarizeCommit(found))),
+    commits: commits.map((found) => ({
+      ...summaryJson(summarizeCommit(found)),
+      historyBegins: view.isCut(found) ? true : undefined,
+    })),
     next: next && serializeCursor({ ...range, to: next }),
   };
 }
@@ -65,10 +71,12 @@ function expressionOf(grep: string): RegExp {
 function rangeOf(question: Question, { to = "HEAD", from, cursor }: LogQuery): LogRange {
   const { view, now, branch } = question;
   if (cursor === undefined) {
-    return {
+    const range = {
       to: resolveRevision(view, to, now, branch),
       from: from === undefined ? undefined : beginningOf(question, from),
     };
+    refuseExchanged(view, range, { to, from });
+    return range;
   }
   const [, at, oldest] = CURSOR.exec(cursor) ?? [];
   if (at === undefined) throw new QueryError(`${JSON.stringify(cursor)} is no cursor: give the "next" of a page`);
@@ -76,6 +84,18 @@ function rangeOf(question: Question, { to = "HEAD", from, cursor }: LogQuery): L
     to: commitOfCursor(question, oidFromHex(at)),
     from: oldest === undefined ? undefined : commitOfCursor(question, oidFromHex(oldest)),
   };
+}
+
+/** No commit is before one that it led to. @throws QueryError */
+function refuseExchanged(
+  view: HistoryView,
+  { to, from }: LogRange,
+  texts: { readonly to: string; readonly from: string | undefined },
+): void {
+  const [toSeq, fromSeq] = [to.commit.trailers.seq, from?.commit.trailers.seq];
+  if (from === undefined || toSeq === undefined || fromSeq === undefined || fromSeq <= toSeq) return;
+  if (lineTo(view, from).find(toSeq)?.oid !== to.oid) return;
+  throw exchangedError(nameOf(texts.from, { seq: fromSeq }), nameOf(texts.to, { seq: toSeq }));
 }
 
 function serializeCursor({ to, from }: LogRange): string {

@@ -117,7 +117,6 @@ describe("xs log", () => {
       [8, 7, 6],
     ],
     [["--from", "@{2025-01-01}", "-n", "1"], [8]],
-    [["--from", "@{7}", "--to", "@{3}"], []],
     [["/a", "--domain", "9"], []],
     [["/c", "--from", "@{5}"], []],
     [
@@ -139,6 +138,17 @@ describe("xs log", () => {
       code: 2,
       err: "xs: there is no node /a at HEAD: there was none since @{8} either, where this history begins; below / there is c\n",
     });
+  });
+
+  test("marks the commit with which a cut history begins, which stands for all that was", async () => {
+    const cut = `${clone}-two`;
+    git(clone, ["clone", "-q", "--bare", "--depth", "2", `file://${repository}`, cut]);
+    const harness = await programHarness();
+    const { out } = await harness.run(["log", "--repo", cut], { files: { [cut]: "" } });
+    expect(out).toMatch(/^@\{8\}.*\/a\n@\{7\} .*  dom0: RM \/a  \(the history begins here\)\n$/);
+    const json = await harness.run(["log", "/c", "--json", "--repo", cut], { files: { [cut]: "" } });
+    expect(jsonOf(json.out)).toMatchObject({ seq: 7, historyBegins: true });
+    expect((await run("log", "--repo", repository)).out).not.toContain("begins");
   });
 
   test("says that it waits for a node that is not there yet", async () => {
@@ -212,6 +222,10 @@ describe("xs log", () => {
     [["log", "/a//"], /it ends with a slash; write \/a$/m],
     [["log", "//"], /"\/\/" is no path of a node: write one such as/],
     [["log", "--to", "nowhere"], /there is no "nowhere" in this history: name a branch/],
+    [
+      ["log", "--from", "@{7}", "--to", "main~5"],
+      /from, @\{7\}, is later than to, main~5 \(@\{3\}\): .* so exchange them/,
+    ],
     [["log", "--grep", "("], /--grep "\(": This is no regular expression: .* One is 'WRITE/],
     [["log", "--domain", "x"], /It is a domain's number/],
     [["show", "@{9}"], /the commits of main are @\{1\} of 2026-11-23T07:10:01.000000Z to @\{8\} of/],
@@ -230,6 +244,25 @@ describe("xs log", () => {
         "without a daemon, name a repository, such as --repo STATE/store.git\n",
     ]);
     expect((await run("show", "--repo", "/nowhere")).err).toMatch(/there is no directory \/nowhere: name a repository/);
+  });
+});
+
+describe("xs bisect", () => {
+  test("from a tag before a cut says that what was between has been given up", async () => {
+    const cut = `${clone}-tagged`;
+    const made = `${clone}-copy`;
+    git(clone, ["clone", "-q", "--bare", `file://${repository}`, made]);
+    git(made, ["tag", "old", "main~6"]);
+    git(clone, ["clone", "-q", "--bare", "--depth", "3", "--branch", "main", `file://${made}`, cut]);
+    git(cut, ["fetch", "-q", "--depth", "1", "origin", "tag", "old"]);
+    const harness = await programHarness();
+    const words = ["bisect", "--repo", cut, "--good", "old", "not exists /a"];
+    expect(await harness.run(words, { files: { [cut]: "" } })).toMatchObject({
+      code: 2,
+      err:
+        "xs: good, old (@{2}), is from before @{6}, where the history of bad begins, and what was between them has been given " +
+        "up: name @{6} or a later one\n",
+    });
   });
 });
 
