@@ -90,7 +90,8 @@ Exit codes:
   1    the daemon refused or could not be reached, or the answer is no
   2    a bad command line or script; of a history: no such commit or node in it
   130  ended by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
-With --json errors are JSON too, on standard error.
+With --json an error is JSON too, on a line of standard error; warnings and
+progress are text there.
 ${examples(["xs ls /local/domain", "xs write /a/b hello && xs read /a/b", "xs watch / & xs rm /a", "xs help txn"])}`;
 
 function createProgram(io: CliIo): Command {
@@ -105,6 +106,9 @@ function createProgram(io: CliIo): Command {
       writeOut: (text) => void io.out(bytesFromText(text)),
       writeErr: (text) => {
         io.err(text);
+      },
+      outputError: (text, write) => {
+        write(program.opts<GlobalOptions>().json === true ? usageJson(text) : text);
       },
     })
     .configureHelp({ showGlobalOptions: true, commandDescription: flowingDescription })
@@ -134,6 +138,11 @@ export async function runProgram(words: readonly string[], io: CliIo): Promise<n
     tellError(error, program, io);
     return error instanceof ExitError ? error.exitCode : EXIT_FAILURE;
   }
+}
+
+/** What Commander says of a bad command line, as JSON. */
+function usageJson(text: string): string {
+  return `${JSON.stringify({ error: { message: text.replace(/^error: /, "").trimEnd() } })}\n`;
 }
 
 function tellError(error: unknown, program: Command, io: CliIo): void {

@@ -101,6 +101,19 @@ describe("runProgram", () => {
     }
   });
 
+  test.each([
+    [["--json", "log", "--bogus"], "unknown option '--bogus'"],
+    [["log", "-n", "x", "--json"], "option '-n, --count <count>' argument 'x' is invalid. It is a number, such as 10."],
+    [["--json", "read"], "missing required argument 'path'"],
+    [["--json", "show", "a", "b"], expect.stringContaining("too many arguments for 'show'") as unknown],
+    [["--json", "frobnicate"], expect.stringContaining("unknown command 'frobnicate'") as unknown],
+  ])("of the bad command line %j is JSON too", async (words, message) => {
+    const { run } = await programHarness();
+    const { code, out, err } = await run(words);
+    expect([code, out]).toEqual([2, ""]);
+    expect(JSON.parse(err)).toEqual({ error: { message } });
+  });
+
   test("a daemon that cannot be reached is code 1, and names the socket", async () => {
     const { run } = await programHarness();
     const transport = (path: string) => ({
