@@ -28,12 +28,13 @@ export interface BlamedNode {
 }
 
 /**
- * The nodes at or below a path as of a commit, in the order of their paths, each with the commit that it comes from; empty
- * when there is no such node. The first commit of an uncut history made all that it has.
+ * The nodes at or below a path as of a commit, in the order of `xs ls`, each with the commit that it comes from; empty when there
+ * is no such node. The first commit of an uncut history made all that it has.
  *
  * @throws what `HistoryView.commit` and `readPath` throw
  */
 export function blame(view: HistoryView, found: FoundCommit, path: Path): BlamedNode[] {
+  // In the order of the index.
   const paths = [...pathsAtOrBelow(view.reader, found.commit.tree, path)].sort();
   const commits = new Map<Path, CommitSummary>();
   const left = new Set(paths);
@@ -43,7 +44,13 @@ export function blame(view: HistoryView, found: FoundCommit, path: Path): Blamed
     const before: FoundCommit | undefined = past === undefined ? undefined : blameByIndex(past, at, { left, commits });
     at = before ?? blameCommit(view, at, { left, commits });
   }
-  return paths.map((each) => ({ path: each, commit: commits.get(each) }));
+  return inOrderOfWalk(paths).map((each) => ({ path: each, commit: commits.get(each) }));
+}
+
+/** A node before those below it, siblings by name: a slash goes before any character of a name, also before `-`. */
+function inOrderOfWalk(paths: readonly Path[]): Path[] {
+  const keys = paths.map((path) => ({ path, key: path.replaceAll("/", "\0") }));
+  return keys.sort((left, right) => (left.key < right.key ? -1 : 1)).map(({ path }) => path);
 }
 
 /** Nodes without a commit yet, and the commits of the others. */

@@ -8,6 +8,7 @@ import { updateShallow } from "../../../../../daemon/history/repository/shallow.
 import type { Path } from "../../../../../protocol/identifiers.js";
 import type { MemoryFileSystem } from "../../../../support/memory-file-system.js";
 import { diskWithRepository, openRecorder, recordAndSeal, REPOSITORY } from "../../../../support/recorded-history.js";
+import { questionAbout, recordSteps } from "../../../../support/stepped-history.js";
 
 const STATE = "/local/domain/1/device/vbd/51712/state" as Path;
 
@@ -52,6 +53,14 @@ describe.each([
     ]);
     expect(seqs(memory, STATE, 9)).toEqual([[STATE, 7]]);
     expect(seqs(memory, "/local/domain/1/none", 12)).toEqual([]);
+  });
+
+  it("has a name that begins with a shorter one behind all below that, as xs ls has", () => {
+    const { history, question } = questionAbout(recordSteps([{ "/a/b": "1", "/a-b": "1" }]));
+    const { view } = question;
+    const found = view.commitWithSeq(MAIN_REF, 1) as FoundCommit;
+    expect(blame(view, found, "/" as Path).map(({ path }) => path)).toEqual(["/", "/a", "/a/b", "/a-b"]);
+    history.close();
   });
 
   it("does not say what was before a cut, nor what the commit there changed", () => {
