@@ -113,7 +113,8 @@ async function judgeCommit(
     if (code >= FAILED_MIN) {
       throw new ExitError(
         EXIT_FAILURE,
-        `the command ended with ${String(code)} at @{${String(seq)}}, which judges nothing`,
+        `the command ended with ${String(code)} at @{${String(seq)}}${meaningOf(code)}, which judges nothing: ` +
+          "0 is good, 1 to 124 bad, 125 cannot tell",
       );
     }
     if (code === SKIPPED) return { verdict: "skip", code };
@@ -121,6 +122,13 @@ async function judgeCommit(
   } finally {
     mount.close();
   }
+}
+
+/** What a shell means by a code that judges nothing. */
+function meaningOf(code: number): string {
+  if (code === 126) return " (it cannot be executed)";
+  if (code === 127) return " (it was not found)";
+  return code > 128 ? ` (signal ${String(code - 128)} ended it)` : "";
 }
 
 function wordsOf({ verdict, code }: Judgement): string {

@@ -3,8 +3,10 @@
  */
 import type { Command } from "commander";
 import { bytesFromText, textFromBytes } from "../../../protocol/bytes.js";
+import { isXenstoreError, messageOf } from "../../xenstore/errors.js";
 import type { CliContext } from "../context.js";
 import { DAEMON_EXITS, examples, exitCodes } from "../help-text.js";
+import { EXIT_FAILURE, ExitError } from "../exit.js";
 import { jsonLine } from "../format.js";
 
 /** Adds `xs control`. */
@@ -18,10 +20,20 @@ export function addControl(program: Command, context: CliContext): void {
     .addHelpText("after", exitCodes(DAEMON_EXITS))
     .addHelpText("after", examples(["xs control help", "xs control flush", "xs control domain destroy 5"]))
     .action(async (command: string, parameters: string[]) => {
-      const reply = await context.withClient((client) =>
-        client.control(bytesFromText(command), ...parameters.map(bytesFromText)),
-      );
+      const reply = await context
+        .withClient((client) => client.control(bytesFromText(command), ...parameters.map(bytesFromText)))
+        .catch((error: unknown) => {
+          throw command === "compact" ? explainCompact(error) : error;
+        });
       if (context.isJson()) await context.io.out(jsonLine({ reply: textFromBytes(reply) }));
       else if (reply !== "") await context.io.out(reply.endsWith("\n") ? reply : `${reply}\n`);
     });
+}
+
+/** The wire has no words: what `compact` takes is said here, for it is not all that names a commit elsewhere. */
+function explainCompact(error: unknown): unknown {
+  if (!isXenstoreError(error, "EINVAL")) return error;
+  const taken =
+    "compact takes one tag, branch, object id, or @{1234}, of a commit that is left: xs show REV tells the number of any other REV";
+  return new ExitError(EXIT_FAILURE, `${messageOf(error)}: ${taken}`, { cause: error });
 }

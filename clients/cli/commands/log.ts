@@ -63,7 +63,12 @@ export function addLog(program: Command, context: CliContext): void {
     .addOption(new Option("--to <revision>", "the newest commit to show").default("HEAD"))
     .addOption(new Option("--domain <domid>", "only what this domain did").argParser(parseDomain))
     .addOption(new Option("--tx <id>", "only what transactions with this id did").argParser(parseNumber))
-    .addOption(new Option("--grep <expression>", "only messages with a match"))
+    .addOption(
+      new Option(
+        "--grep <expression>",
+        "only messages with a match (a message has the first 200 requests of a commit)",
+      ),
+    )
     .addOption(new Option("-n, --count <count>", "end after this many commits").argParser(parseNumber))
     .addOption(
       new Option("-f, --follow", "show the last commits, and each new one when it comes, until Ctrl-C").conflicts([

@@ -174,7 +174,9 @@ describe("xs bisect --run", () => {
   test("stops with an error where the command cannot be run (126 and more)", async () => {
     const { code, out, err } = await bisect("--run", "no-such-program-anywhere 2> /dev/null");
     expect([code, out]).toEqual([1, ""]);
-    expect(err).toMatch(/xs: the command ended with 127 at @\{1\}, which judges nothing\n$/);
+    expect(err).toMatch(
+      /xs: the command ended with 127 at @\{1\} \(it was not found\), which judges nothing: 0 is good, 1 to 124 bad, 125 cannot tell\n$/,
+    );
   });
 
   test.each([

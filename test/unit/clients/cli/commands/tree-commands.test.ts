@@ -95,5 +95,11 @@ describe("xs control", () => {
       code: 1,
       err: "xs: CONTROL frob: invalid request (EINVAL)\n",
     });
+    expect(await run(["control", "compact"])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(
+        /^xs: CONTROL compact: .* \(EINVAL\): compact takes one tag, branch, object id, or @\{1234\}, /,
+      ) as unknown,
+    });
   });
 });
