@@ -7,7 +7,7 @@
  */
 const layers = [
   // layer, project folders it may import, npm packages it may import
-  ["protocol", [], []],
+  ["protocol", [], ["re2js"]],
   ["daemon/store", ["protocol"], []],
   ["daemon/watch", ["protocol", "daemon/store"], []],
   ["daemon/connection", ["protocol", "daemon/store", "daemon/watch"], []],

@@ -24,7 +24,7 @@ export interface LogQuery extends OnBranch {
   readonly domain?: number | undefined;
   /** Made by a transaction with this id. */
   readonly tx?: number | undefined;
-  /** Has a message with a match of this regular expression. */
+  /** Has a message with a line that has a match of this regular expression, in RE2's syntax. */
   readonly grep?: string | undefined;
   /** At most so many, `LOG_PAGE_MAX` unless given. */
   readonly limit?: number | undefined;

@@ -12,6 +12,7 @@ import { takePathPattern } from "./path-pattern.js";
 import { PredicateError } from "./predicate-error.js";
 import {
   PREDICATE_DEPTH_MAX,
+  PREDICATE_EXPRESSIONS_MAX,
   PREDICATE_TESTS_MAX,
   PREDICATE_TEXT_MAX,
   WINDOW_COMMITS_MAX,
@@ -27,6 +28,8 @@ interface Parsing {
   readonly scanner: Scanner;
   /** Tests so far. */
   tests: number;
+  /** Regular expressions so far. */
+  expressions: number;
 }
 
 /** Takes what follows the keyword of a test. */
@@ -62,7 +65,7 @@ export function parsePredicate(text: string, bindings: Bindings = new Map()): Pr
   const scanner = new Scanner(text, bindings);
   const half = text.search(/\p{Surrogate}/u);
   if (half !== -1) scanner.fail("This is half of a character (a surrogate), which stands for no bytes.", half);
-  const predicate = takeOr({ scanner, tests: 0 }, 0);
+  const predicate = takeOr({ scanner, tests: 0, expressions: 0 }, 0);
   scanner.skipBlanks();
   if (scanner.character !== "") failAfterTest(scanner);
   // Variables and escapes can make it longer, and the canonical text is to be one that can be parsed.
@@ -142,7 +145,12 @@ function takePrimary(parsing: Parsing, depth: number): Predicate {
     scanner.fail(`A predicate has at most ${String(PREDICATE_TESTS_MAX)} tests; this is one more.`);
   }
   scanner.takeWord(word);
-  return takeTest(scanner, depth);
+  const test = takeTest(scanner, depth);
+  if (test.kind === "match" && ++parsing.expressions > PREDICATE_EXPRESSIONS_MAX) {
+    const most = String(PREDICATE_EXPRESSIONS_MAX);
+    scanner.fail(`A predicate has at most ${most} regular expressions; this is one more.`, begin);
+  }
+  return test;
 }
 
 function checkDepth(scanner: Scanner, depth: number, begin: number): void {

@@ -6,12 +6,16 @@
  */
 import type { ByteString } from "../bytes.js";
 import type { Perms } from "../perms.js";
+import type { Expression } from "./regular-expression.js";
 
 /** Most characters of the text of a predicate, as it was given and in its canonical form. */
 export const PREDICATE_TEXT_MAX = 65_536;
 
 /** Most tests in a predicate. */
 export const PREDICATE_TESTS_MAX = 1_000;
+
+/** Most regular expressions in a predicate: each may remember some megabytes of its searches. */
+export const PREDICATE_EXPRESSIONS_MAX = 32;
 
 /** Most levels of `(`, `not` and `{` within one another: what bounds every recursion over a predicate. */
 export const PREDICATE_DEPTH_MAX = 100;
@@ -49,8 +53,7 @@ export interface Window {
 export type Predicate =
   | { readonly kind: "exists"; readonly path: PathPattern }
   | { readonly kind: "value"; readonly path: PathPattern; readonly equal: boolean; readonly value: ByteString }
-  /** The expression has no flags, so a test of it keeps nothing. */
-  | { readonly kind: "match"; readonly path: PathPattern; readonly expression: RegExp }
+  | { readonly kind: "match"; readonly path: PathPattern; readonly expression: Expression }
   | { readonly kind: "perms"; readonly path: PathPattern; readonly equal: boolean; readonly perms: Perms }
   | { readonly kind: "count"; readonly path: PathPattern; readonly comparison: Comparison; readonly nodes: number }
   /** Neither path has wild names. */

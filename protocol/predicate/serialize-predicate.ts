@@ -8,6 +8,7 @@ import type { ByteString } from "../bytes.js";
 import { serializePerms } from "../perms.js";
 import { serializePathPattern } from "./path-pattern.js";
 import type { Predicate } from "./predicate.js";
+import type { Expression } from "./regular-expression.js";
 
 /** Printable ASCII without what ends a word, begins a variable or escapes. */
 const BARE_VALUE = /^[!#%-'*-[\]-~]+$/;
@@ -76,7 +77,7 @@ function serializeValue(value: ByteString): string {
   return `"${escaped}"`;
 }
 
-/** `source` writes line feeds as escapes; a quotation mark that was parsed has its backslash before it. */
-function serializeExpression({ source }: RegExp): string {
+/** It is printable ASCII; a quotation mark that was parsed has its backslash before it. */
+function serializeExpression({ source }: Expression): string {
   return BARE_EXPRESSION.test(source) ? source : `"${source}"`;
 }

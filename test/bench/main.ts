@@ -13,6 +13,7 @@ import { benchConnections } from "./connections.js";
 import { benchConsolidation } from "./consolidation.js";
 import { parseFlags, parseVariant } from "./contenders.js";
 import { benchExplorer } from "./explorer.js";
+import { benchExpressions } from "./expressions.js";
 import { benchFork } from "./fork.js";
 import { formatFigures, type Benchmark, type BenchmarkOptions, type Figures } from "./figures.js";
 import { benchHistory } from "./history.js";
@@ -56,6 +57,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ["bisect", benchBisect],
   ["fork", benchFork],
   ["explorer", benchExplorer],
+  ["expressions", benchExpressions],
 ]);
 
 const NAMES: readonly string[] = [...COMPARISONS.keys(), ...BENCHMARKS.keys()];

@@ -68,6 +68,39 @@ async function ask(method: string, path: string, body?: object, target: Target =
 
 const admin = (): Target => ({ socketPath: adminSocketOf(daemon) });
 
+describe("regular expressions", () => {
+  it("that JavaScript would go back over for ever are answered: (a|a)+b over many an a", async () => {
+    const evil = `${"a".repeat(40)}!`;
+    await client.must("WRITE", ["/evil", evil]);
+    await client.must("WRITE", ["/other", "1"]);
+    const grep = encodeURIComponent("(a|a)+b");
+    expect(await ask("GET", `/v1/log?grep=${grep}`)).toMatchObject({ status: 200, body: { commits: [] } });
+    const predicate = encodeURIComponent('value /evil ~ "(a|a)+b"');
+    expect(await ask("GET", `/v1/bisect?predicate=${predicate}`)).toMatchObject({
+      status: 400,
+      body: { detail: expect.stringMatching(/it holds at neither, nor between them/) as string },
+    });
+    const found = encodeURIComponent('value /evil ~ "^(a|a)+!$"');
+    expect(await ask("GET", `/v1/bisect?predicate=${found}`)).toMatchObject({
+      status: 200,
+      body: { first: { seq: 2 } },
+    });
+  });
+
+  it.each(["^Seq: [23]$", "WRITE /[a-z]+/b ", "^dom0: (WRITE|RM) ", "no such", "\\\\xc3", "^$", "Seq.Time"])(
+    "%s finds the commits that git log --grep finds",
+    async (grep) => {
+      await client.must("WRITE", ["/a/b", "caf\xc3\xa9"]);
+      await client.must("WRITE", ["/a/c", "1"]);
+      await client.must("RM", ["/a/b"]);
+      const { body } = await ask("GET", `/v1/log?grep=${encodeURIComponent(grep)}`);
+      const seqs = (body as { commits: { seq: number }[] }).commits.map(({ seq }) => String(seq));
+      const lines = git("log", "-E", `--grep=${grep}`, "--format=%(trailers:key=Seq,valueonly,separator=)", "main");
+      expect(seqs).toEqual(lines.split("\n").filter((line) => line !== ""));
+    },
+  );
+});
+
 describe("PUT and DELETE /v1/tree", () => {
   it("are WRITE, SET_PERMS and RM of dom0: watches fire, and the history names the client", async () => {
     await client.must("WATCH", ["/a", "t"]);

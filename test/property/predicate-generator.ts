@@ -7,6 +7,7 @@ import * as fc from "fast-check";
 import type { Domid } from "../../protocol/identifiers.js";
 import { serializePerms, type Perms } from "../../protocol/perms.js";
 import type { PathPattern, Predicate } from "../../protocol/predicate/predicate.js";
+import { mustCompile } from "../support/must-compile.js";
 
 /** A node's name; few, so that predicates and states meet. */
 export const arbitraryName = fc.constantFrom("a", "b", "ab", "__proto__");
@@ -59,11 +60,9 @@ export const arbitraryValue = fc.oneof(
 );
 
 const arbitraryExpression = fc
-  .constantFrom("1", "^$", "^/", "", "\\d+$", 'x|"', "(1|2)[^1]", "\\\\", "$D", "/", "\n")
-  .map((source) => {
-    // As the parser takes it: a quotation mark has its backslash.
-    return new RegExp(source.replaceAll('"', '\\"'));
-  });
+  .constantFrom("1", "^$", "^/", "", "\\d+$", 'x|"', "(1|2)[^1]", "\\\\", "$D", "/", "\\n")
+  // As the parser takes it: a quotation mark has its backslash.
+  .map((source) => mustCompile(source.replaceAll('"', '\\"')));
 
 const simple: fc.Arbitrary<Predicate> = fc.oneof(
   fc.record({ kind: fc.constant("exists" as const), path: anyPattern }),

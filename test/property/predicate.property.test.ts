@@ -60,7 +60,7 @@ function naiveHolds(predicate: Predicate, history: readonly Nodes[], length: num
         predicate.equal ? value === predicate.value : value !== predicate.value,
       );
     case "match":
-      return matches(predicate.path).some(({ value }) => value.search(predicate.expression) !== -1);
+      return matches(predicate.path).some(({ value }) => new RegExp(predicate.expression.source).test(value));
     case "perms": {
       const text = serializePerms(predicate.perms);
       return matches(predicate.path).some((node) => (predicate.equal ? node.perms === text : node.perms !== text));

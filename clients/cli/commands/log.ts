@@ -66,7 +66,7 @@ export function addLog(program: Command, context: CliContext): void {
     .addOption(
       new Option(
         "--grep <expression>",
-        "only messages with a match (a message has the first 200 requests of a commit)",
+        "only messages with a line that matches (RE2); a message has the first 200 requests of a commit",
       ),
     )
     .addOption(new Option("-n, --count <count>", "end after this many commits").argParser(parseNumber))

@@ -1,8 +1,8 @@
 /**
  * The log, page by page.
  *
- * Owns what bounds a page, by commits and by time, and the cursor that says where the next one begins. The cursor names
- * commits by their oids, so that all pages belong to the moment of the first.
+ * Owns what bounds a page, by commits and by time, what an expression is looked for in, and the cursor that says where the
+ * next one begins. The cursor names commits by their oids, so that all pages belong to the moment of the first.
  */
 import { bytesFromText } from "../../../protocol/bytes.js";
 import type { Domid, TxId } from "../../../protocol/identifiers.js";
@@ -20,13 +20,16 @@ import { queriedPath } from "./queried-path.js";
 import { beginningOf, commitOfCursor, PAGE_MILLISECONDS_MAX, type Question } from "./question.js";
 import { resolveRevision } from "./resolve-revision.js";
 
+/** Longest that one message is searched: it can have hundreds of lines, each with a path of 3,072 bytes. */
+const MESSAGE_MILLISECONDS_MAX = 1_000;
+
 const CURSOR = /^([0-9a-f]{40})\.\.([0-9a-f]{40})?$/;
 
 /** Answers `log`. @throws QueryError, RevisionError, and what `walkLog` throws */
 export function logPage(question: Question, query: LogQuery): LogPage {
   const { view, clock } = question;
   const { limit = LOG_PAGE_MAX } = query;
-  const filter = filterOf(query);
+  const filter = filterOf(question, query);
   const range = rangeOf(question, query);
   const deadline = clock.monotonicMilliseconds() + PAGE_MILLISECONDS_MAX;
   const commits: FoundCommit[] = [];
@@ -53,19 +56,33 @@ export function logPage(question: Question, query: LogQuery): LogPage {
   };
 }
 
-function filterOf({ path, domain, tx, grep }: LogQuery): LogFilter {
+function filterOf(question: Question, { path, domain, tx, grep }: LogQuery): LogFilter {
   return {
     path: path === undefined ? undefined : queriedPath(path),
     domain: domain as Domid | undefined,
     transaction: tx as TxId | undefined,
-    grep: grep === undefined ? undefined : expressionOf(grep),
+    grep: grep === undefined ? undefined : lineSearch(question, grep),
   };
 }
 
-function expressionOf(grep: string): RegExp {
+/** Looks for an expression in each line of a message by itself, as `git log --grep` does. */
+function lineSearch({ clock }: Question, grep: string): LogFilter["grep"] {
   const compiled = compileExpression(bytesFromText(grep));
-  if (compiled.ok) return new RegExp(compiled.expression.source, "m");
-  throw new QueryError(`--grep ${JSON.stringify(grep)}: ${compiled.problem} One is 'WRITE .*/state'.`);
+  const shown = `--grep ${JSON.stringify(grep)}`;
+  if (!compiled.ok) throw new QueryError(`${shown}: ${compiled.problem} One is 'WRITE .*/state'.`);
+  const { expression } = compiled;
+  return {
+    test: (message) => {
+      const deadline = clock.monotonicMilliseconds() + MESSAGE_MILLISECONDS_MAX;
+      for (const line of message.split("\n")) {
+        if (expression.test(line)) return true;
+        if (clock.monotonicMilliseconds() > deadline) {
+          throw new QueryError(`${shown} takes too long on a commit's message: make what it repeats shorter.`);
+        }
+      }
+      return false;
+    },
+  };
 }
 
 function rangeOf(question: Question, { to = "HEAD", from, cursor }: LogQuery): LogRange {

@@ -9,6 +9,7 @@
 import type { Domid, Path, TxId } from "../../../protocol/identifiers.js";
 import { ROOT_PATH } from "../../../protocol/path.js";
 import { samePerms } from "../../../protocol/perms.js";
+import type { Expression } from "../../../protocol/predicate/regular-expression.js";
 import type { Oid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import type { ObjectReader } from "../repository/object-reader.js";
@@ -25,8 +26,8 @@ export interface LogFilter {
   readonly domain?: Domid | undefined;
   /** Made by a transaction with this id. */
   readonly transaction?: TxId | undefined;
-  /** Has a message with a match. */
-  readonly grep?: RegExp | undefined;
+  /** Has a message that passes this test. */
+  readonly grep?: Pick<Expression, "test"> | undefined;
 }
 
 /** From where to where. */
@@ -73,7 +74,7 @@ function isWanted(
   const { trailers, message } = commit;
   if (domain !== undefined && trailers.domain !== domain) return false;
   if (transaction !== undefined && trailers.transaction !== transaction) return false;
-  if (grep !== undefined && message.search(grep) < 0) return false;
+  if (grep !== undefined && !grep.test(message)) return false;
   return path === undefined || isTouched(reader, { before: previous?.commit.tree, after: commit.tree }, path);
 }
 

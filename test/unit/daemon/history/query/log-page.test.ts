@@ -64,6 +64,19 @@ describe("logPage", () => {
     expect(second.commits.map(({ seq }) => seq)).toEqual([28, 27]);
   });
 
+  test("looks for an expression in each line by itself, from its begin to its end", () => {
+    expect(pagesOf({ grep: "^Seq: 4$" }).flat()).toEqual([4]);
+    expect(pagesOf({ grep: "^Seq: [^x]*Time" }).flat()).toEqual([]);
+  });
+
+  test("gives up a message that takes too long, and says why", () => {
+    pace = 400;
+    expect(() => ask({ grep: "nothing{9}" })).toThrow(QueryError);
+    expect(() => ask({ grep: "nothing{9}" })).toThrow(
+      '--grep "nothing{9}" takes too long on a commit\'s message: make what it repeats shorter.',
+    );
+  });
+
   test("ends a page after a bounded time, though it has found nothing", () => {
     pace = 40;
     const pages = pagesOf({ grep: "^Seq: 4$" });
@@ -77,6 +90,7 @@ describe("logPage", () => {
     [{ path: "local" }, /"local" is no path of a node/],
     [{ path: "/a//b" }, /is no path of a node/],
     [{ grep: "(" }, /no regular expression/],
+    [{ grep: "(?!Seq)" }, /--grep "\(\?!Seq\)": .* looks neither ahead nor behind/],
   ])("refuses %j", (query, message) => {
     expect(() => ask(query)).toThrow(QueryError);
     expect(() => ask(query)).toThrow(message);
