@@ -16,6 +16,7 @@ import {
   type HistoryQueries,
   type HistoryQuestion,
 } from "../../protocol/http-api/history-queries.js";
+import { PREDICATE_TEXT_MAX } from "../../protocol/predicate/predicate.js";
 import type { CoreLink } from "./messages.js";
 import { namesIn } from "./names-in.js";
 import { told, type Told } from "./openapi.js";
@@ -46,7 +47,7 @@ const MEMBERS: Readonly<Record<HistoryQuestion, Readonly<Record<string, object>>
   children: { at: ASKED, path: ASKED, limit: NODES, cursor: ASKED },
   node: { at: ASKED, path: ASKED },
   bisect: {
-    predicate: ASKED,
+    predicate: { ...ASKED, maxLength: PREDICATE_TEXT_MAX },
     domain: DOMID,
     good: ASKED,
     bad: ASKED,

@@ -5,7 +5,6 @@
  * and `{`, which `PREDICATE_DEPTH_MAX` bounds. Keywords are reserved only where they can stand: `value /p = and` is a test.
  */
 import { parseDecimal } from "../identifiers.js";
-import { XENSTORE_PAYLOAD_MAX } from "../limits.js";
 import { parsePerms, type Perms } from "../perms.js";
 import { nearestWord } from "./nearest-word.js";
 import { takePathPattern } from "./path-pattern.js";
@@ -13,7 +12,6 @@ import { PredicateError } from "./predicate-error.js";
 import {
   PREDICATE_DEPTH_MAX,
   PREDICATE_EXPRESSIONS_MAX,
-  PREDICATE_TESTS_MAX,
   PREDICATE_TEXT_MAX,
   WINDOW_COMMITS_MAX,
   type Comparison,
@@ -26,8 +24,6 @@ import { serializePredicate } from "./serialize-predicate.js";
 /** A text that is being parsed. */
 interface Parsing {
   readonly scanner: Scanner;
-  /** Tests so far. */
-  tests: number;
   /** Regular expressions so far. */
   expressions: number;
 }
@@ -65,7 +61,7 @@ export function parsePredicate(text: string, bindings: Bindings = new Map()): Pr
   const scanner = new Scanner(text, bindings);
   const half = text.search(/\p{Surrogate}/u);
   if (half !== -1) scanner.fail("This is half of a character (a surrogate), which stands for no bytes.", half);
-  const predicate = takeOr({ scanner, tests: 0, expressions: 0 }, 0);
+  const predicate = takeOr({ scanner, expressions: 0 }, 0);
   scanner.skipBlanks();
   if (scanner.character !== "") failAfterTest(scanner);
   // Variables and escapes can make it longer, and the canonical text is to be one that can be parsed.
@@ -141,9 +137,6 @@ function takePrimary(parsing: Parsing, depth: number): Predicate {
   const word = scanner.peekWord();
   const takeTest = TESTS.get(word);
   if (takeTest === undefined) return failBeforeTest(scanner, word);
-  if (++parsing.tests > PREDICATE_TESTS_MAX) {
-    scanner.fail(`A predicate has at most ${String(PREDICATE_TESTS_MAX)} tests; this is one more.`);
-  }
   scanner.takeWord(word);
   const test = takeTest(scanner, depth);
   if (test.kind === "match" && ++parsing.expressions > PREDICATE_EXPRESSIONS_MAX) {
@@ -174,12 +167,6 @@ function takeValueTest(scanner: Scanner, depth: number): Predicate {
       : scanner.fail(compiled.problem, begin);
   }
   const value = scanner.takeValue('a value, for example 4, or "" for an empty one');
-  if (value.length > XENSTORE_PAYLOAD_MAX) {
-    scanner.fail(
-      `A value has at most ${String(XENSTORE_PAYLOAD_MAX)} bytes; this one has ${String(value.length)}.`,
-      begin,
-    );
-  }
   return { kind: "value", path, equal: operator === "=", value };
 }
 

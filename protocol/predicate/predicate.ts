@@ -8,11 +8,8 @@ import type { ByteString } from "../bytes.js";
 import type { Perms } from "../perms.js";
 import type { Expression } from "./regular-expression.js";
 
-/** Most characters of the text of a predicate, as it was given and in its canonical form. */
-export const PREDICATE_TEXT_MAX = 65_536;
-
-/** Most tests in a predicate. */
-export const PREDICATE_TESTS_MAX = 1_000;
+/** Most characters of the text of a predicate, as it was given and in its canonical form: few enough for a URL. */
+export const PREDICATE_TEXT_MAX = 4_096;
 
 /** Most regular expressions in a predicate: each may remember some megabytes of its searches. */
 export const PREDICATE_EXPRESSIONS_MAX = 32;

@@ -9,6 +9,7 @@ import { request as requestSecurely } from "node:https";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { TracePage } from "../../protocol/http-api/trace.js";
+import { PREDICATE_TEXT_MAX } from "../../protocol/predicate/predicate.js";
 import { buildDaemon } from "../support/built-daemon.js";
 import { adminSocketOf, commandsOn } from "../support/daemon-commands.js";
 import { startDaemon, type DaemonProcess } from "../support/daemon-process.js";
@@ -99,6 +100,18 @@ describe("regular expressions", () => {
       expect(seqs).toEqual(lines.split("\n").filter((line) => line !== ""));
     },
   );
+});
+
+describe("a predicate", () => {
+  it("as long as one may be fits into a URL, also where each character takes three there", async () => {
+    await client.must("WRITE", ["/a", "1"]);
+    const begin = 'value /a = "';
+    const predicate = `${begin}${"<".repeat(PREDICATE_TEXT_MAX - begin.length - 1)}"`;
+    expect(await ask("GET", `/v1/bisect?predicate=${encodeURIComponent(predicate)}`)).toMatchObject({
+      status: 400,
+      body: { detail: expect.stringMatching(/it holds at neither, nor between them/) as string },
+    });
+  });
 });
 
 describe("PUT and DELETE /v1/tree", () => {

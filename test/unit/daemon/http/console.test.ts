@@ -164,6 +164,7 @@ describe("the history's routes", () => {
       /it holds at neither, nor between them\nthere is no \/lokal at either: did you mean \/local\?/,
     ],
     ["/v1/log?grep=a{2000}", /no regular expression: invalid repeat count/],
+    [`/v1/bisect?predicate=${"x".repeat(4097)}`, /predicate must NOT have more than 4096 characters/],
     [`/v1/log?cursor=${"0".repeat(40)}..`, /is not in this history any more/],
     ["/v1/log?colour=red", /must NOT have additional properties/],
     ["/v1/log?domain=70000", /domain must be <= 65535/],
