@@ -6,7 +6,7 @@
  * that cannot be read is passed over, and the last second may be missing after a sudden death.
  */
 import { Buffer } from "node:buffer";
-import type { FailedRequest } from "./dispatch/failure-log.js";
+import type { FailedRequest, NotedFailure } from "./dispatch/failure-log.js";
 import { isErrno, readIfPresent, writeParts } from "./history/repository/durable-file.js";
 import type { FileSystem } from "./platform/file-system.js";
 
@@ -31,7 +31,7 @@ export class FailureFile {
   /** What an earlier life of the daemon remembered, oldest first; nothing where there is no file. */
   read(): FailedRequest[] {
     const content = readIfPresent(this.#fileSystem, this.path);
-    const failures = new Map<string, FailedRequest>();
+    const failures = new Map<string, NotedFailure>();
     for (const line of content === undefined ? [] : Buffer.from(content).toString("latin1").split("\n")) {
       const failure = parseLine(line);
       if (failure === undefined) continue;
@@ -41,7 +41,7 @@ export class FailureFile {
       failures.set(key, failure);
     }
     this.#bytes = content?.length ?? 0;
-    return [...failures.values()];
+    return [...failures.values()].map((failure, index) => ({ ...failure, id: index + 1, lastId: index + 1 }));
   }
 
   /**
@@ -100,7 +100,7 @@ function linesOf(failures: readonly FailedRequest[]): Buffer {
 const NUMBERS = ["time", "lastTime", "count", "domid", "seq"] as const;
 const TEXTS = ["connection", "operation", "subject", "error"] as const;
 
-function parseLine(line: string): FailedRequest | undefined {
+function parseLine(line: string): NotedFailure | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(line);
@@ -108,13 +108,13 @@ function parseLine(line: string): FailedRequest | undefined {
     return undefined;
   }
   if (typeof parsed !== "object" || parsed === null) return undefined;
-  const fields = parsed as Partial<Record<keyof FailedRequest, unknown>>;
+  const fields = parsed as Partial<Record<keyof NotedFailure, unknown>>;
   const isWhole =
     NUMBERS.every((name) => Number.isSafeInteger(fields[name])) &&
     TEXTS.every((name) => typeof fields[name] === "string") &&
     (fields.transaction === undefined || Number.isSafeInteger(fields.transaction)) &&
     (fields.conflict === undefined || isConflict(fields.conflict));
-  return isWhole ? (parsed as FailedRequest) : undefined;
+  return isWhole ? (parsed as NotedFailure) : undefined;
 }
 
 function isConflict(value: unknown): boolean {

@@ -1,17 +1,21 @@
 /**
  * Requests that failed: the part of a failed boot that is in no commit.
  *
- * Owns how many are remembered, and what of each: never a value. An equal failure right after another of the same connection is
- * counted, so that a loop which asks for a missing node leaves room for what matters.
+ * Owns how many are remembered, and what of each: never a value. An equal failure right after another of the same connection,
+ * among those with its error, is counted, so that a loop which asks for a missing node leaves room for what matters.
  *
  * Invariants
  *  1. What a tick notes counts when the tick has ended (`settle`); of a tick that is undone nothing stays (`discard`).
- *  2. Of one domain at most `FAILURES_PER_DOMAIN_MAX` are kept, of all together at most `FAILURE_BYTES_MAX` by their reckoned
- *     size; then the domain with the most gives up its oldest.
+ *  2. Of one domain at most `FAILURES_PER_DOMAIN_MAX` are kept: then the oldest with the error of which it has most goes, so
+ *     that what a toolstack looks for in vain does not push out the few transactions that failed.
+ *  3. Of all together at most `FAILURE_BYTES_MAX` are kept by their reckoned size: then the domain with the most bytes gives
+ *     one up in the same way, and dom0 only when no guest has any. So guests that flood lose their own.
+ *  4. Numbers only grow, from one life of the daemon to the next. A record's `id` stays what it is, however often it is
+ *     counted again; its `lastId` is that of the last time, and all are kept in the order of those.
  */
 import type { ByteString } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
-import type { Domid, Microseconds, Seq, TxId } from "../../protocol/identifiers.js";
+import { DOM0, type Domid, type Microseconds, type Seq, type TxId } from "../../protocol/identifiers.js";
 
 /** Why a transaction ended in EAGAIN. */
 export interface FailedTransaction {
@@ -24,8 +28,8 @@ export interface FailedTransaction {
   readonly commit: Seq | undefined;
 }
 
-/** A request that failed, perhaps more than once in a row. */
-export interface FailedRequest {
+/** A request that failed. */
+export interface NotedFailure {
   /** When it failed first, and when last. */
   readonly time: Microseconds;
   readonly lastTime: Microseconds;
@@ -44,35 +48,49 @@ export interface FailedRequest {
   readonly conflict: FailedTransaction | undefined;
 }
 
+/** A request that failed, perhaps more than once in a row, as it is remembered. */
+export interface FailedRequest extends NotedFailure {
+  /** Of the first time, and of the last (invariant 4). */
+  readonly id: number;
+  readonly lastId: number;
+}
+
 /** Most failures of one domain that are remembered. */
 export const FAILURES_PER_DOMAIN_MAX = 1000;
-/** Most bytes that all together take, as `bytesOf` reckons. */
+/** Most bytes that all together take, as `failureBytes` reckons. */
 export const FAILURE_BYTES_MAX: number = 8 * 1024 * 1024;
 /** Of a subject, so much is kept. */
 export const SUBJECT_BYTES_MAX = 512;
 const ENTRY_BYTES = 300;
 
-/** What is remembered of a domain, oldest first, and how many of the last ones were not taken yet. */
+/** What is remembered of a domain. */
 interface Kept {
-  readonly failures: FailedRequest[];
-  fresh: number;
+  /** By error, each error's oldest first. */
+  readonly byError: Map<ErrorName, FailedRequest[]>;
+  count: number;
+  bytes: number;
+  /** The ids of those that were not taken yet, or were counted again since. */
+  readonly fresh: Set<number>;
 }
 
 /** The last failures of each domain. */
 export class FailureLog {
   readonly #byDomid = new Map<Domid, Kept>();
+  /** All by their ids, in the order in which they failed last. */
+  readonly #all = new Map<number, FailedRequest>();
   #bytes = 0;
-  #noted: FailedRequest[] = [];
+  #lastId = 0;
+  #noted: NotedFailure[] = [];
 
   /** Notes a failure of this tick. */
-  note(failure: FailedRequest): void {
+  note(failure: NotedFailure): void {
     this.#noted.push(failure);
   }
 
   /** Invariant 1. */
   settle(): void {
     if (this.#noted.length === 0) return;
-    for (const failure of this.#noted) this.#add(failure);
+    for (const failure of this.#noted) this.#count(failure);
     this.#noted = [];
   }
 
@@ -81,79 +99,120 @@ export class FailureLog {
     this.#noted = [];
   }
 
-  /** Takes up what an earlier life of the daemon remembered, each domain's oldest first. */
+  /** Takes up what an earlier life of the daemon remembered, in the order in which it failed last. */
   restore(failures: Iterable<FailedRequest>): void {
-    for (const failure of failures) this.#add(failure);
+    for (const failure of failures) {
+      this.#lastId = Math.max(this.#lastId, failure.lastId);
+      this.#add(failure);
+    }
     this.takeFresh();
   }
 
   /**
-   * What is new since the last call and still remembered, each domain's oldest first. A failure that was counted again comes
-   * again, with the new count.
+   * What was not taken yet and is still remembered, each domain's oldest first. A failure that was counted again comes again,
+   * with the new count.
+   *
+   * @param bytesMax - about so many, as `failureBytes` reckons; the domains take turns, so that one that floods does not have
+   *   the others wait
    */
-  takeFresh(): FailedRequest[] {
+  takeFresh(bytesMax = Infinity): FailedRequest[] {
     const taken: FailedRequest[] = [];
-    for (const kept of this.#byDomid.values()) {
-      if (kept.fresh === 0) continue;
-      for (const failure of kept.failures.slice(-kept.fresh)) taken.push(failure);
-      kept.fresh = 0;
+    let bytes = 0;
+    let queues = [...this.#byDomid.values()].map(({ fresh }) => ({ fresh, ids: fresh.values() }));
+    while (bytes < bytesMax && (queues = queues.filter(({ fresh }) => fresh.size > 0)).length > 0) {
+      for (const { fresh, ids } of queues) {
+        const { value: id } = ids.next();
+        const failure = id === undefined ? undefined : this.#all.get(id);
+        if (id === undefined || failure === undefined) throw new Error("what was forgotten is still to be taken");
+        fresh.delete(id);
+        taken.push(failure);
+        bytes += failureBytes(failure);
+        if (bytes >= bytesMax) break;
+      }
     }
     return taken;
   }
 
   /** What is remembered of a domain, or of all, in the order in which it failed last. */
   list(domid?: Domid): FailedRequest[] {
-    if (domid !== undefined) return [...(this.#byDomid.get(domid)?.failures ?? [])];
-    const all = [...this.#byDomid.values()].flatMap(({ failures }) => failures);
-    return all.sort((left, right) => left.lastTime - right.lastTime);
+    const all = [...this.#all.values()];
+    return domid === undefined ? all : all.filter((failure) => failure.domid === domid);
+  }
+
+  #count(failure: NotedFailure): void {
+    const id = ++this.#lastId;
+    const kept = this.#byDomid.get(failure.domid);
+    const failures = kept?.byError.get(failure.error);
+    const last = failures?.at(-1);
+    if (kept === undefined || failures === undefined || last === undefined || !isRepeated(last, failure)) {
+      this.#add({ ...failure, id, lastId: id });
+      return;
+    }
+    const again = { ...failure, id: last.id, lastId: id, time: last.time, count: last.count + failure.count };
+    failures[failures.length - 1] = again;
+    this.#all.delete(last.id);
+    this.#all.set(last.id, again);
+    kept.fresh.add(last.id);
   }
 
   #add(failure: FailedRequest): void {
-    let kept = this.#byDomid.get(failure.domid);
-    if (kept === undefined) this.#byDomid.set(failure.domid, (kept = { failures: [], fresh: 0 }));
-    const { failures } = kept;
-    const last = failures.at(-1);
-    if (last !== undefined && isRepeated(last, failure)) {
-      failures[failures.length - 1] = { ...failure, time: last.time, count: last.count + failure.count };
-      kept.fresh = Math.max(1, kept.fresh);
-      return;
-    }
-    failures.push(failure);
-    kept.fresh++;
-    this.#bytes += bytesOf(failure);
-    if (failures.length > FAILURES_PER_DOMAIN_MAX) this.#dropOldest(kept);
-    while (this.#bytes > FAILURE_BYTES_MAX) this.#dropOldest(this.#longest());
+    const { domid, error, id } = failure;
+    let kept = this.#byDomid.get(domid);
+    if (kept === undefined)
+      this.#byDomid.set(domid, (kept = { byError: new Map(), count: 0, bytes: 0, fresh: new Set() }));
+    const failures = kept.byError.get(error);
+    if (failures === undefined) kept.byError.set(error, [failure]);
+    else failures.push(failure);
+    const bytes = failureBytes(failure);
+    kept.count++;
+    kept.bytes += bytes;
+    kept.fresh.add(id);
+    this.#all.set(id, failure);
+    this.#bytes += bytes;
+    if (kept.count > FAILURES_PER_DOMAIN_MAX) this.#dropOldest(kept);
+    while (this.#bytes > FAILURE_BYTES_MAX) this.#dropOldest(this.#heaviest());
   }
 
-  #longest(): Kept | undefined {
-    let longest: Kept | undefined;
-    for (const kept of this.#byDomid.values()) {
-      if (kept.failures.length > (longest?.failures.length ?? 0)) longest = kept;
+  /** Invariant 3. */
+  #heaviest(): Kept | undefined {
+    let heaviest: Kept | undefined;
+    for (const [domid, kept] of this.#byDomid) {
+      if (domid !== DOM0 && kept.bytes > (heaviest?.bytes ?? 0)) heaviest = kept;
     }
-    return longest;
+    return heaviest ?? this.#byDomid.get(DOM0);
   }
 
+  /** Invariant 2. */
   #dropOldest(kept: Kept | undefined): void {
-    const dropped = kept?.failures.shift();
+    let longest: FailedRequest[] = [];
+    for (const failures of kept?.byError.values() ?? []) if (failures.length > longest.length) longest = failures;
+    const dropped = longest.shift();
     if (kept === undefined || dropped === undefined) throw new Error("there is no failure to drop");
-    kept.fresh = Math.min(kept.fresh, kept.failures.length);
-    this.#bytes -= bytesOf(dropped);
-    if (kept.failures.length === 0) this.#byDomid.delete(dropped.domid);
+    const bytes = failureBytes(dropped);
+    kept.count--;
+    kept.bytes -= bytes;
+    kept.fresh.delete(dropped.id);
+    this.#all.delete(dropped.id);
+    this.#bytes -= bytes;
+    if (kept.count === 0) this.#byDomid.delete(dropped.domid);
+    else if (longest.length === 0) kept.byError.delete(dropped.error);
   }
 }
 
 /** Whether a failure is the last one again: the same request, failed in the same way for the same reason. */
-function isRepeated(last: FailedRequest, failure: FailedRequest): boolean {
+function isRepeated(last: FailedRequest, failure: NotedFailure): boolean {
   return (
     last.connection === failure.connection &&
     last.operation === failure.operation &&
     last.subject === failure.subject &&
     last.error === failure.error &&
     last.transaction === failure.transaction &&
+    last.conflict === undefined &&
     failure.conflict === undefined
   );
 }
 
-function bytesOf({ connection, subject, conflict }: FailedRequest): number {
+/** The size of a failure as it is reckoned, in memory as on the disk. */
+export function failureBytes({ connection, subject, conflict }: FailedRequest): number {
   return ENTRY_BYTES + connection.length + subject.length + (conflict?.path.length ?? 0);
 }

@@ -54,8 +54,9 @@ export function addLog(program: Command, context: CliContext): void {
         "only those that changed the node or one below it. With --json a commit is an object on a line of its own.\n\n" +
         "A revision is a branch, a tag, an object id, @{1234} (a commit's number), @{5 minutes ago} or " +
         "@{2026-11-23T07:10:04.5} (the last commit at that time, UTC), each with ~N for N commits before it.\n\n" +
-        "The daemon remembers the last 1,000 requests of each domain that failed; equal ones in a row are counted. What stands " +
-        "before them is the number of the last commit at that moment.",
+        "The daemon remembers the last 1,000 requests of each domain that failed; equal ones in a row are counted. Where a domain " +
+        "has more, the oldest with its most frequent error goes first, so that many ENOENTs leave an EAGAIN where it is. What " +
+        "stands before them is the number of the last commit at that moment.",
     )
     .argument("[path]", "a node")
     .addOption(repositoryOption())

@@ -28,7 +28,8 @@ export function addWhy(program: Command, context: CliContext): void {
       "Tells of the last transaction with this id that ended in EAGAIN: the first of its requests that would have been answered " +
         "otherwise at its end, and the commit that made it so. Every connection counts its own transactions, so --connection or " +
         "--domain may be needed. Below stand the paths over which transactions failed, with how often. The daemon remembers the " +
-        "last 1,000 failures of each domain, also from before its last start: `xs log --failures` lists them.",
+        "last 1,000 failures of each domain, the rarer errors longest, also from before its last start: `xs log --failures` lists " +
+        "them.",
     )
     .argument("<tx>", "the transaction's id", parseNumber)
     .addOption(new Option("--domain <domid>", "only of this domain").argParser(parseDomain))

@@ -14,6 +14,8 @@ function disk(): MemoryFileSystem {
 
 function failure(time: number, more: Partial<FailedRequest> = {}): FailedRequest {
   return {
+    id: time,
+    lastId: time,
     time: time as Microseconds,
     lastTime: (time + 1) as Microseconds,
     count: 1,

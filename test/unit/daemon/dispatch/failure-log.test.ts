@@ -4,6 +4,7 @@ import {
   FAILURE_BYTES_MAX,
   FAILURES_PER_DOMAIN_MAX,
   FailureLog,
+  failureBytes,
   type FailedRequest,
 } from "../../../../daemon/dispatch/failure-log.js";
 import type { Domid, Microseconds, Seq } from "../../../../protocol/identifiers.js";
@@ -14,6 +15,8 @@ let clock = 0;
 function failure(more: Partial<FailedRequest> = {}): FailedRequest {
   clock++;
   return {
+    id: clock,
+    lastId: clock,
     time: clock as Microseconds,
     lastTime: clock as Microseconds,
     count: 1,
@@ -45,17 +48,52 @@ describe("FailureLog", () => {
     expect(log.list().map(({ subject }) => subject)).toEqual(["/stays"]);
   });
 
-  test("counts an equal failure right after another, and no other", () => {
+  test("counts an equal failure right after another of the same error, and no other", () => {
     const log = new FailureLog();
     settled(log, [failure(), failure(), failure({ error: "EACCES" }), failure(), failure({ connection: "socket-2" })]);
+    settled(log, [failure()]);
     expect(log.list().map(({ count, error, connection }) => [count, error, connection])).toEqual([
-      [2, "ENOENT", "socket-1"],
       [1, "EACCES", "socket-1"],
-      [1, "ENOENT", "socket-1"],
+      [3, "ENOENT", "socket-1"],
       [1, "ENOENT", "socket-2"],
+      [1, "ENOENT", "socket-1"],
     ]);
-    const [first] = log.list();
-    expect((first?.lastTime ?? 0) - (first?.time ?? 0)).toBe(1);
+    const [, repeated] = log.list();
+    expect((repeated?.lastTime ?? 0) - (repeated?.time ?? 0)).toBe(3);
+  });
+
+  test("lists in the order in which they failed last, whatever the clock says (invariant 4)", () => {
+    const log = new FailureLog();
+    const time = { time: 1 as Microseconds, lastTime: 1 as Microseconds };
+    settled(log, [
+      failure({ subject: "/b", ...time }),
+      failure({ error: "EACCES", ...time }),
+      failure({ domid: 7 as Domid }),
+    ]);
+    settled(log, [failure({ subject: "/b", ...time })]);
+    const listed = log.list();
+    expect(listed.map(({ subject, error, domid }) => [subject, error, domid])).toEqual([
+      ["/a", "EACCES", 0],
+      ["/a", "ENOENT", 7],
+      ["/b", "ENOENT", 0],
+    ]);
+    expect(listed.map(({ id, lastId }) => [id, lastId])).toEqual([
+      [2, 2],
+      [3, 3],
+      [1, 4],
+    ]);
+    expect(log.list(0 as Domid).map(({ error }) => error)).toEqual(["EACCES", "ENOENT"]);
+  });
+
+  test("numbers what comes after what an earlier life remembered (invariant 4)", () => {
+    const log = new FailureLog();
+    log.restore([failure({ id: 5, lastId: 5 }), failure({ id: 2, lastId: 9, subject: "/b" })]);
+    settled(log, [failure({ subject: "/b" }), failure({ subject: "/c" })]);
+    expect(log.list().map(({ id, lastId, count }) => [id, lastId, count])).toEqual([
+      [5, 5, 1],
+      [2, 10, 2],
+      [11, 11, 1],
+    ]);
   });
 
   test("keeps so many of a domain, whatever another one does (invariant 2)", () => {
@@ -70,7 +108,42 @@ describe("FailureLog", () => {
     expect(log.list(7 as Domid).map(({ subject }) => subject)).toEqual(["/rare"]);
   });
 
-  test("keeps so many bytes of all together: the domain with the most gives up its oldest (invariant 2)", () => {
+  test("a domain that is full gives up the oldest of the error of which it has most (invariant 2)", () => {
+    const log = new FailureLog();
+    for (let round = 0; round < 80; round++) {
+      const missing = Array.from({ length: 100 }, (_, index) =>
+        failure({ subject: `/${String(round)}/${String(index)}` }),
+      );
+      settled(log, [...missing, failure({ error: "EAGAIN", subject: String(round) })]);
+    }
+    const kept = log.list();
+    expect(kept.length).toBe(FAILURES_PER_DOMAIN_MAX);
+    expect(kept.filter(({ error }) => error === "EAGAIN").map(({ subject }) => subject)).toEqual(
+      Array.from({ length: 80 }, (_, round) => String(round)),
+    );
+  });
+
+  test("keeps so many bytes of all together: guests that flood push out nothing of dom0 or of a quiet guest (invariant 3)", () => {
+    const log = new FailureLog();
+    settled(
+      log,
+      Array.from({ length: 900 }, (_, index) => failure({ subject: `/dom0/${String(index)}` })),
+    );
+    settled(log, [failure({ domid: 99 as Domid, subject: "/quiet" })]);
+    for (let index = 0; index < 600; index++) {
+      const subject = `/${String(index)}`.padEnd(512, "x");
+      settled(
+        log,
+        Array.from({ length: 40 }, (_, guest) => failure({ domid: (guest + 1) as Domid, subject })),
+      );
+    }
+    expect(log.list(0 as Domid).length).toBe(900);
+    expect(log.list(99 as Domid).length).toBe(1);
+    expect(log.list(1 as Domid).length).toBeGreaterThan(100);
+    expect(log.list().reduce((sum, each) => sum + failureBytes(each), 0)).toBeLessThanOrEqual(FAILURE_BYTES_MAX);
+  });
+
+  test("keeps so many bytes of all together: the domain with the most gives up its oldest (invariant 3)", () => {
     const log = new FailureLog();
     const subject = (index: number): string => `/${String(index)}`.padEnd(512, "x");
     for (let domid = 1; domid <= 40; domid++) {
@@ -80,7 +153,7 @@ describe("FailureLog", () => {
       );
     }
     const kept = log.list();
-    const bytes = kept.reduce((sum, each) => sum + 308 + each.subject.length, 0);
+    const bytes = kept.reduce((sum, each) => sum + failureBytes(each), 0);
     expect(bytes).toBeLessThanOrEqual(FAILURE_BYTES_MAX);
     expect(bytes).toBeGreaterThan(FAILURE_BYTES_MAX * 0.99);
     const counts = Array.from({ length: 40 }, (_, index) => log.list((index + 1) as Domid).length);
@@ -95,6 +168,21 @@ describe("FailureLog", () => {
     expect(log.takeFresh().map(({ subject }) => subject)).toEqual(["/new", "/a"]);
     settled(log, [failure({ subject: "/new" })]);
     expect(log.takeFresh().map(({ subject, count }) => [subject, count])).toEqual([["/new", 2]]);
+    expect(log.takeFresh()).toEqual([]);
+  });
+
+  test("hands out so many bytes, of the domains in turns, and nothing that was forgotten meanwhile", () => {
+    const log = new FailureLog();
+    const flood = (): FailedRequest[] =>
+      Array.from({ length: FAILURES_PER_DOMAIN_MAX }, () => failure({ subject: `/${String(clock)}` }));
+    settled(log, [...flood(), failure({ domid: 5 as Domid, subject: "/quiet" })]);
+    const taken = log.takeFresh(10_000);
+    expect(taken[1]?.subject).toBe("/quiet");
+    const bytes = taken.reduce((sum, each) => sum + failureBytes(each), 0);
+    expect([bytes > 9_000, bytes < 11_000]).toEqual([true, true]);
+    settled(log, flood());
+    const rest = log.takeFresh();
+    expect(rest).toEqual(log.list(0 as Domid));
     expect(log.takeFresh()).toEqual([]);
   });
 });
