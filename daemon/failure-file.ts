@@ -28,20 +28,19 @@ export class FailureFile {
     this.path = path;
   }
 
-  /** What an earlier life of the daemon remembered, oldest first; nothing where there is no file. */
+  /** What an earlier life of the daemon remembered, in the order in which it failed last; nothing where there is no file. */
   read(): FailedRequest[] {
     const content = readIfPresent(this.#fileSystem, this.path);
-    const failures = new Map<string, NotedFailure>();
+    const failures: ReadFailure[] = [];
     for (const line of content === undefined ? [] : Buffer.from(content).toString("latin1").split("\n")) {
       const failure = parseLine(line);
-      if (failure === undefined) continue;
-      // One that was counted again has a line for each count.
-      const key = JSON.stringify([failure.time, failure.connection, failure.operation, failure.subject, failure.error]);
-      failures.delete(key);
-      failures.set(key, failure);
+      if (failure !== undefined) failures.push(failure);
     }
     this.#bytes = content?.length ?? 0;
-    return [...failures.values()].map((failure, index) => ({ ...failure, id: index + 1, lastId: index + 1 }));
+    if (failures.every(isNumbered)) return lastLines(failures);
+    // An earlier version gave no numbers: what gets them here is written anew with them.
+    this.#bytes = Infinity;
+    return numbered(failures);
   }
 
   /**
@@ -97,10 +96,38 @@ function linesOf(failures: readonly FailedRequest[]): Buffer {
   return Buffer.from(failures.map((failure) => `${JSON.stringify(failure)}\n`).join(""), "latin1");
 }
 
+/** As earlier versions wrote it. */
+type ReadFailure = NotedFailure & Partial<FailedRequest>;
+
+function isNumbered(failure: ReadFailure): failure is FailedRequest {
+  return failure.id !== undefined && failure.lastId !== undefined;
+}
+
+/** One that was counted again has a line for each count. */
+function lastLines(failures: readonly FailedRequest[]): FailedRequest[] {
+  const last = new Map<number, FailedRequest>();
+  for (const failure of failures) {
+    if (failure.lastId >= (last.get(failure.id)?.lastId ?? 0)) last.set(failure.id, failure);
+  }
+  return [...last.values()].sort((left, right) => left.lastId - right.lastId);
+}
+
+/** Where numbers are missing, a failure that was counted again is known by what it was about. */
+function numbered(failures: readonly ReadFailure[]): FailedRequest[] {
+  const last = new Map<string, NotedFailure>();
+  for (const failure of failures) {
+    const { time, connection, operation, transaction, subject, error } = failure;
+    last.set(JSON.stringify([time, connection, operation, transaction, subject, error]), failure);
+  }
+  const inOrder = [...last.values()].sort((left, right) => left.lastTime - right.lastTime);
+  return inOrder.map((failure, index) => ({ ...failure, id: index + 1, lastId: index + 1 }));
+}
+
 const NUMBERS = ["time", "lastTime", "count", "domid", "seq"] as const;
+const OPTIONAL_NUMBERS = ["transaction", "id", "lastId"] as const;
 const TEXTS = ["connection", "operation", "subject", "error"] as const;
 
-function parseLine(line: string): NotedFailure | undefined {
+function parseLine(line: string): ReadFailure | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(line);
@@ -108,13 +135,13 @@ function parseLine(line: string): NotedFailure | undefined {
     return undefined;
   }
   if (typeof parsed !== "object" || parsed === null) return undefined;
-  const fields = parsed as Partial<Record<keyof NotedFailure, unknown>>;
+  const fields = parsed as Partial<Record<keyof FailedRequest, unknown>>;
   const isWhole =
     NUMBERS.every((name) => Number.isSafeInteger(fields[name])) &&
     TEXTS.every((name) => typeof fields[name] === "string") &&
-    (fields.transaction === undefined || Number.isSafeInteger(fields.transaction)) &&
+    OPTIONAL_NUMBERS.every((name) => fields[name] === undefined || Number.isSafeInteger(fields[name])) &&
     (fields.conflict === undefined || isConflict(fields.conflict));
-  return isWhole ? (parsed as NotedFailure) : undefined;
+  return isWhole ? (parsed as ReadFailure) : undefined;
 }
 
 function isConflict(value: unknown): boolean {

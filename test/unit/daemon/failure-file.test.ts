@@ -63,11 +63,41 @@ describe("FailureFile", () => {
     const memory = disk();
     const file = new FailureFile(memory, PATH);
     file.append([failure(1), failure(2)], nothingElse);
-    file.append([failure(1, { count: 4 })], nothingElse);
+    file.append([failure(1, { lastId: 3, count: 4 })], nothingElse);
     expect(reread(memory).map(({ time, count }) => [time, count])).toEqual([
       [2, 1],
       [1, 4],
     ]);
+  });
+
+  test("tells two failures from each other that differ in their numbers alone", () => {
+    const memory = disk();
+    const { id, lastId, ...same } = failure(1);
+    const file = new FailureFile(memory, PATH);
+    const two = [
+      { ...same, id, lastId },
+      { ...same, id: 2, lastId: 2 },
+    ];
+    file.append(two, nothingElse);
+    expect(reread(memory)).toEqual(two);
+  });
+
+  test("reads what an earlier version wrote without numbers, and writes it anew with them", () => {
+    const memory = disk();
+    const old = [failure(1, { transaction: 3 as TxId }), failure(1, { transaction: 4 as TxId }), failure(5)];
+    const again = { ...failure(1), count: 6, lastTime: 9 };
+    const lines = [...old, again].map((each) => `${JSON.stringify({ ...each, id: undefined, lastId: undefined })}\n`);
+    memory.open(PATH, "create").write(Buffer.from(lines.join("")), 0);
+    const file = new FailureFile(memory, PATH);
+    const read = file.read();
+    expect(read.map(({ id, lastId, transaction, count }) => [id, lastId, transaction, count])).toEqual([
+      [1, 1, 4, 1],
+      [2, 2, 3, 1],
+      [3, 3, 3, 6],
+    ]);
+    const fresh = failure(20, { id: 4, lastId: 4 });
+    file.append([fresh], () => [...read, fresh]);
+    expect(reread(memory)).toEqual([...read, fresh]);
   });
 
   test("passes over what is no failure, such as a line that was cut", () => {
