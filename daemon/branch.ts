@@ -30,8 +30,9 @@ import { recoverState, type RecoveredState } from "./recover-state.js";
 import { getOperation } from "../protocol/operation.js";
 import { Server, type ServerPaths, type ServerPorts } from "./server/server.js";
 
-/** How often failed requests are written down. */
+/** How often failed requests are written down, and about how many bytes then: more would hold up those who are served. */
 const FAILURES_MILLISECONDS = 1000;
+const FAILURES_BYTES_MAX: number = 256 * 1024;
 /** How often the log says what its rate limit left out. */
 const LOG_FLUSH_MILLISECONDS = 1000;
 /** Longest that a stop waits for the history. */
@@ -186,17 +187,17 @@ function keepFailures({ failures }: Core, file: FailureFile, log: RateLimitedLog
   } catch (error) {
     warn("read", error);
   }
-  const write = (): void => {
+  const write = (bytesMax: number): void => {
     try {
-      file.append(failures.takeFresh(), () => failures.list());
+      file.append(failures.takeFresh(bytesMax), () => failures.list(), bytesMax);
     } catch (error) {
       warn("written down", error);
     }
   };
-  const timer = setInterval(write, FAILURES_MILLISECONDS).unref();
+  const timer = setInterval(write, FAILURES_MILLISECONDS, FAILURES_BYTES_MAX).unref();
   return () => {
     clearInterval(timer);
-    write();
+    write(Infinity);
     return true;
   };
 }

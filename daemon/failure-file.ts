@@ -2,18 +2,29 @@
  * The failed requests that the daemon remembers, on the disk: `STATE/failures.log`, of a fork `STATE/forks/NAME.failures.log`.
  *
  * Owns the file: a line of JSON for each failure (`dispatch/failure-log.ts`), appended now and then, and written anew when it
- * has become much longer than what is remembered. Nobody was promised anything: what the disk does not take is lost, a line
- * that cannot be read is passed over, and the last second may be missing after a sudden death.
+ * has become much longer than what is remembered. That is done in pieces, because the thread that serves does it: a second
+ * file, `….new`, grows with each call and takes the place of the first when it has all; meanwhile the first goes on. Nobody was
+ * promised anything: what the disk does not take is lost, a line that cannot be read is passed over, and the last seconds may
+ * be missing after a sudden death.
  */
 import { Buffer } from "node:buffer";
-import type { FailedRequest, NotedFailure } from "./dispatch/failure-log.js";
-import { isErrno, readIfPresent, writeParts } from "./history/repository/durable-file.js";
-import type { FileSystem } from "./platform/file-system.js";
+import { failureBytes, type FailedRequest, type NotedFailure } from "./dispatch/failure-log.js";
+import { isErrno, readIfPresent, removeIfPresent, writeParts } from "./history/repository/durable-file.js";
+import type { FileSystem, OpenFile } from "./platform/file-system.js";
 
 /** A file that is longer is written anew. */
 const FILE_BYTES_MAX: number = 4 * 1024 * 1024;
 /** As long as what is remembered alone is longer than that, so many times its length. */
 const GROWTH_MAX = 2;
+
+/** A file that is being written anew. */
+interface Rewriting {
+  /** What was remembered when it began. */
+  readonly failures: readonly FailedRequest[];
+  /** How many of them it has. */
+  readonly done: number;
+  readonly bytes: number;
+}
 
 /** The file of failures. */
 export class FailureFile {
@@ -22,6 +33,7 @@ export class FailureFile {
   readonly path: string;
   #bytes = 0;
   #bytesMax = FILE_BYTES_MAX;
+  #rewriting: Rewriting | undefined;
 
   constructor(fileSystem: FileSystem, path: string) {
     this.#fileSystem = fileSystem;
@@ -44,52 +56,70 @@ export class FailureFile {
   }
 
   /**
-   * Adds failures.
+   * Adds failures, and goes on with a file that is being written anew.
    *
-   * @param all - gives all that is remembered, for a file that is written anew
-   * @throws what the disk throws; the next call writes the file anew
+   * @param all - gives all that is remembered, also what is added, for a file that is written anew
+   * @param pieceBytesMax - about so much of that is written now, as `failureBytes` reckons
+   * @throws what the disk throws; a later call writes the file anew
    */
-  append(fresh: readonly FailedRequest[], all: () => readonly FailedRequest[]): void {
-    if (fresh.length === 0) return;
+  append(fresh: readonly FailedRequest[], all: () => readonly FailedRequest[], pieceBytesMax: number): void {
+    let rewriting = this.#rewriting;
+    if (fresh.length === 0 && rewriting === undefined) return;
+    this.#rewriting = undefined;
     const lines = linesOf(fresh);
-    if (this.#bytes + lines.length > this.#bytesMax) {
-      this.#replace(linesOf(all()));
-      return;
-    }
+    if (this.#bytes + lines.length > this.#bytesMax) rewriting ??= { failures: all(), done: 0, bytes: 0 };
+    if (this.#bytes !== Infinity) this.#add(lines);
+    if (rewriting !== undefined) this.#rewrite(rewriting, lines, pieceBytesMax);
+  }
+
+  #add(lines: Buffer): void {
     const start = this.#bytes;
     // Should it fail, nobody knows how the file ends.
     this.#bytes = Infinity;
-    const file = this.#open();
-    try {
-      writeParts(file, this.path, [lines], start);
-    } finally {
-      file.close();
-    }
+    this.#write(this.path, lines, start);
     this.#bytes = start + lines.length;
   }
 
-  #open(): ReturnType<FileSystem["open"]> {
-    try {
-      return this.#fileSystem.open(this.path, "write");
-    } catch (error) {
-      if (isErrno(error, "ENOENT")) return this.#fileSystem.open(this.path, "create");
-      throw error;
+  #rewrite({ failures, done, bytes: start }: Rewriting, fresh: Buffer, pieceBytesMax: number): void {
+    const temporary = `${this.path}.new`;
+    if (start === 0) removeIfPresent(this.#fileSystem, temporary);
+    const piece = failures.slice(done, endOfPiece(failures, done, pieceBytesMax));
+    const lines = Buffer.concat([linesOf(piece), fresh]);
+    this.#write(temporary, lines, start);
+    const written: Rewriting = { failures, done: done + piece.length, bytes: start + lines.length };
+    if (written.done < failures.length) {
+      this.#rewriting = written;
+      return;
     }
+    this.#fileSystem.rename(temporary, this.path);
+    this.#bytes = written.bytes;
+    this.#bytesMax = Math.max(FILE_BYTES_MAX, GROWTH_MAX * written.bytes);
   }
 
-  #replace(lines: Buffer): void {
-    const temporary = `${this.path}.new`;
-    if (this.#fileSystem.exists(temporary)) this.#fileSystem.remove(temporary);
-    const file = this.#fileSystem.open(temporary, "create");
+  #write(path: string, lines: Buffer, start: number): void {
+    const file = this.#openOrCreate(path);
     try {
-      writeParts(file, temporary, [lines]);
+      writeParts(file, path, [lines], start);
     } finally {
       file.close();
     }
-    this.#fileSystem.rename(temporary, this.path);
-    this.#bytes = lines.length;
-    this.#bytesMax = Math.max(FILE_BYTES_MAX, GROWTH_MAX * lines.length);
   }
+
+  #openOrCreate(path: string): OpenFile {
+    try {
+      return this.#fileSystem.open(path, "write");
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return this.#fileSystem.open(path, "create");
+      throw error;
+    }
+  }
+}
+
+/** Up to where the failures from a place on are so many bytes; at least one. */
+function endOfPiece(failures: readonly FailedRequest[], start: number, bytesMax: number): number {
+  let bytes = 0;
+  const end = failures.findIndex((failure, index) => index >= start && (bytes += failureBytes(failure)) >= bytesMax);
+  return end === -1 ? failures.length : end + 1;
 }
 
 function linesOf(failures: readonly FailedRequest[]): Buffer {

@@ -75,7 +75,8 @@ export function writeForkNote(fileSystem: FileSystem, stateDirectory: string, no
 
 /** Removes a note, and what else is kept of the fork beside it; durable when it returns. */
 export function removeForkNote(fileSystem: FileSystem, stateDirectory: string, name: string): void {
-  removeIfPresent(fileSystem, forkFailuresFile(stateDirectory, name));
+  const failures = forkFailuresFile(stateDirectory, name);
+  for (const path of [failures, `${failures}.new`]) removeIfPresent(fileSystem, path);
   removeIfPresent(fileSystem, `${fileOf(stateDirectory, name)}.new`);
   if (removeIfPresent(fileSystem, fileOf(stateDirectory, name))) fileSystem.syncDirectory(directoryOf(stateDirectory));
 }

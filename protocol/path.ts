@@ -60,6 +60,14 @@ export function parsePath(text: ByteString, domid: Domid): Path | undefined {
   return (last = recallPath(absolute) ?? splitFlat(absolute)).path;
 }
 
+/** Whether a client may send this as a path in some request: absolute, relative, or special. */
+export function isPathText(text: ByteString): boolean {
+  if (text.charCodeAt(0) === 0x2f) {
+    return text.length === 1 || (text.length <= XENSTORE_ABS_PATH_MAX && ABSOLUTE.test(text));
+  }
+  return text.length <= XENSTORE_REL_PATH_MAX && (RELATIVE.test(text) || SPECIAL.test(text));
+}
+
 /** What a WATCH names: a node, or a special event with `@`. */
 export interface WatchPath {
   /** Absolute path, or `@…` as sent. */

@@ -1,7 +1,7 @@
 /**
  * Requests that failed: the part of a failed boot that is in no commit.
  *
- * Owns how many are remembered, and what of each: never a value. An equal failure right after another of the same connection,
+ * Owns how many are remembered, and what of each: never a value, also not one that was sent in the place of a path. An equal failure right after another of the same connection,
  * among those with its error, is counted, so that a loop which asks for a missing node leaves room for what matters.
  *
  * Invariants
@@ -13,9 +13,11 @@
  *  4. Numbers only grow, from one life of the daemon to the next. A record's `id` stays what it is, however often it is
  *     counted again; its `lastId` is that of the last time, and all are kept in the order of those.
  */
-import type { ByteString } from "../../protocol/bytes.js";
+import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
 import { DOM0, type Domid, type Microseconds, type Seq, type TxId } from "../../protocol/identifiers.js";
+import { OPERATIONS } from "../../protocol/operation.js";
+import { isPathText } from "../../protocol/path.js";
 
 /** Why a transaction ended in EAGAIN. */
 export interface FailedTransaction {
@@ -39,7 +41,7 @@ export interface NotedFailure {
   readonly operation: string;
   /** Undefined outside a transaction. */
   readonly transaction: TxId | undefined;
-  /** What it was about: a path, a domain; empty where that is not known. */
+  /** What it was about: a path (`NO_PATH` where there is to be one and is none), a domain; empty where that is not known. */
   readonly subject: ByteString;
   readonly error: ErrorName;
   /** The last commit when it failed last. */
@@ -59,8 +61,12 @@ export interface FailedRequest extends NotedFailure {
 export const FAILURES_PER_DOMAIN_MAX = 1000;
 /** Most bytes that all together take, as `failureBytes` reckons. */
 export const FAILURE_BYTES_MAX: number = 8 * 1024 * 1024;
-/** Of a subject, so much is kept. */
+/** Of a path, so much is kept. */
 export const SUBJECT_BYTES_MAX = 512;
+/** Of another subject, so much is kept: whoever sends it may fill it with what takes six bytes each in JSON. */
+export const OTHER_SUBJECT_BYTES_MAX = 64;
+/** The subject of a request on a node that named none: what it sent instead may be a value. */
+export const NO_PATH: ByteString = "(no path)";
 const ENTRY_BYTES = 300;
 
 /** What is remembered of a domain. */
@@ -90,7 +96,7 @@ export class FailureLog {
   /** Invariant 1. */
   settle(): void {
     if (this.#noted.length === 0) return;
-    for (const failure of this.#noted) this.#count(failure);
+    for (const failure of this.#noted) this.#count({ ...failure, subject: keptSubject(failure) });
     this.#noted = [];
   }
 
@@ -103,7 +109,7 @@ export class FailureLog {
   restore(failures: Iterable<FailedRequest>): void {
     for (const failure of failures) {
       this.#lastId = Math.max(this.#lastId, failure.lastId);
-      this.#add(failure);
+      this.#add({ ...failure, subject: keptSubject(failure) });
     }
     this.takeFresh();
   }
@@ -197,6 +203,21 @@ export class FailureLog {
     if (kept.count === 0) this.#byDomid.delete(dropped.domid);
     else if (longest.length === 0) kept.byError.delete(dropped.error);
   }
+}
+
+/** The names of the requests whose first argument is a path. */
+const PATH_REQUESTS: ReadonlySet<string> = new Set(
+  OPERATIONS.filter(({ request }) => /^<w?path>/.test(request)).map(({ name }) => name),
+);
+
+function keptSubject({ operation, subject }: NotedFailure): ByteString {
+  if (!PATH_REQUESTS.has(operation)) {
+    const { length } = subject;
+    return length <= OTHER_SUBJECT_BYTES_MAX ? subject : flattenBytes(subject.slice(0, OTHER_SUBJECT_BYTES_MAX));
+  }
+  // A long path may have been cut behind a slash.
+  const path = subject.length >= SUBJECT_BYTES_MAX && subject.endsWith("/") ? subject.slice(0, -1) : subject;
+  return isPathText(path) ? path : NO_PATH;
 }
 
 /** Whether a failure is the last one again: the same request, failed in the same way for the same reason. */

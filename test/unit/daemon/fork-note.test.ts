@@ -57,7 +57,7 @@ describe("the note of a fork", () => {
 
   test("is gone for good when it was removed, with the failures of the fork; removing it again is fine", () => {
     writeForkNote(disk, STATE, NOTE);
-    disk.open(forkFailuresFile(STATE, "try"), "create").close();
+    for (const suffix of ["", ".new"]) disk.open(forkFailuresFile(STATE, "try") + suffix, "create").close();
     removeForkNote(disk, STATE, "try");
     removeForkNote(disk, STATE, "try");
     disk.crash("everything");

@@ -9,6 +9,7 @@ import {
   INTRODUCE_DOMAIN,
   isAtOrBelow,
   isNodeName,
+  isPathText,
   isSpecialPath,
   joinPath,
   parentPath,
@@ -126,6 +127,15 @@ describe("parseWatchPath", () => {
     `@${"a".repeat(2048)}`,
   ])("refuses %j", (text) => {
     expect(parseWatchPath(text, domain)).toBeUndefined();
+  });
+});
+
+describe("isPathText", () => {
+  test("says of every text what parsePath and parseWatchPath say", () => {
+    const texts = [...valid.map(([text]) => text), ...invalid.map(([, text]) => text), "@a/b", "@a//b", "@/"];
+    for (const text of texts)
+      expect([text, isPathText(text)]).toEqual([text, parseWatchPath(text, domain) !== undefined]);
+    expect([isPathText("/a"), isPathText("@releaseDomain"), isPathText("@")]).toEqual([true, true, false]);
   });
 });
 

@@ -217,10 +217,31 @@ describe("the core's failures", () => {
       ["READ", "/nowhere", "ENOENT", 0],
       ["WRITE", "/local/domain/5/data/x", "EACCES", 5],
       ["INTRODUCE", "9", "EACCES", 5],
-      ["WRITE", "", "EINVAL", 0],
+      ["WRITE", "(no path)", "EINVAL", 0],
       ["type 99", "/a", "ENOSYS", 0],
     ]);
     expect(JSON.stringify(harness.core.failures.list())).not.toContain("secret");
+  });
+
+  test("keep nothing of a value in the place of a path, and little of what is no path", () => {
+    harness.askPayload(dom0, 11, "secret password\0/local/domain/5/password");
+    harness.askPayload(dom0, 4, "secret token!\0/a\0");
+    harness.askPayload(dom0, 2, "/trailing/\0");
+    harness.askPayload(dom0, 4, "@noSuchDomain\0");
+    harness.askPayload(dom0, 2, `/${"x".repeat(510)}/y\0`);
+    harness.askPayload(harness.connect(5), 0, `${"\x01".repeat(300)}\0`);
+    expect(remembered()).toEqual([
+      ["WRITE", "(no path)", "EINVAL", 0],
+      ["WATCH", "(no path)", "EINVAL", 0],
+      ["READ", "(no path)", "EINVAL", 0],
+      ["WATCH", "@noSuchDomain", "EINVAL", 0],
+      ["READ", `/${"x".repeat(510)}`, "ENOENT", 0],
+      ["CONTROL", "\x01".repeat(64), "EACCES", 5],
+    ]);
+    // What an earlier version kept goes too.
+    const log = new FailureLog();
+    log.restore([failure({ operation: "WRITE", subject: "secret password" })]);
+    expect(log.list()[0]?.subject).toBe("(no path)");
   });
 
   test("tell of EAGAIN what had been read, from which state, and the commit that changed it", () => {
