@@ -189,7 +189,7 @@ function keepFailures({ failures }: Core, file: FailureFile, log: RateLimitedLog
   }
   const write = (bytesMax: number): void => {
     try {
-      file.append(failures.takeFresh(bytesMax), () => failures.list(), bytesMax);
+      file.append(failures.takeFresh(bytesMax), () => failures.all(), bytesMax);
     } catch (error) {
       warn("written down", error);
     }

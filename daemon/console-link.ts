@@ -10,6 +10,7 @@ import type { ListingNode } from "../protocol/listing/parse-listing.js";
 import type { ChangeOutcome } from "./dispatch/apply-changes.js";
 import type { Connection } from "./connection/connection.js";
 import type { Core } from "./dispatch/core.js";
+import { factsOfTransaction } from "./dispatch/failed-transactions.js";
 import type {
   ChangeRequest,
   CoreLink,
@@ -136,9 +137,11 @@ type Answers<Names extends keyof CoreQuestions> = {
 /** The questions for which it is enough to look. */
 function lookingAnswers(
   server: ConsoleLinkPorts["server"],
-): Answers<"failures" | "live" | "quotas" | "seq" | "explainWatch"> {
+): Answers<"failures" | "why" | "live" | "quotas" | "seq" | "explainWatch"> {
   return {
-    failures: (domid) => server.perform((core) => core.failures.list(domid)),
+    failures: (filter) => server.perform((core) => core.failures.newest(filter)),
+    why: (question) =>
+      server.perform((core) => factsOfTransaction(core.failures.newest({ error: "EAGAIN" }).failures, question)),
     live: ({ list, after, limit }) => server.perform((core): LivePage => core.live[list]({ after, limit })),
     quotas: (domid) => server.perform((core) => core.live.quotas(domid)),
     seq: () => server.perform((core) => core.seq),

@@ -11,13 +11,14 @@
  *  3. Of all together at most `FAILURE_BYTES_MAX` are kept by their reckoned size: then the domain with the most bytes gives
  *     one up in the same way, and dom0 only when no guest has any. So guests that flood lose their own.
  *  4. Numbers only grow, from one life of the daemon to the next. A record's `id` stays what it is, however often it is
- *     counted again; its `lastId` is that of the last time, and all are kept in the order of those.
+ *     counted again; its `lastId` is that of the last time, and gives the order.
  */
 import { flattenBytes, type ByteString } from "../../protocol/bytes.js";
 import type { ErrorName } from "../../protocol/errno.js";
-import { DOM0, type Domid, type Microseconds, type Seq, type TxId } from "../../protocol/identifiers.js";
+import { DOM0, type Domid, type Microseconds, type Path, type Seq, type TxId } from "../../protocol/identifiers.js";
 import { OPERATIONS } from "../../protocol/operation.js";
-import { isPathText } from "../../protocol/path.js";
+import { isAtOrBelow, isPathText } from "../../protocol/path.js";
+import { newestFirst } from "./newest-first.js";
 
 /** Why a transaction ended in EAGAIN. */
 export interface FailedTransaction {
@@ -57,6 +58,25 @@ export interface FailedRequest extends NotedFailure {
   readonly lastId: number;
 }
 
+/** Which failures are meant. */
+export interface FailureFilter {
+  readonly domid?: Domid | undefined;
+  readonly error?: string | undefined;
+  /** What was about this node or one below it. */
+  readonly path?: Path | undefined;
+  /** Only those with a smaller `lastId`. */
+  readonly before?: number | undefined;
+  /** At most so many, the last ones; all unless given. */
+  readonly limit?: number | undefined;
+}
+
+/** Some failures, newest first. */
+export interface FailurePage {
+  readonly failures: readonly FailedRequest[];
+  /** What the next page is before; undefined at the end. */
+  readonly next: number | undefined;
+}
+
 /** Most failures of one domain that are remembered. */
 export const FAILURES_PER_DOMAIN_MAX = 1000;
 /** Most bytes that all together take, as `failureBytes` reckons. */
@@ -71,19 +91,17 @@ const ENTRY_BYTES = 300;
 
 /** What is remembered of a domain. */
 interface Kept {
-  /** By error, each error's oldest first. */
+  /** By error, in the order in which they failed last. */
   readonly byError: Map<ErrorName, FailedRequest[]>;
   count: number;
   bytes: number;
-  /** The ids of those that were not taken yet, or were counted again since. */
-  readonly fresh: Set<number>;
+  /** By id, those that were not taken yet, or were counted again since. */
+  readonly fresh: Map<number, FailedRequest>;
 }
 
 /** The last failures of each domain. */
 export class FailureLog {
   readonly #byDomid = new Map<Domid, Kept>();
-  /** All by their ids, in the order in which they failed last. */
-  readonly #all = new Map<number, FailedRequest>();
   #bytes = 0;
   #lastId = 0;
   #noted: NotedFailure[] = [];
@@ -124,12 +142,12 @@ export class FailureLog {
   takeFresh(bytesMax = Infinity): FailedRequest[] {
     const taken: FailedRequest[] = [];
     let bytes = 0;
-    let queues = [...this.#byDomid.values()].map(({ fresh }) => ({ fresh, ids: fresh.values() }));
+    let queues = [...this.#byDomid.values()].map(({ fresh }) => ({ fresh, entries: fresh.entries() }));
     while (bytes < bytesMax && (queues = queues.filter(({ fresh }) => fresh.size > 0)).length > 0) {
-      for (const { fresh, ids } of queues) {
-        const { value: id } = ids.next();
-        const failure = id === undefined ? undefined : this.#all.get(id);
-        if (id === undefined || failure === undefined) throw new Error("what was forgotten is still to be taken");
+      for (const { fresh, entries } of queues) {
+        const { value: entry } = entries.next();
+        if (entry === undefined) throw new Error("what is still to be taken is not there");
+        const [id, failure] = entry;
         fresh.delete(id);
         taken.push(failure);
         bytes += failureBytes(failure);
@@ -139,10 +157,30 @@ export class FailureLog {
     return taken;
   }
 
-  /** What is remembered of a domain, or of all, in the order in which it failed last. */
-  list(domid?: Domid): FailedRequest[] {
-    const all = [...this.#all.values()];
-    return domid === undefined ? all : all.filter((failure) => failure.domid === domid);
+  /** All that is remembered, in no particular order. */
+  all(): FailedRequest[] {
+    return this.#lists({}).flat();
+  }
+
+  /** A page of those that are meant. One that fails again is among the newest then, on no later page. */
+  newest({ before = Infinity, limit = Infinity, path, ...which }: FailureFilter = {}): FailurePage {
+    const failures: FailedRequest[] = [];
+    for (const failure of limit === 0 ? [] : newestFirst(this.#lists(which), before)) {
+      if (path !== undefined && !isAtOrBelow(failure.conflict?.path ?? failure.subject, path)) continue;
+      if (failures.length === limit) return { failures, next: failures.at(-1)?.lastId };
+      failures.push(failure);
+    }
+    return { failures, next: undefined };
+  }
+
+  /** Those of one error of one domain each, in the order in which they failed last. */
+  #lists({ domid, error }: Pick<FailureFilter, "domid" | "error">): FailedRequest[][] {
+    const lists: FailedRequest[][] = [];
+    for (const [of, { byError }] of this.#byDomid) {
+      if (domid !== undefined && of !== domid) continue;
+      for (const [name, failures] of byError) if (error === undefined || name === error) lists.push(failures);
+    }
+    return lists;
   }
 
   #count(failure: NotedFailure): void {
@@ -156,24 +194,21 @@ export class FailureLog {
     }
     const again = { ...failure, id: last.id, lastId: id, time: last.time, count: last.count + failure.count };
     failures[failures.length - 1] = again;
-    this.#all.delete(last.id);
-    this.#all.set(last.id, again);
-    kept.fresh.add(last.id);
+    kept.fresh.set(last.id, again);
   }
 
   #add(failure: FailedRequest): void {
     const { domid, error, id } = failure;
     let kept = this.#byDomid.get(domid);
     if (kept === undefined)
-      this.#byDomid.set(domid, (kept = { byError: new Map(), count: 0, bytes: 0, fresh: new Set() }));
+      this.#byDomid.set(domid, (kept = { byError: new Map(), count: 0, bytes: 0, fresh: new Map() }));
     const failures = kept.byError.get(error);
     if (failures === undefined) kept.byError.set(error, [failure]);
     else failures.push(failure);
     const bytes = failureBytes(failure);
     kept.count++;
     kept.bytes += bytes;
-    kept.fresh.add(id);
-    this.#all.set(id, failure);
+    kept.fresh.set(id, failure);
     this.#bytes += bytes;
     if (kept.count > FAILURES_PER_DOMAIN_MAX) this.#dropOldest(kept);
     while (this.#bytes > FAILURE_BYTES_MAX) this.#dropOldest(this.#heaviest());
@@ -198,7 +233,6 @@ export class FailureLog {
     kept.count--;
     kept.bytes -= bytes;
     kept.fresh.delete(dropped.id);
-    this.#all.delete(dropped.id);
     this.#bytes -= bytes;
     if (kept.count === 0) this.#byDomid.delete(dropped.domid);
     else if (longest.length === 0) kept.byError.delete(dropped.error);

@@ -428,7 +428,11 @@ export const ANSWER_SCHEMAS = {
       domain: { type: "number" },
       operation: { type: "string" },
       transaction: { type: "number" },
-      subject: { type: "string", description: "A path, a domain; empty where it is about nothing in particular." },
+      subject: {
+        type: "string",
+        description:
+          "A path, `(no path)` where there was to be one and was none, a domain; empty where it is about nothing in particular.",
+      },
       error: { type: "string" },
       seq: { type: "number", description: "The last commit when it failed last." },
       conflict: { $ref: "ConflictJson#", description: "With EAGAIN." },
@@ -438,7 +442,10 @@ export const ANSWER_SCHEMAS = {
   },
   FailuresAnswer: {
     type: "object",
-    properties: { failures: { type: "array", items: { $ref: "FailureJson#" } } },
+    properties: {
+      failures: { type: "array", items: { $ref: "FailureJson#" } },
+      next: { type: "number", description: "The next page's `cursor`; left out at the end." },
+    },
     required: ["failures"],
     description: "Newest first.",
   },

@@ -5,9 +5,11 @@
  */
 import type { FastifyInstance, FastifyPluginCallback } from "fastify";
 import { textFromBytes } from "../../protocol/bytes.js";
+import { ERROR_NAMES } from "../../protocol/errno.js";
 import type { CommitSummaryJson } from "../../protocol/http-api/commit.js";
 import {
   FAILURE_ROUTES,
+  FAILURES_PAGE_MAX,
   type FailureJson,
   type FailuresAnswer,
   type FailuresQuery,
@@ -19,7 +21,6 @@ import {
 import { QueryError } from "../../protocol/http-api/history-queries.js";
 import type { Domid, Path, Seq } from "../../protocol/identifiers.js";
 import { isoTime } from "../../protocol/iso-time.js";
-import { isAtOrBelow } from "../../protocol/path.js";
 import { summaryJson } from "../history/query/commit-json.js";
 import { summarizeCommit } from "../history/query/commit-summary.js";
 import type { HistoryView } from "../history/query/history.js";
@@ -29,13 +30,10 @@ import { refusing } from "../history/query/question.js";
 import { MAIN_BRANCH, refOfBranch } from "../history/query/refs.js";
 import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
-import type { RememberedFailure } from "./messages.js";
+import type { FailedTransactionFacts, RememberedFailure } from "./messages.js";
 import { told } from "./openapi.js";
 import { DOMID, TEXT, TX_ID } from "./schemas.js";
 
-/** Failures told when nobody says how many. */
-const FAILURES_LISTED = 1000;
-const PATHS_LISTED = 20;
 const COMMITS_LISTED = 10;
 /** Longest that commits are looked for. */
 const WALK_MILLISECONDS_MAX = 100;
@@ -52,23 +50,34 @@ export function failureRoutes(ports: ConsolePorts): FastifyPluginCallback {
 
 function addFailures(app: FastifyInstance, ports: ConsolePorts): void {
   const limit = { type: "integer", minimum: 0, maximum: 100_000 };
+  const cursor = { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
+  const error = { type: "string", enum: ERROR_NAMES };
   const querystring = {
     type: "object",
-    properties: { path: TEXT, domain: DOMID, error: TEXT, limit, branch: TEXT },
+    properties: { path: TEXT, domain: DOMID, error, limit, cursor, branch: TEXT },
     additionalProperties: false,
   };
   app.get<{ Querystring: FailuresQuery }>(
     FAILURE_ROUTES.failures,
     { schema: { ...told({ tag: "live", summary: "Requests that failed", answer: "FailuresAnswer" }), querystring } },
     async ({ query }): Promise<FailuresAnswer> => {
-      const { domain, error, limit: most = FAILURES_LISTED } = query;
-      const failures = await linkOf(ports, query.branch).ask("failures", domain as Domid | undefined);
+      const { domain, limit: most = FAILURES_PAGE_MAX, branch } = query;
+      const core = linkOf(ports, branch);
       const path = query.path === undefined ? undefined : queriedPath(query.path);
-      const wanted = failures
-        .filter((failure) => error === undefined || failure.error === error)
-        .filter(({ subject, conflict }) => path === undefined || isAtOrBelow(conflict?.path ?? subject, path))
-        .reverse();
-      return { failures: wanted.slice(0, most).map(failureJson) };
+      const failures: FailureJson[] = [];
+      let next = query.cursor;
+      do {
+        const page = await core.ask("failures", {
+          domid: domain as Domid | undefined,
+          error: query.error,
+          path,
+          before: next,
+          limit: Math.min(FAILURES_PAGE_MAX, most - failures.length),
+        });
+        for (const failure of page.failures) failures.push(failureJson(failure));
+        next = page.next;
+      } while (next !== undefined && failures.length < most);
+      return { failures, next };
     },
   );
 }
@@ -85,31 +94,34 @@ function addWhy(app: FastifyInstance, ports: ConsolePorts): void {
     querystring,
   };
   app.get<{ Querystring: WhyQuery }>(FAILURE_ROUTES.why, { schema }, async ({ query }) => {
-    const { domain, connection, branch = MAIN_BRANCH } = query;
+    const { tx, domain, connection, branch = MAIN_BRANCH } = query;
     const core = linkOf(ports, branch);
-    const remembered = await core.ask("failures", domain as Domid | undefined);
-    const conflicts = remembered.filter(
-      (failure) => failure.conflict !== undefined && (connection === undefined || failure.connection === connection),
-    );
-    const matching = conflicts.filter(({ transaction }) => transaction === query.tx);
-    const failure = matching.at(-1);
-    if (failure === undefined) throw new QueryError(noSuchConflict(query, conflicts));
+    const facts = await core.ask("why", { tx, domid: domain as Domid | undefined, connection });
+    const { failure, others, paths } = facts;
+    if (failure === undefined) throw new QueryError(noSuchConflict(query, facts));
     await core.ask("flush", undefined);
     const commit = refusing(() => changeBehind(ports, branch, failure));
     const answer: WhyAnswer = {
       failure: failureJson(failure),
       commit,
-      others: matching.length - 1,
-      paths: countByPath(conflicts),
+      others,
+      paths: paths.map(({ path, count }) => ({ path: textFromBytes(path), count })),
     };
     return answer;
   });
 }
 
-function noSuchConflict({ tx }: WhyQuery, conflicts: readonly RememberedFailure[]): string {
-  const ids = [...new Set(conflicts.toReversed().map(({ transaction }) => String(transaction)))].slice(0, 5);
-  const known = ids.length === 0 ? "none is remembered at all" : `the last ones have the ids ${ids.join(", ")}`;
-  return `no transaction ${String(tx)} that ended in EAGAIN is remembered: ${known}`;
+function noSuchConflict({ tx, domain, connection }: WhyQuery, facts: FailedTransactionFacts): string {
+  const { instead, insteadCount } = facts;
+  const ofDomain = domain === undefined ? "" : ` of domain ${String(domain)}`;
+  const onConnection = connection === undefined ? "" : ` on ${connection}`;
+  const none = `no transaction ${String(tx)}${ofDomain}${onConnection} that ended in EAGAIN is remembered`;
+  if (insteadCount === 0) return `${none}: none is remembered at all`;
+  if (instead.every(({ transaction }) => transaction === tx)) {
+    return `${none}: of those with this id the last ones were on ${instead.map((each) => each.connection).join(", ")}`;
+  }
+  const names = instead.map((each) => `${String(each.transaction)} on ${each.connection}`);
+  return `${none}: of the ${String(insteadCount)} that are, the last ones are ${names.join(", ")}`;
 }
 
 /** The newest commit between the transaction's snapshot and its end that changed what it had read. */
@@ -131,17 +143,6 @@ function changeBehind(
   const walk = walkLog(view, { to, from }, filter, () => clock.monotonicMilliseconds() > deadline);
   const { value, done } = walk.next();
   return done === true ? undefined : summaryJson(summarizeCommit(value));
-}
-
-function countByPath(conflicts: readonly RememberedFailure[]): WhyAnswer["paths"] {
-  const counts = new Map<string, number>();
-  for (const { conflict, count } of conflicts) {
-    if (conflict !== undefined) counts.set(conflict.path, (counts.get(conflict.path) ?? 0) + count);
-  }
-  return [...counts]
-    .sort(([, left], [, right]) => right - left)
-    .slice(0, PATHS_LISTED)
-    .map(([path, count]) => ({ path: textFromBytes(path), count }));
 }
 
 function addWhyNot(app: FastifyInstance, ports: ConsolePorts): void {

@@ -159,6 +159,21 @@ export interface RememberedFailure {
     | undefined;
 }
 
+/** Some failures, newest first: see `FailureLog.newest`. */
+export interface FailurePage {
+  readonly failures: readonly RememberedFailure[];
+  readonly next: number | undefined;
+}
+
+/** What is remembered of a transaction that ended in EAGAIN: see `dispatch/failed-transactions.ts`. */
+export interface FailedTransactionFacts {
+  readonly failure: RememberedFailure | undefined;
+  readonly others: number;
+  readonly paths: readonly { readonly path: ByteString; readonly count: number }[];
+  readonly instead: readonly Pick<RememberedFailure, "transaction" | "connection" | "domid">[];
+  readonly insteadCount: number;
+}
+
 /** What a domain is told of a node: see `dispatch/explain-watch.ts`. */
 export interface WatchFacts {
   readonly connections: number;
@@ -192,8 +207,25 @@ export interface CoreQuestions {
   release: { readonly asked: number; readonly answer: undefined };
   change: { readonly asked: ChangeRequest; readonly answer: ChangeAnswer };
   load: { readonly asked: LoadOrder; readonly answer: LoadOutcome };
-  /** What is remembered of a domain, or of all; in the order in which it failed last. */
-  failures: { readonly asked: Domid | undefined; readonly answer: readonly RememberedFailure[] };
+  /** A page of what is remembered: all that is remembered would take long to clone. */
+  failures: {
+    readonly asked: {
+      readonly domid: Domid | undefined;
+      readonly error: string | undefined;
+      readonly path: Path | undefined;
+      readonly before: number | undefined;
+      readonly limit: number;
+    };
+    readonly answer: FailurePage;
+  };
+  why: {
+    readonly asked: {
+      readonly tx: number;
+      readonly domid: Domid | undefined;
+      readonly connection: string | undefined;
+    };
+    readonly answer: FailedTransactionFacts;
+  };
   explainWatch: { readonly asked: { readonly path: Path; readonly domid: Domid }; readonly answer: WatchFacts };
   requests: { readonly asked: RequestsOrder; readonly answer: RequestsAnswer };
   live: {

@@ -10,11 +10,16 @@ export interface FailuresQuery {
   readonly domain?: number | undefined;
   /** Only requests with this error, such as `EACCES`. */
   readonly error?: string | undefined;
-  /** At most so many, the last ones. */
+  /** At most so many, the last ones; `FAILURES_PAGE_MAX` unless given. */
   readonly limit?: number | undefined;
+  /** Where the page before this one ended: its `next`. */
+  readonly cursor?: number | undefined;
   /** On which branch; main unless given. */
   readonly branch?: string | undefined;
 }
+
+/** Failures on a page when nobody says how many. */
+export const FAILURES_PAGE_MAX = 1000;
 
 /** A request that failed, perhaps more than once in a row. */
 export interface FailureJson {
@@ -26,7 +31,7 @@ export interface FailureJson {
   readonly domain: number;
   readonly operation: string;
   readonly transaction?: number | undefined;
-  /** A path, a domain; empty where it is about nothing in particular. */
+  /** A path, `(no path)` where there was to be one and was none, a domain; empty where it is about nothing in particular. */
   readonly subject: string;
   readonly error: string;
   /** The last commit when it failed last. */
@@ -47,6 +52,8 @@ export interface ConflictJson {
 /** Newest first. */
 export interface FailuresAnswer {
   readonly failures: readonly FailureJson[];
+  /** The next page's `cursor`; left out at the end. */
+  readonly next?: number | undefined;
 }
 
 /** `GET /v1/why`: why did a transaction end in EAGAIN? */

@@ -321,6 +321,22 @@ describe("what no commit tells", () => {
     expect(jsonOf(guestsOwn ?? "")).toMatchObject({ domain: 7, error: "EACCES", count: 3, subject: "/tool/xenstored" });
   });
 
+  it("xs log --failures lists all that are remembered, or as many as are asked for", async () => {
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    const guest = await daemon.connectGuest(7);
+    const lines = async (...more: readonly string[]): Promise<number> =>
+      (await mustXs("log", "--failures", ...more)).split("\n").length - 1;
+    for (let count = 0; count < 100; count++) {
+      await Promise.all(
+        Array.from({ length: 10 }, (_, index) => client.ask("READ", [`/no/${String(count)}/${String(index)}`])),
+      );
+    }
+    for (let count = 0; count < 50; count++) await guest.ask("READ", [`/tool/${String(count)}`]);
+    expect(await lines()).toBe(1050);
+    expect(await lines("-n", "1020")).toBe(1020);
+    expect(await lines("-n", "200000", "/tool")).toBe(50);
+  });
+
   it("xs why names the commit that made a transaction end in EAGAIN", async () => {
     await write("/a", "1");
     const tx = await client.must("TRANSACTION_START", [""]);
@@ -336,6 +352,11 @@ describe("what no commit tells", () => {
     expect(out).toMatch(/because of\n {4}@\{3\} .* dom0: WRITE \/a\n/);
     expect(out).toMatch(/ {5}1 {2}\/a\n$/);
     expect((await xs("why", "4000000")).code).toBe(2);
+    const elsewhere = await xs("why", tx, "--connection", "nosuch");
+    expect([elsewhere.code, elsewhere.err]).toEqual([
+      2,
+      expect.stringMatching(/those with this id .* on socket-\d+\n$/),
+    ]);
   });
 
   it("xs why-not tells that a watch was refused, and who was told", async () => {

@@ -138,7 +138,7 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   trace: ["from", "to", "limit", "cursor"],
   console: [],
   events: ["branch", "path", "after"],
-  failures: ["path", "domain", "error", "limit", "branch"],
+  failures: ["path", "domain", "error", "limit", "cursor", "branch"],
   why: ["tx", "domain", "connection", "branch"],
   "why-not": ["path", "domain", "branch"],
   connections: ["limit", "cursor", "branch"],

@@ -7,6 +7,7 @@ import { bytesFromText } from "../../../protocol/bytes.js";
 import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import {
   FAILURE_ROUTES,
+  FAILURES_PAGE_MAX,
   type FailureJson,
   type FailuresAnswer,
   type FailuresQuery,
@@ -185,12 +186,21 @@ async function tellAbsence(history: HistoryQueries, path: string | undefined, { 
 
 /** Shows requests that failed, newest first. */
 async function showFailures(path: string | undefined, options: LogOptions, context: CliContext): Promise<void> {
-  const { domain, error, count } = options;
-  const query: FailuresQuery = { path, domain, error, limit: count, branch: context.fork() };
-  const { failures } = await withAdmin(context, (admin) => admin.get<FailuresAnswer>(FAILURE_ROUTES.failures, query));
-  for (const failure of failures) {
-    await context.io.out(context.isJson() ? jsonLine(failure) : failureLine(failure));
-  }
+  const { domain, error, count = Infinity } = options;
+  const query: FailuresQuery = { path, domain, error, branch: context.fork() };
+  await withAdmin(context, async (admin) => {
+    let shown = 0;
+    let cursor: number | undefined;
+    do {
+      const limit = Math.min(FAILURES_PAGE_MAX, count - shown);
+      const page = await admin.get<FailuresAnswer>(FAILURE_ROUTES.failures, { ...query, limit, cursor });
+      for (const failure of page.failures) {
+        await context.io.out(context.isJson() ? jsonLine(failure) : failureLine(failure));
+      }
+      shown += page.failures.length;
+      cursor = page.next;
+    } while (cursor !== undefined && shown < count);
+  });
 }
 
 function failureLine(failure: FailureJson): string {

@@ -6,8 +6,9 @@ import {
   FailureLog,
   failureBytes,
   type FailedRequest,
+  type FailureFilter,
 } from "../../../../daemon/dispatch/failure-log.js";
-import type { Domid, Microseconds, Seq } from "../../../../protocol/identifiers.js";
+import type { Domid, Microseconds, Path, Seq } from "../../../../protocol/identifiers.js";
 import { CoreHarness, domainId } from "../../../support/core-harness.js";
 
 let clock = 0;
@@ -32,6 +33,11 @@ function failure(more: Partial<FailedRequest> = {}): FailedRequest {
   };
 }
 
+/** What is remembered of a domain, or of all, in the order in which it failed last. */
+function listed(log: FailureLog, domid?: Domid): FailedRequest[] {
+  return log.newest({ domid }).failures.toReversed();
+}
+
 function settled(log: FailureLog, failures: readonly FailedRequest[]): void {
   for (const each of failures) log.note(each);
   log.settle();
@@ -43,22 +49,22 @@ describe("FailureLog", () => {
     log.note(failure({ subject: "/undone" }));
     log.discard();
     log.note(failure({ subject: "/stays" }));
-    expect(log.list()).toEqual([]);
+    expect(listed(log)).toEqual([]);
     log.settle();
-    expect(log.list().map(({ subject }) => subject)).toEqual(["/stays"]);
+    expect(listed(log).map(({ subject }) => subject)).toEqual(["/stays"]);
   });
 
   test("counts an equal failure right after another of the same error, and no other", () => {
     const log = new FailureLog();
     settled(log, [failure(), failure(), failure({ error: "EACCES" }), failure(), failure({ connection: "socket-2" })]);
     settled(log, [failure()]);
-    expect(log.list().map(({ count, error, connection }) => [count, error, connection])).toEqual([
+    expect(listed(log).map(({ count, error, connection }) => [count, error, connection])).toEqual([
       [1, "EACCES", "socket-1"],
       [3, "ENOENT", "socket-1"],
       [1, "ENOENT", "socket-2"],
       [1, "ENOENT", "socket-1"],
     ]);
-    const [, repeated] = log.list();
+    const [, repeated] = listed(log);
     expect((repeated?.lastTime ?? 0) - (repeated?.time ?? 0)).toBe(3);
   });
 
@@ -71,25 +77,25 @@ describe("FailureLog", () => {
       failure({ domid: 7 as Domid }),
     ]);
     settled(log, [failure({ subject: "/b", ...time })]);
-    const listed = log.list();
-    expect(listed.map(({ subject, error, domid }) => [subject, error, domid])).toEqual([
+    const all = listed(log);
+    expect(all.map(({ subject, error, domid }) => [subject, error, domid])).toEqual([
       ["/a", "EACCES", 0],
       ["/a", "ENOENT", 7],
       ["/b", "ENOENT", 0],
     ]);
-    expect(listed.map(({ id, lastId }) => [id, lastId])).toEqual([
+    expect(all.map(({ id, lastId }) => [id, lastId])).toEqual([
       [2, 2],
       [3, 3],
       [1, 4],
     ]);
-    expect(log.list(0 as Domid).map(({ error }) => error)).toEqual(["EACCES", "ENOENT"]);
+    expect(listed(log, 0 as Domid).map(({ error }) => error)).toEqual(["EACCES", "ENOENT"]);
   });
 
   test("numbers what comes after what an earlier life remembered (invariant 4)", () => {
     const log = new FailureLog();
     log.restore([failure({ id: 5, lastId: 5 }), failure({ id: 2, lastId: 9, subject: "/b" })]);
     settled(log, [failure({ subject: "/b" }), failure({ subject: "/c" })]);
-    expect(log.list().map(({ id, lastId, count }) => [id, lastId, count])).toEqual([
+    expect(listed(log).map(({ id, lastId, count }) => [id, lastId, count])).toEqual([
       [5, 5, 1],
       [2, 10, 2],
       [11, 11, 1],
@@ -103,9 +109,9 @@ describe("FailureLog", () => {
       log,
       Array.from({ length: FAILURES_PER_DOMAIN_MAX + 10 }, (_, index) => failure({ subject: `/${String(index)}` })),
     );
-    expect(log.list(0 as Domid).length).toBe(FAILURES_PER_DOMAIN_MAX);
-    expect(log.list(0 as Domid)[0]?.subject).toBe("/10");
-    expect(log.list(7 as Domid).map(({ subject }) => subject)).toEqual(["/rare"]);
+    expect(listed(log, 0 as Domid).length).toBe(FAILURES_PER_DOMAIN_MAX);
+    expect(listed(log, 0 as Domid)[0]?.subject).toBe("/10");
+    expect(listed(log, 7 as Domid).map(({ subject }) => subject)).toEqual(["/rare"]);
   });
 
   test("a domain that is full gives up the oldest of the error of which it has most (invariant 2)", () => {
@@ -116,7 +122,7 @@ describe("FailureLog", () => {
       );
       settled(log, [...missing, failure({ error: "EAGAIN", subject: String(round) })]);
     }
-    const kept = log.list();
+    const kept = listed(log);
     expect(kept.length).toBe(FAILURES_PER_DOMAIN_MAX);
     expect(kept.filter(({ error }) => error === "EAGAIN").map(({ subject }) => subject)).toEqual(
       Array.from({ length: 80 }, (_, round) => String(round)),
@@ -137,10 +143,10 @@ describe("FailureLog", () => {
         Array.from({ length: 40 }, (_, guest) => failure({ domid: (guest + 1) as Domid, subject })),
       );
     }
-    expect(log.list(0 as Domid).length).toBe(900);
-    expect(log.list(99 as Domid).length).toBe(1);
-    expect(log.list(1 as Domid).length).toBeGreaterThan(100);
-    expect(log.list().reduce((sum, each) => sum + failureBytes(each), 0)).toBeLessThanOrEqual(FAILURE_BYTES_MAX);
+    expect(listed(log, 0 as Domid).length).toBe(900);
+    expect(listed(log, 99 as Domid).length).toBe(1);
+    expect(listed(log, 1 as Domid).length).toBeGreaterThan(100);
+    expect(listed(log).reduce((sum, each) => sum + failureBytes(each), 0)).toBeLessThanOrEqual(FAILURE_BYTES_MAX);
   });
 
   test("keeps so many bytes of all together: the domain with the most gives up its oldest (invariant 3)", () => {
@@ -152,11 +158,11 @@ describe("FailureLog", () => {
         Array.from({ length: 400 }, (_, index) => failure({ domid: domid as Domid, subject: subject(index) })),
       );
     }
-    const kept = log.list();
+    const kept = listed(log);
     const bytes = kept.reduce((sum, each) => sum + failureBytes(each), 0);
     expect(bytes).toBeLessThanOrEqual(FAILURE_BYTES_MAX);
     expect(bytes).toBeGreaterThan(FAILURE_BYTES_MAX * 0.99);
-    const counts = Array.from({ length: 40 }, (_, index) => log.list((index + 1) as Domid).length);
+    const counts = Array.from({ length: 40 }, (_, index) => listed(log, (index + 1) as Domid).length);
     expect(Math.min(...counts)).toBeGreaterThan(200);
   });
 
@@ -171,6 +177,27 @@ describe("FailureLog", () => {
     expect(log.takeFresh()).toEqual([]);
   });
 
+  test("tells the newest that are meant, page by page", () => {
+    const log = new FailureLog();
+    settled(log, [
+      failure({ subject: "/a/b" }),
+      failure({ subject: "/ab", error: "EACCES" }),
+      failure({ domid: 7 as Domid }),
+      failure({ subject: "/a/c" }),
+    ]);
+    expect(log.all().length).toBe(4);
+    const told = (filter: FailureFilter): [ids: number[], next: number | undefined] => {
+      const { failures, next } = log.newest(filter);
+      return [failures.map(({ id }) => id), next];
+    };
+    expect(told({ limit: 9 })).toEqual([[4, 3, 2, 1], undefined]);
+    expect(told({ limit: 3 })).toEqual([[4, 3, 2], 2]);
+    expect(told({ limit: 3, before: 2 })).toEqual([[1], undefined]);
+    expect(told({ limit: 0 })).toEqual([[], undefined]);
+    expect(told({ limit: 9, path: "/a" as Path })).toEqual([[4, 3, 1], undefined]);
+    expect(told({ limit: 1, domid: 0 as Domid, error: "ENOENT" })).toEqual([[4], 4]);
+  });
+
   test("hands out so many bytes, of the domains in turns, and nothing that was forgotten meanwhile", () => {
     const log = new FailureLog();
     const flood = (): FailedRequest[] =>
@@ -182,7 +209,7 @@ describe("FailureLog", () => {
     expect([bytes > 9_000, bytes < 11_000]).toEqual([true, true]);
     settled(log, flood());
     const rest = log.takeFresh();
-    expect(rest).toEqual(log.list(0 as Domid));
+    expect(rest).toEqual(listed(log, 0 as Domid));
     expect(log.takeFresh()).toEqual([]);
   });
 });
@@ -197,7 +224,7 @@ describe("the core's failures", () => {
   });
 
   function remembered(): unknown[] {
-    return harness.core.failures.list().map(({ operation, subject, error, transaction, domid, conflict }) => {
+    return listed(harness.core.failures).map(({ operation, subject, error, transaction, domid, conflict }) => {
       const about = [operation, subject, error, domid];
       return conflict === undefined ? about : [...about, transaction, conflict];
     });
@@ -220,7 +247,7 @@ describe("the core's failures", () => {
       ["WRITE", "(no path)", "EINVAL", 0],
       ["type 99", "/a", "ENOSYS", 0],
     ]);
-    expect(JSON.stringify(harness.core.failures.list())).not.toContain("secret");
+    expect(JSON.stringify(listed(harness.core.failures))).not.toContain("secret");
   });
 
   test("keep nothing of a value in the place of a path, and little of what is no path", () => {
@@ -241,7 +268,7 @@ describe("the core's failures", () => {
     // What an earlier version kept goes too.
     const log = new FailureLog();
     log.restore([failure({ operation: "WRITE", subject: "secret password" })]);
-    expect(log.list()[0]?.subject).toBe("(no path)");
+    expect(listed(log)[0]?.subject).toBe("(no path)");
   });
 
   test("tell of EAGAIN what had been read, from which state, and the commit that changed it", () => {

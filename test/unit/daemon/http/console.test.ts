@@ -1,5 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { factsOfTransaction, type FailedTransactionQuestion } from "../../../../daemon/dispatch/failed-transactions.js";
+import { FailureLog, type FailedRequest, type FailureFilter } from "../../../../daemon/dispatch/failure-log.js";
 import { createConsole } from "../../../../daemon/http/console.js";
 import type { ConsolePorts } from "../../../../daemon/http/console-ports.js";
 import type {
@@ -48,7 +50,9 @@ const fakeCore: CoreLink = {
         case "release":
           return undefined;
         case "failures":
-          return remembered.filter(({ domid }) => what === undefined || domid === what);
+          return rememberedLog().newest(what as FailureFilter);
+        case "why":
+          return factsOfTransaction(rememberedLog().newest().failures, what as FailedTransactionQuestion);
         case "explainWatch":
           return watchFacts;
         case "figures":
@@ -69,6 +73,14 @@ const fakeCore: CoreLink = {
     return Promise.resolve(answer() as never);
   },
 };
+
+function rememberedLog(): FailureLog {
+  const log = new FailureLog();
+  log.restore(
+    remembered.map((failure, index) => ({ ...(failure as FailedRequest), id: index + 1, lastId: index + 1 })),
+  );
+  return log;
+}
 
 beforeEach(() => {
   asked = [];
@@ -394,6 +406,32 @@ describe("GET /v1/failures", () => {
   });
 });
 
+describe("GET /v1/failures, of many", () => {
+  test("lists as many as are asked for, and says where the next page begins", async () => {
+    remembered = Array.from({ length: 2500 }, (_, index) =>
+      failed({ domid: (index % 5) as Domid, connection: `socket-${String(index)}` }),
+    );
+    interface Page {
+      readonly failures: readonly { readonly connection: string }[];
+      readonly next?: number;
+    }
+    const page = async (
+      search: string,
+    ): Promise<[first: string | undefined, count: number, next: number | undefined]> => {
+      const { body } = await request("GET", `/v1/failures${search}`);
+      const { failures: listed, next } = body as Page;
+      return [listed[0]?.connection, listed.length, next];
+    };
+    expect(await page("")).toEqual(["socket-2499", 1000, 1501]);
+    expect(await page("?cursor=1501")).toEqual(["socket-1499", 1000, 501]);
+    expect(await page("?cursor=501")).toEqual(["socket-499", 500, undefined]);
+    expect(await page("?limit=2200")).toEqual(["socket-2499", 2200, 301]);
+    expect(await page("?domain=3&limit=400")).toEqual(["socket-2498", 400, 504]);
+    expect(await page("?limit=0")).toEqual([undefined, 0, undefined]);
+    expect(await request("GET", "/v1/failures?error=NOSUCH")).toMatchObject({ status: 400 });
+  });
+});
+
 describe("GET /v1/why", () => {
   test("names the commit that changed what the transaction had read, also when the core has forgotten it", async () => {
     remembered = [failed({}), failed({ connection: "socket-2" }), failed({ transaction: 6 as TxId })];
@@ -416,7 +454,18 @@ describe("GET /v1/why", () => {
     remembered = [failed({}), failed({ transaction: 6 as TxId })];
     const { status, body } = await request("GET", "/v1/why?tx=9");
     expect(status).toBe(400);
-    expect((body as { detail: string }).detail).toMatch(/no transaction 9 .* the last ones have the ids 6, 5/);
+    const detailOf = async (search: string): Promise<string> =>
+      ((await request("GET", `/v1/why?tx=${search}`)).body as { detail: string }).detail;
+    expect((body as { detail: string }).detail).toBe(
+      "no transaction 9 that ended in EAGAIN is remembered: of the 2 that are, the last ones are 6 on socket-1, 5 on socket-1",
+    );
+    expect(await detailOf("5&connection=nosuch")).toBe(
+      "no transaction 5 on nosuch that ended in EAGAIN is remembered: of those with this id the last ones were on socket-1",
+    );
+    remembered = [];
+    expect(await detailOf("5&domain=7")).toBe(
+      "no transaction 5 of domain 7 that ended in EAGAIN is remembered: none is remembered at all",
+    );
   });
 });
 

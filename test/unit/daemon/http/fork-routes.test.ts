@@ -53,7 +53,7 @@ function linkTo(branch: string): CoreLink {
             orders.push(what as ChangeRequest);
             return answers.shift() ?? { outcome: "committed", seq: MAIN as Seq, changes: 3 };
           case "failures":
-            return [];
+            return { failures: [], next: undefined };
           default:
             return undefined;
         }
