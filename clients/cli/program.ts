@@ -16,6 +16,7 @@ import { addDiff } from "./commands/diff.js";
 import { addDump } from "./commands/dump.js";
 import { addExists } from "./commands/exists.js";
 import { addFork, addMerge } from "./commands/fork.js";
+import { addHelp } from "./commands/help.js";
 import { addList } from "./commands/list.js";
 import { addLoad } from "./commands/load.js";
 import { addLog } from "./commands/log.js";
@@ -71,6 +72,7 @@ const COMMANDS: readonly AddCommand[] = [
   addLoad,
   addBisect,
   addCompletion,
+  addHelp,
 ];
 
 const HELP = `

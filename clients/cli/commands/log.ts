@@ -2,8 +2,9 @@
  * `xs log`: the commits of the history, newest first.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { bytesFromText } from "../../../protocol/bytes.js";
+import { ERROR_NAMES, isErrorName, type ErrorName } from "../../../protocol/errno.js";
 import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import {
   FAILURE_ROUTES,
@@ -38,7 +39,7 @@ interface LogOptions {
   readonly count?: number;
   readonly follow?: boolean;
   readonly failures?: boolean;
-  readonly error?: string;
+  readonly error?: ErrorName;
 }
 
 /** With `--follow`: so many commits are shown first, and so often new ones are looked for. */
@@ -88,7 +89,7 @@ export function addLog(program: Command, context: CliContext): void {
         "follow",
       ]),
     )
-    .addOption(new Option("--error <name>", "with --failures: only with this error, such as EACCES"))
+    .addOption(errorOption())
     .addHelpText("after", exitCodes({ ...HISTORY_EXITS, 130: "ended by Ctrl-C" }))
     .addHelpText(
       "after",
@@ -97,6 +98,7 @@ export function addLog(program: Command, context: CliContext): void {
         "xs log /local/domain/5/device --from '@{5 minutes ago}'",
         "xs log /local/domain --follow",
         "xs log --failures --domain 7",
+        "xs log --error EAGAIN",
         "xs log --repo store.git --domain 7 --json | jq -r .subject",
       ]),
     )
@@ -106,6 +108,19 @@ export function addLog(program: Command, context: CliContext): void {
       else if (options.follow === true) await followLog(path, options, context);
       else await showLog(path, options, context);
     });
+}
+
+/** Commits have no errors: who asks for one asks for failures. */
+function errorOption(): Option {
+  const option = new Option("--error <name>", "failures with this error alone, such as EACCES; says --failures too");
+  return option
+    .choices(ERROR_NAMES)
+    .argParser((text: string) => {
+      const name = text.toUpperCase();
+      if (isErrorName(name)) return name;
+      throw new InvalidArgumentError(`Allowed choices are ${ERROR_NAMES.join(", ")}.`);
+    })
+    .implies({ failures: true });
 }
 
 async function showLog(path: string | undefined, options: LogOptions, context: CliContext): Promise<void> {

@@ -11,6 +11,15 @@ export function parseNumber(text: string): number {
   return value;
 }
 
+/** Reads a transaction's id. @throws InvalidArgumentError */
+export function parseTransactionId(text: string): number {
+  const id = parseDecimal(text);
+  if (id === undefined || id < 1 || id > 0xffff_ffff) {
+    throw new InvalidArgumentError("It is a transaction's id, 1 to 4294967295.");
+  }
+  return id;
+}
+
 /** Reads a domain's number. @throws InvalidArgumentError */
 export function parseDomain(text: string): Domid {
   const domid = parseDomid(text);

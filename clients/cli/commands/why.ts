@@ -1,7 +1,7 @@
 /**
  * `xs why` and `xs why-not`: why a transaction ended in EAGAIN, why a watch did not fire.
  */
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { bytesFromText } from "../../../protocol/bytes.js";
 import {
   FAILURE_ROUTES,
@@ -17,7 +17,7 @@ import { escapeValue } from "../../../protocol/escape.js";
 import { jsonLine } from "../format.js";
 import { withAdmin } from "../history-source.js";
 import { recordedPath } from "../recorded-path.js";
-import { parseDomain, parseNumber } from "./parse-number.js";
+import { parseDomain, parseTransactionId } from "./parse-number.js";
 
 /** Adds `xs why`. */
 export function addWhy(program: Command, context: CliContext): void {
@@ -31,10 +31,12 @@ export function addWhy(program: Command, context: CliContext): void {
         "last 1,000 failures of each domain, the rarer errors longest, also from before its last start: `xs log --failures` lists " +
         "them.",
     )
-    .argument("<tx>", "the transaction's id", parseNumber)
+    .argument("<tx>", "the transaction's id", parseTransactionId)
     .addOption(new Option("--domain <domid>", "only of this domain").argParser(parseDomain))
-    .addOption(new Option("--connection <name>", "only on this connection, such as socket-17"))
-    .addHelpText("after", exitCodes(ADMIN_EXITS))
+    .addOption(
+      new Option("--connection <name>", "only on this connection, such as socket-17").argParser(parseConnection),
+    )
+    .addHelpText("after", exitCodes({ ...ADMIN_EXITS, 2: "a bad command line, no such transaction, or no daemon" }))
     .addHelpText("after", examples(["xs why 5", "xs why 5 --connection socket-17", "xs log --failures --error EAGAIN"]))
     .action(async (tx: number, options: Omit<WhyQuery, "tx">) => {
       const { domain, connection } = options;
@@ -42,6 +44,11 @@ export function addWhy(program: Command, context: CliContext): void {
       const answer = await withAdmin(context, (admin) => admin.get<WhyAnswer>(FAILURE_ROUTES.why, query));
       await context.io.out(context.isJson() ? jsonLine(answer) : whyText(answer));
     });
+}
+
+function parseConnection(text: string): string {
+  if (text === "") throw new InvalidArgumentError("It is a connection's name, such as socket-17.");
+  return text;
 }
 
 function whyText({ failure, commit, others, paths }: WhyAnswer): string {
@@ -71,7 +78,7 @@ export function addWhyNot(program: Command, context: CliContext): void {
     )
     .argument("<path>", "the node")
     .addOption(new Option("--domain <domid>", "who was not told").argParser(parseDomain).makeOptionMandatory())
-    .addHelpText("after", exitCodes(ADMIN_EXITS))
+    .addHelpText("after", exitCodes({ ...ADMIN_EXITS, 2: "a bad command line, or no daemon" }))
     .addHelpText("after", examples(["xs why-not /local/domain/7/device/vif/0/state --domain 7"]))
     .action(async (path: string, { domain }: { readonly domain: number }) => {
       const query: WhyNotQuery = { path: recordedPath(path), domain, branch: context.fork() };

@@ -77,7 +77,7 @@ const noDaemon = (name: string): Transport => ({
 });
 
 function isForAdmin(words: readonly string[]): boolean {
-  return ADMIN_COMMANDS.has(words[0] ?? "") || words.includes("--failures");
+  return ADMIN_COMMANDS.has(words[0] ?? "") || words.includes("--failures") || words.includes("--error");
 }
 
 function isEndless(words: readonly string[]): boolean {

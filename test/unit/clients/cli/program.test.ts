@@ -42,6 +42,15 @@ describe("runProgram", () => {
     expect(out).toContain("Examples:\n  xs ls");
   });
 
+  test("xs help shows the same, and of a command what --help shows", async () => {
+    const { run } = await programHarness();
+    expect(await run(["help"])).toEqual(await run(["--help"]));
+    expect(await run(["help", "log"])).toEqual(await run(["log", "--help"]));
+    expect((await run(["help", "why"])).out).toContain(
+      "\n  2    a bad command line, no such transaction, or no daemon\n",
+    );
+  });
+
   test("the help is written as UTF-8", async () => {
     const { run } = await programHarness();
     expect((await run(["txn", "--help"])).out).toContain(bytesFromText("'…' is taken as it is"));
@@ -64,6 +73,17 @@ describe("runProgram", () => {
     [["write", "/a"], "there is no value for /a"],
     [["write", "/a", "1", "/b"], "there is no value for /b"],
     [["chmod", "/a", "z9"], 'bad permissions "z9"'],
+    [["help", "nosuch"], 'there is no command "nosuch": xs help lists'],
+    [["help", "lgo"], "did you mean log?"],
+    [["help", "why", "nosuch"], "too many arguments"],
+    [["why", "0"], "It is a transaction's id, 1 to 4294967295."],
+    [["why", "4294967296"], "It is a transaction's id, 1 to 4294967295."],
+    [["why", "5", "--connection", ""], "It is a connection's name, such as socket-17."],
+    [["log", "--error", "NOSUCH"], "Allowed choices are EINVAL, EACCES, "],
+    // Commits have no errors: it is about failures, which a running daemon tells, in either case.
+    [["log", "--error", "EACCES"], "this needs a running daemon"],
+    [["log", "--error", "eacces"], "this needs a running daemon"],
+    [["log", "--error", "EACCES", "--follow"], "cannot be used with option '-f, --follow'"],
   ])("%j is a bad command line (code 2)", async (words, message) => {
     const { run } = await programHarness();
     const { code, out, err } = await run(words);
