@@ -83,10 +83,18 @@ export function permsText(perms: Perms, separator = " "): string {
 /** A JSON array with one element on each line, as bytes. */
 export function jsonArray(elements: readonly object[]): ByteString {
   if (elements.length === 0) return "[]\n";
-  return bytesFromText(`[\n${elements.map((element) => `  ${JSON.stringify(element)}`).join(",\n")}\n]\n`);
+  return bytesFromText(`[\n${elements.map((element) => `  ${jsonText(element)}`).join(",\n")}\n]\n`);
 }
 
 /** One JSON value on one line, as bytes. */
 export function jsonLine(element: object): ByteString {
-  return bytesFromText(`${JSON.stringify(element)}\n`);
+  return bytesFromText(`${jsonText(element)}\n`);
+}
+
+/** JSON that no terminal obeys: the control characters that JSON lets stand, DEL and U+0080 to U+009F, are escaped too. */
+export function jsonText(element: object): string {
+  return JSON.stringify(element).replace(
+    /[\u007f-\u009f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

@@ -36,6 +36,7 @@ import { addWhy, addWhyNot } from "./commands/why.js";
 import { addWrite } from "./commands/write.js";
 import { createContext, type AddCommand, type GlobalOptions } from "./context.js";
 import { ExitError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./exit.js";
+import { jsonText } from "./format.js";
 import { examples } from "./help-text.js";
 import type { CliIo } from "./io.js";
 
@@ -144,13 +145,13 @@ export async function runProgram(words: readonly string[], io: CliIo): Promise<n
 
 /** What Commander says of a bad command line, as JSON. */
 function usageJson(text: string): string {
-  return `${JSON.stringify({ error: { message: text.replace(/^error: /, "").trimEnd() } })}\n`;
+  return `${jsonText({ error: { message: text.replace(/^error: /, "").trimEnd() } })}\n`;
 }
 
 function tellError(error: unknown, program: Command, io: CliIo): void {
   const { json = false } = program.opts<GlobalOptions>();
   const message = messageOf(error);
-  if (message !== "") io.err(json ? `${JSON.stringify({ error: errorJson(error) })}\n` : `xs: ${message}\n`);
+  if (message !== "") io.err(json ? `${jsonText({ error: errorJson(error) })}\n` : `xs: ${message}\n`);
 }
 
 /** An error as JSON: the message, and what a script can decide by, where there is that. */

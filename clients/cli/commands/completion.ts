@@ -17,7 +17,10 @@ export function addCompletion(program: Command, context: CliContext): void {
     )
     .addArgument(new Argument("<shell>", "the shell").choices(COMPLETED_SHELLS))
     .addHelpText("after", exitCodes({ 0: "done", 2: "a bad command line" }))
-    .addHelpText("after", examples(["source <(xs completion bash)", "xs completion zsh > ~/.zfunc/_xs"]))
+    .addHelpText(
+      "after",
+      examples(["source <(xs completion bash)", "mkdir -p ~/.zfunc && xs completion zsh > ~/.zfunc/_xs"]),
+    )
     .action(async (shell: CompletedShell) => {
       await context.print(completionScript(program, shell));
     });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { textFromBytes } from "../../../../protocol/bytes.js";
 import { parsePerms, type Perms } from "../../../../protocol/perms.js";
 import {
   jsonArray,
@@ -97,6 +98,17 @@ describe("jsonArray", () => {
 });
 
 describe("jsonLine", () => {
+  test("escapes every control character, also those that JSON lets stand", () => {
+    const text = String.fromCharCode(...Array.from({ length: 0xa1 }, (_, code) => code));
+    const line = jsonLine({ text });
+    const controls = Buffer.from(line.slice(0, -1), "latin1").filter((byte) => byte < 0x20 || byte === 0x7f);
+    expect(controls.length).toBe(0);
+    expect(line).not.toMatch(/\xc2[\x80-\x9f]/);
+    expect(line).toContain("\\u007f\\u0080");
+    expect(JSON.parse(textFromBytes(line))).toEqual({ text });
+    expect(jsonArray([{ text }])).toContain("\\u009b");
+  });
+
   test("is one line, as bytes", () => {
     expect(jsonLine({ a: "ż" })).toBe('{"a":"\xc5\xbc"}\n');
   });

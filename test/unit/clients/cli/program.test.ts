@@ -134,6 +134,13 @@ describe("runProgram", () => {
     expect(JSON.parse(err)).toEqual({ error: { message } });
   });
 
+  test("--json has no terminal obey what an error is about", async () => {
+    const { run } = await programHarness();
+    const { err } = await run(["--json", "read", "/\u009b2J"]);
+    expect(err).toContain("\\u009b2J");
+    expect(err).not.toContain("\u009b");
+  });
+
   test("a daemon that cannot be reached is code 1, and names the socket", async () => {
     const { run } = await programHarness();
     const transport = (path: string) => ({
