@@ -2,10 +2,12 @@
  * Scripts with which shells complete command lines of `xs`.
  *
  * Owns both of them, made from the commands and options that the program has, and what is completed where: commands, options,
- * files, and nodes, branches and tags, which are asked of the daemon that the line names. What takes a number or a pattern is
- * left alone.
+ * choices, files, and what is asked of the daemon that the line names, such as nodes and revisions. What takes a number or a
+ * pattern is left alone.
  */
 import type { Argument, Command, Option } from "commander";
+import { SPECIAL_PATHS } from "../../protocol/path.js";
+import { FAULT_NAMES } from "../../protocol/predicate/faults.js";
 
 /** The shells that there is a script for. */
 export const COMPLETED_SHELLS = ["bash", "zsh"] as const;
@@ -20,22 +22,43 @@ export function completionScript(program: Command, shell: CompletedShell): strin
 }
 
 /** What a word may be. */
-type Kind = "node" | "revision" | "branch" | "file" | "directory" | "nothing" | `choice ${string}`;
+type Kind = AskedKind | "node" | "file" | "directory" | "nothing" | `choice ${string}`;
 
-const ARGUMENT_KINDS: ReadonlyMap<string, Kind> = new Map([
+/** What a daemon is asked for by commands, and how the words are told from the rest of what these print. */
+const ASKED = {
+  // The lines about forks are indented.
+  revision: { commands: ["branches", "tags"], filter: "s/^\\([^ ][^ ]*\\)  .*/\\1/p" },
+  fork: { commands: ["branches"], filter: "/^[^ ]/h; /^ *fork of/{ g; s/  .*//p; }" },
+  domid: { commands: ["list /local/domain"], filter: "/^[0-9]*$/p" },
+  control: { commands: ["control help"], filter: "s/^\\([a-z][a-z-]*\\).*/\\1/p" },
+} as const;
+type AskedKind = keyof typeof ASKED;
+
+function isAsked(kind: string): kind is AskedKind {
+  return Object.hasOwn(ASKED, kind);
+}
+
+const ASKED_KINDS: readonly AskedKind[] = Object.keys(ASKED).filter(isAsked);
+
+const ARGUMENT_KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ["path", "node"],
   ["path_value", "node"],
   ["from", "revision"],
   ["to", "revision"],
   ["revision", "revision"],
-  ["fork", "branch"],
+  ["fork", "fork"],
+  ["file", "file"],
+  ["predicate", `choice ${FAULT_NAMES.join(" ")}`],
+  ["command", "control"],
 ]);
-const VALUE_KINDS: ReadonlyMap<string, Kind> = new Map([
+const VALUE_KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ["path", "file"],
   ["script", "file"],
   ["dir", "directory"],
   ["revision", "revision"],
-  ["fork", "branch"],
+  ["fork", "fork"],
+  ["node", "node"],
+  ["domid", "domid"],
 ]);
 
 function kindOfArgument(argument: Argument): Kind {
@@ -101,9 +124,12 @@ function* argumentPatterns(program: Command): Generator<readonly [pattern: strin
   }
 }
 
+/** Where special paths stand too: they have perms, and are watched. */
+const SPECIAL_LINE = `        @*:perms:* | @*:chmod:0 | @*:watch:*) kind=choice choices='${SPECIAL_PATHS.join(" ")}' ;;`;
+
 /**
  * What both shells share: `words` from `first` up to `last`, which is being typed, become `kind` (and `choices`, `options`
- * and `daemon`, the options that name its socket and the fork).
+ * and `daemon`, the options that name its socket and the fork). Of `--option=value` the value is what is being typed.
  */
 function scanLines(program: Command, { first, last }: { readonly first: string; readonly last: string }): string[] {
   const commands = commandsOf(program);
@@ -113,6 +139,7 @@ function scanLines(program: Command, { first, last }: { readonly first: string; 
     "    word=${words[i]}",
     "    case $command:$word in",
     '      *:--socket | *:--fork) daemon+=("$word" "${words[i+1]}"); ((i++)) ;;',
+    '      *:--socket=* | *:--fork=*) daemon+=("$word") ;;',
     ...values.slice(2).map(([patterns]) => `      ${patterns}) ((i++)) ;;`),
     "      *:-*) ;;",
     "      :*) command=$word ;;",
@@ -123,11 +150,13 @@ function scanLines(program: Command, { first, last }: { readonly first: string; 
     ...commands.map((command) => `    ${command.name()}) options='${flagsText(command)}' ;;`),
     "  esac",
     `  options="$options ${flagsText(program)}"`,
+    "  case $current in --*=*) previous=${current%%=*} current=${current#*=} equals=1 ;; esac",
     "  case $command:$previous in",
     ...values.map(([patterns, kind]) => `    ${patterns}) ${kindText(kind)} ;;`),
     "    *)",
     "      case $current:$command:$position in",
     "        -*) kind=option ;;",
+    SPECIAL_LINE,
     `        *::*) ${kindText(`choice ${namesOf(commands)}`)} ;;`,
     ...[...argumentPatterns(program)].map(([pattern, kind]) => `        *:${pattern}) ${kindText(kind)} ;;`),
     "      esac ;;",
@@ -148,10 +177,12 @@ function kindText(kind: Kind): string {
 /** The node above the one that is being typed, in `parent`; the root where that has no slash. */
 const PARENT_LINES = ["      parent=${current%/*}", "      case $current in */*) ;; *) parent= ;; esac"] as const;
 
-/** What prints the names that commits have, a name on each line; the lines about forks are indented. */
-function namesLine(program: string, commands: readonly string[]): string {
+/** What prints the words of a kind; `program` is the place of the program's name among the words. */
+function askingLine(program: string, kind: AskedKind): string {
+  const { commands, filter } = ASKED[kind];
   const asks = commands.map((command) => `"\${words[${program}]}" "\${daemon[@]}" ${command};`);
-  return `{ ${asks.join(" ")} } 2>/dev/null | sed -n 's/^\\([^ ][^ ]*\\)  .*/\\1/p'`;
+  const first = kind === "revision" ? "echo HEAD; " : "";
+  return `${first}{ ${asks.join(" ")} } 2>/dev/null | sed -n '${filter}'`;
 }
 
 function bashLines(program: Command): string[] {
@@ -160,7 +191,7 @@ function bashLines(program: Command): string[] {
     "#   source <(xs completion bash)",
     "_xs() {",
     "  local current previous command= kind= choices= options= parent word line=$COMP_LINE prefix",
-    "  local -i position=0 i",
+    "  local -i position=0 equals=0 i",
     "  local -a words=() daemon=()",
     "  # Bash splits at @ and : too, where no blank stands.",
     "  for ((i = 0; i <= COMP_CWORD; i++)); do",
@@ -177,12 +208,13 @@ function bashLines(program: Command): string[] {
     "  case $kind in",
     '    choice) COMPREPLY=($(compgen -W "$choices" -- "$current")) ;;',
     '    option) COMPREPLY=($(compgen -W "$options" -- "$current")) ;;',
-    "    revision | branch)",
+    `    ${ASKED_KINDS.join(" | ")})`,
     "      while IFS= read -r word; do",
     '        [[ $word != "$current"* ]] || COMPREPLY+=("$word")',
     "      done < <(",
-    `        if [[ $kind == branch ]]; then ${namesLine("0", ["branches"])}`,
-    `        else echo HEAD; ${namesLine("0", ["branches", "tags"])}; fi`,
+    "        case $kind in",
+    ...ASKED_KINDS.map((kind) => `          ${kind}) ${askingLine("0", kind)} ;;`),
+    "        esac",
     "      ) ;;",
     '    file) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")) ;;',
     '    directory) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$current")) ;;',
@@ -194,8 +226,10 @@ function bashLines(program: Command): string[] {
     '        [[ $word != "$current"* ]] || COMPREPLY+=("$word")',
     '      done < <("${words[0]}" "${daemon[@]}" list -p "${parent:-/}" 2>/dev/null) ;;',
     "  esac",
-    '  prefix=${current%"${COMP_WORDS[COMP_CWORD]}"}',
-    '  COMPREPLY=("${COMPREPLY[@]#"$prefix"}")',
+    "  word=${COMP_WORDS[COMP_CWORD]}",
+    "  # Bash splits at = too, unless it is told not to.",
+    '  if ((equals)) && [[ $word == --*=* ]]; then COMPREPLY=("${COMPREPLY[@]/#/${word%%=*}=}")',
+    '  else prefix=${current%"$word"}; COMPREPLY=("${COMPREPLY[@]#"$prefix"}"); fi',
     "}",
     "complete -F _xs xs",
   ];
@@ -209,14 +243,14 @@ function zshLines(program: Command): string[] {
     "compdef _xs xs",
     "_xs() {",
     "  local current=${words[CURRENT]} previous=${words[CURRENT-1]} command= kind= choices= options= parent word",
-    "  local -i position=0 i",
+    "  local -i position=0 equals=0 i",
     "  local -a daemon",
     ...scanLines(program, { first: "2", last: "CURRENT" }),
+    "  ((equals)) && compset -P '*='",
     "  case $kind in",
     "    choice) compadd -- ${=choices} ;;",
     "    option) compadd -- ${=options} ;;",
-    `    revision) compadd -- HEAD \${(f)"$(${namesLine("1", ["branches", "tags"])})"} ;;`,
-    `    branch) compadd -- \${(f)"$(${namesLine("1", ["branches"])})"} ;;`,
+    ...ASKED_KINDS.map((kind) => `    ${kind}) compadd -- \${(f)"$(${askingLine("1", kind)})"} ;;`),
     "    file) _files ;;",
     "    directory) _files -/ ;;",
     "    node)",

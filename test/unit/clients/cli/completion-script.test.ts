@@ -16,6 +16,8 @@ const PROGRAM = `exec 3>&2; xs() {
   echo "xs $*" >&3
   case "$*" in
     *branches) printf '%s\\n' 'main  @{4}  dom0' 'mine  @{3}  dom0' '    fork of @{2}, served' ;;
+    *'list /local/domain') printf '%s\\n' 0 7 ;;
+    *'control help') printf '%s\\n' 'check                recount' 'domain shutdown|destroy DOMID   what' ;;
     *tags) printf '%s\\n' 'v1  @{1}  dom0' ;;
     *) printf '%s\\n' /local/domain /local/domain-x /local/@x /vm '/$(echo x)*' ;;
   esac
@@ -96,10 +98,36 @@ describe("xs completion bash", () => {
       words: ["mine"],
       asked: "xs --socket /x/socket branches",
     });
-    expect(complete("xs --fork ma").words).toEqual(["main"]);
+    expect(complete("xs --fork ").words).toEqual(["mine"]);
+    expect(complete("xs fork ").words).toEqual(["mine"]);
+    expect(complete("xs merge ").words).toEqual(["mine"]);
     expect(complete("xs txn -f package.js").words).toEqual(["package.json"]);
     expect(complete("xs log --repo packag").words).toEqual([]);
     expect(complete("xs log --repo clien").words).toEqual(["clients"]);
+  });
+
+  test("completes choices, nodes as values, special paths, commands of the daemon and domains", () => {
+    expect(complete("xs load package.js").words).toEqual(["package.json"]);
+    expect(complete("xs load --path /v").words).toEqual(["/vm"]);
+    expect(complete("xs bisect hot").words).toEqual(["hotplug-script-fails", "hotplug-script-never-ends"]);
+    expect(complete("xs log --failures --error EA").words).toEqual(["EACCES", "EAGAIN"]);
+    expect(complete("xs perms @").words).toEqual(["@introduceDomain", "@releaseDomain"]);
+    expect(complete("xs control ").words).toEqual(["check", "domain"]);
+    expect(complete("xs control flush ").words).toEqual([]);
+    expect(complete("xs log --domain ").words).toEqual(["0", "7"]);
+  });
+
+  test("knows a value behind =, where bash splits there and where it does not", () => {
+    expect(complete("xs ls --at=H", ["xs", "ls", "--at", "=", "H"]).words).toEqual(["HEAD"]);
+    expect(complete("xs ls --at=H").words).toEqual(["--at=HEAD"]);
+    expect(complete("xs ls --at=", ["xs", "ls", "--at", "="]).words).toEqual(["HEAD", "main", "mine", "v1"]);
+    expect(complete("xs log --repo=clien", ["xs", "log", "--repo", "=", "clien"]).words).toEqual(["clients"]);
+    const split = ["xs", "--socket", "=", "/other", "list", "/v"];
+    expect(complete("xs --socket=/other list /v", split)).toEqual({
+      words: ["/vm"],
+      asked: "xs --socket=/other list -p /",
+    });
+    expect(complete("xs --fork=mine log /v").asked).toBe("xs --fork=mine list -p /");
   });
 
   test("is not led astray by what bash splits at", () => {
@@ -116,6 +144,7 @@ function offer(line: string): Completion {
   const script = [
     "compdef() { :; }",
     'compadd() { print -rl -- "$@"; }',
+    'compset() { print -rl -- compset "$@"; }',
     '_files() { print -rl -- files "$@"; }',
     scripts.get("zsh"),
     PROGRAM,
@@ -149,6 +178,12 @@ describe(`xs completion zsh${hasZsh ? "" : " (not tried in zsh: it is not instal
     expect(offer("xs log --grep x").words).toEqual([]);
   });
 
+  test.skipIf(!hasZsh)("knows a value behind =, and has zsh leave alone what is before it", () => {
+    expect(offer("xs ls --at=H").words).toEqual(["compset", "-P", "*=", "--", "HEAD", "main", "mine", "v1"]);
+    expect(offer("xs log --repo=cl").words).toEqual(["compset", "-P", "*=", "files", "-/"]);
+    expect(offer("xs --socket=/other list /v").asked).toBe("xs --socket=/other list -p /");
+  });
+
   test.skipIf(!hasZsh)("asks the daemon for nodes, branches and tags", () => {
     expect(offer("xs read /local/d")).toEqual({
       words: ["-S", "", "--", "/local/domain", "/local/domain-x", "/local/@x", "/vm", "/$(echo x)*"],
@@ -161,7 +196,10 @@ describe(`xs completion zsh${hasZsh ? "" : " (not tried in zsh: it is not instal
       words: ["--", "HEAD", "main", "mine", "v1"],
       asked: "xs branches\nxs tags",
     });
-    expect(offer("xs merge m").words).toEqual(["--", "main", "mine"]);
+    expect(offer("xs merge m").words).toEqual(["--", "mine"]);
+    expect(offer("xs --fork m").words).toEqual(["--", "mine"]);
+    expect(offer("xs control c").words).toEqual(["--", "check", "domain"]);
+    expect(offer("xs log --domain 7").words).toEqual(["--", "0", "7"]);
     expect(offer("xs chmod /a /").asked).toBe("");
   });
 });
