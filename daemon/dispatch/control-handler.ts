@@ -75,9 +75,7 @@ function conflicts({ state }: Call): Outcome {
   const lines = state.conflicts.toReversed().map((conflict) => {
     const { connection, transaction, base, operation, path, commit, culprit } = conflict;
     const cause =
-      commit === undefined
-        ? "a commit that is no longer remembered"
-        : `commit ${String(commit)} of dom${String(culprit)}`;
+      commit === undefined ? "a commit that cannot be told" : `commit ${String(commit)} of dom${String(culprit)}`;
     const who = `${connection} transaction ${String(transaction)} based on ${String(base)}`;
     return `${who}: ${operation} ${textFromBytes(path)} was changed by ${cause}\n`;
   });

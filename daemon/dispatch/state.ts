@@ -17,6 +17,7 @@ import { Fairness } from "../connection/fairness.js";
 import type { EventFate } from "../connection/outbox.js";
 import { noTurns } from "../connection/turn-counters.js";
 import { UndoLog } from "../connection/undo-log.js";
+import { causesOf, type DifferingAnswer } from "../store/answer-cause.js";
 import type { Commit, RequestRecord } from "../store/commit.js";
 import type { Draft } from "../store/draft.js";
 import { DOM0_REQUESTER, requesterFor, type Requester } from "../store/permission.js";
@@ -64,7 +65,7 @@ export interface Conflict {
   /** The first request whose answer was no longer the same. */
   readonly operation: string;
   readonly path: ByteString;
-  /** The commit that changed the answer, if it is still remembered. */
+  /** The commit that changed the answer, if that can be told. */
   readonly commit: Seq | undefined;
   readonly culprit: Domid | undefined;
 }
@@ -325,9 +326,11 @@ export class CoreState {
     }
   }
 
-  /** Remembers why a transaction failed, and takes a point from the guest that made it fail. */
-  recordConflict(connection: Connection, transaction: Transaction, operation: string, path: ByteString): void {
-    const commit = this.store.findCommitTouching(path, transaction.baseSeq);
+  /** Remembers why a transaction failed, and takes a point from the guest that made it fail; from nobody where that is not known. */
+  recordConflict(connection: Connection, transaction: Transaction, answer: Omit<DifferingAnswer, "domid">): void {
+    const { operation, path } = answer.request;
+    const causes = causesOf({ ...answer, domid: connection.domid });
+    const commit = this.store.findCause(causes, transaction.baseSeq);
     const culprit = commit?.origin.domid;
     const { eagainStreak: streak } = connection;
     connection.eagainStreak = streak + 1;

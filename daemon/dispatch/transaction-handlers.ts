@@ -42,7 +42,7 @@ export const handleTransactionEnd: Handler = ({ state, connection, transaction, 
     case "refused":
       return fail(end.error);
     case "conflict":
-      state.recordConflict(connection, transaction, end.request.operation, end.request.path);
+      state.recordConflict(connection, transaction, end);
       return fail("EAGAIN");
     case "applied": {
       const records = transactionRecords(transaction);

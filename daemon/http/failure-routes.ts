@@ -26,6 +26,7 @@ import { summarizeCommit } from "../history/query/commit-summary.js";
 import type { HistoryView } from "../history/query/history.js";
 import { walkLog } from "../history/query/log.js";
 import { queriedPath } from "../history/query/queried-path.js";
+import { recordedCause } from "../history/query/recorded-cause.js";
 import { refusing } from "../history/query/question.js";
 import { MAIN_BRANCH, refOfBranch } from "../history/query/refs.js";
 import { linkOf } from "./branch-link.js";
@@ -124,25 +125,24 @@ function noSuchConflict({ tx, domain, connection }: WhyQuery, facts: FailedTrans
   return `${none}: of the ${String(insteadCount)} that are, the last ones are ${names.join(", ")}`;
 }
 
-/** The newest commit between the transaction's snapshot and its end that changed what it had read. */
+/** The commit that changed what the transaction was answered: as the core knows it, else as what was recorded tells. */
 function changeBehind(
   { history, clock }: ConsolePorts,
   branch: string,
   failure: RememberedFailure,
 ): CommitSummaryJson | undefined {
   const ref = refOfBranch(branch);
-  const { conflict, seq } = failure;
+  const { conflict, seq, domid } = failure;
   if (conflict === undefined) return undefined;
   const view = history.view();
   const known = conflict.commit === undefined ? undefined : view.commitWithSeq(ref, conflict.commit);
   if (known !== undefined) return summaryJson(summarizeCommit(known));
   const [to, from] = [seq, (conflict.base + 1) as Seq].map((each) => view.commitWithSeq(ref, each));
-  if (to === undefined || from === undefined || !conflict.path.startsWith("/")) return undefined;
+  if (conflict.commit !== undefined || to === undefined || from === undefined) return undefined;
   const deadline = clock.monotonicMilliseconds() + WALK_MILLISECONDS_MAX;
-  const filter = { path: conflict.path as Path };
-  const walk = walkLog(view, { to, from }, filter, () => clock.monotonicMilliseconds() > deadline);
-  const { value, done } = walk.next();
-  return done === true ? undefined : summaryJson(summarizeCommit(value));
+  const isLate = (): boolean => clock.monotonicMilliseconds() > deadline;
+  const found = recordedCause(view, { to, from }, { ...conflict, domid }, isLate);
+  return found && summaryJson(summarizeCommit(found));
 }
 
 function addWhyNot(app: FastifyInstance, ports: ConsolePorts): void {

@@ -116,9 +116,13 @@ export function sameRecord(left: DomainRecord = NO_RECORD, right: DomainRecord =
   if (left.introduction?.gfn !== right.introduction?.gfn || left.introduction?.port !== right.introduction?.port) {
     return false;
   }
-  for (const name of unionOfKeys(left.quotas, right.quotas)) {
-    if (left.quotas.get(name) !== right.quotas.get(name)) return false;
-  }
+  return sameQuotas(left, right);
+}
+
+/** Whether two records give a domain the same quotas; none gives none. */
+export function sameQuotas({ quotas: left } = NO_RECORD, { quotas: right } = NO_RECORD): boolean {
+  if (left === right) return true;
+  for (const name of unionOfKeys(left, right)) if (left.get(name) !== right.get(name)) return false;
   return true;
 }
 

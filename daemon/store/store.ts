@@ -7,8 +7,8 @@
  * 2. `accounts` describe `root`.
  */
 import type { Microseconds, Seq } from "../../protocol/identifiers.js";
-import { isAtOrBelow } from "../../protocol/path.js";
 import { Accounts } from "./accounts.js";
+import { findCause, touchedBy, type Cause, type Touched } from "./answer-cause.js";
 import type { Change, Commit, Origin, RequestRecord } from "./commit.js";
 import type { Draft } from "./draft.js";
 import type { Root } from "./root.js";
@@ -35,12 +35,11 @@ export interface StoreMark {
 export interface RecentCommit {
   readonly seq: Seq;
   readonly origin: Origin;
-  /** What it changed: paths of nodes, and special paths. */
-  readonly paths: readonly string[];
+  readonly touched: Touched;
 }
 
-/** How many changed paths are remembered; the oldest commits go first. */
-const RECENT_PATHS_MAX = 16_384;
+/** How many changes are remembered; the oldest commits go first. */
+const RECENT_CHANGES_MAX = 16_384;
 
 /** The current state. */
 export class Store {
@@ -51,7 +50,7 @@ export class Store {
   #unsettled: { readonly seq: Seq; readonly before: Root; readonly changes: readonly Change[] }[] = [];
   /** The last commits, oldest first. */
   #recent: RecentCommit[] = [];
-  #recentPaths = 0;
+  #recentChanges = 0;
 
   constructor(root: Root, seq: Seq) {
     this.#root = root;
@@ -87,17 +86,21 @@ export class Store {
     return commit;
   }
 
-  /**
-   * The last commit after `base` that changed a path, something above it or something below it; undefined when none is
-   * remembered.
-   */
-  findCommitTouching(path: string, base: Seq): RecentCommit | undefined {
-    for (let index = this.#recent.length - 1; index >= 0; index--) {
-      const commit = this.#recent[index] as RecentCommit;
-      if (commit.seq <= base) return undefined;
-      if (commit.paths.some((changed) => isAtOrBelow(changed, path) || isAtOrBelow(path, changed))) return commit;
+  /** The commit after `base` that is the first of these causes that is found; undefined when none that is remembered is. */
+  findCause(causes: readonly Cause[], base: Seq): RecentCommit | undefined {
+    for (const cause of causes) {
+      const found = findCause(this.#newestFirst(base), cause);
+      if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  *#newestFirst(base: Seq): Generator<RecentCommit> {
+    for (let index = this.#recent.length - 1; index >= 0; index--) {
+      const commit = this.#recent[index] as RecentCommit;
+      if (commit.seq <= base) return;
+      yield commit;
+    }
   }
 
   /** What was committed stands: it will not be undone any more. */
@@ -119,21 +122,19 @@ export class Store {
     this.#root = mark.root;
     this.#seq = mark.seq;
     this.#recent = this.#recent.filter((commit) => commit.seq <= mark.seq);
-    this.#recentPaths = this.#recent.reduce((sum, commit) => sum + commit.paths.length + 1, 0);
+    this.#recentChanges = this.#recent.reduce((sum, commit) => sum + commit.touched.subjects.length + 1, 0);
   }
 
   #remember(commit: Commit): void {
-    const paths: string[] = [];
-    for (const change of commit.changes) {
-      if (change.kind === "node" || change.kind === "special") paths.push(change.path);
-    }
-    this.#recent.push({ seq: commit.seq, origin: commit.origin, paths });
-    this.#recentPaths += paths.length + 1;
-    if (this.#recentPaths <= 2 * RECENT_PATHS_MAX) return;
+    const { seq, origin, changes } = commit;
+    this.#recent.push({ seq, origin, touched: touchedBy(changes) });
+    this.#recentChanges += changes.length + 1;
+    if (this.#recentChanges <= 2 * RECENT_CHANGES_MAX) return;
     let kept = 0;
     let first = this.#recent.length;
-    while (first > 0 && kept <= RECENT_PATHS_MAX) kept += (this.#recent[--first] as RecentCommit).paths.length + 1;
+    while (first > 0 && kept <= RECENT_CHANGES_MAX)
+      kept += (this.#recent[--first] as RecentCommit).touched.subjects.length + 1;
     this.#recent = this.#recent.slice(first);
-    this.#recentPaths = kept;
+    this.#recentChanges = kept;
   }
 }

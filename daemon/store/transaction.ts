@@ -24,6 +24,7 @@
 import type { ErrorName } from "../../protocol/errno.js";
 import type { Path, Seq, TxId } from "../../protocol/identifiers.js";
 import type { SpecialPath } from "../../protocol/path.js";
+import type { DifferingAnswer } from "./answer-cause.js";
 import { Draft, type DraftMark } from "./draft.js";
 import { isUnprivileged, type Requester } from "./permission.js";
 import { exceedsQuota } from "./quota-limit.js";
@@ -59,8 +60,8 @@ export type TransactionEnd =
   | { readonly outcome: "unchanged" }
   /** The draft is to be committed. */
   | { readonly outcome: "applied"; readonly draft: Draft }
-  /** The first request whose reply is not what it was. */
-  | { readonly outcome: "conflict"; readonly request: TreeRequest; readonly was: TreeReply; readonly is: TreeReply }
+  /** The first request whose reply is not what it was, and the state that it had been run on again. */
+  | ({ readonly outcome: "conflict" } & Omit<DifferingAnswer, "domid">)
   /** Poisoned by a quota. */
   | { readonly outcome: "refused"; readonly error: ErrorName };
 
@@ -155,7 +156,7 @@ export class Transaction {
     const draft = new Draft(current, (currentSeq + 1) as Seq);
     for (const { request, reply } of this.#log) {
       const now = executeTreeRequest(draft, request, context);
-      if (!sameReply(reply, now)) return { outcome: "conflict", request, was: reply, is: now };
+      if (!sameReply(reply, now)) return { outcome: "conflict", request, was: reply, is: now, root: draft.root };
     }
     return { outcome: "applied", draft };
   }

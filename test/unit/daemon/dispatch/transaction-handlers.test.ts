@@ -220,6 +220,47 @@ describe("a transaction", () => {
   });
 });
 
+describe("conflict fairness", () => {
+  /** dom0 lists /local/domain in transactions that fail, and each time a guest writes last; returns how long it is held. */
+  function holdAfterListings(disturb: (guest: Connection, round: number) => void): number {
+    harness.ask(dom0, "INTRODUCE", { domid: domainId(7), gfn: 1, port: 1 });
+    const perms = parsePerms(["n7"]) as Perms;
+    write(dom0, "/local/domain/7/data/own");
+    for (const path of ["/local/domain/7/data", "/local/domain/7/data/own"]) {
+      harness.ask(dom0, "SET_PERMS", { path, perms });
+    }
+    const guest = harness.connect(7);
+    for (let round = 0; round < 12; round++) {
+      const txId = harness.startTransaction(dom0);
+      harness.ask(dom0, "DIRECTORY", { path: "/local/domain/7/data" }, txId);
+      harness.ask(dom0, "DIRECTORY", { path: "/local/domain" }, txId);
+      write(dom0, "/tool/listed", String(round), txId);
+      disturb(guest, round);
+      expect(end(dom0, txId)).toEqual(EAGAIN);
+      harness.now += 1000;
+    }
+    return harness.core.holdMicroseconds(domainId(7));
+  }
+
+  test("does not hold a guest that writes its own node while others change what dom0 lists", () => {
+    const held = holdAfterListings((guest, round) => {
+      write(other, `/local/domain/${String(100 + round)}`);
+      expect(write(guest, "data/own", String(round))).toBe(OK);
+    });
+    expect(held).toBe(0);
+    const told = payloadOfAnswer(harness.ask(dom0, "CONTROL", { command: "conflicts", parameters: [] }));
+    expect(told).not.toContain("of dom7");
+  });
+
+  test("holds a guest that changes what dom0 lists, whatever others write last", () => {
+    const held = holdAfterListings((guest, round) => {
+      expect(write(guest, `data/${String(round)}`)).toBe(OK);
+      write(other, "/local/domain/7/data/own", String(round));
+    });
+    expect(held).toBeGreaterThan(0);
+  });
+});
+
 describe("CONTROL conflicts", () => {
   test("explains an EAGAIN: the first answer that differs, and the commit that changed it", () => {
     write(dom0, "/a", "1");

@@ -367,6 +367,8 @@ describe("PUT /v1/tags/NAME", () => {
   });
 });
 
+const STATE_OF_2 = "/local/domain/2/device/vbd/51712/state";
+
 function failed(more: Partial<RememberedFailure>): RememberedFailure {
   return {
     time: 1_000_000 as Microseconds,
@@ -434,19 +436,32 @@ describe("GET /v1/failures, of many", () => {
 
 describe("GET /v1/why", () => {
   test("names the commit that changed what the transaction had read, also when the core has forgotten it", async () => {
-    remembered = [failed({}), failed({ connection: "socket-2" }), failed({ transaction: 6 as TxId })];
+    const conflict = { base: 2 as Seq, operation: "READ", path: STATE_OF_2, commit: undefined };
+    remembered = [
+      failed({ conflict }),
+      failed({ conflict, connection: "socket-2" }),
+      failed({ transaction: 6 as TxId }),
+    ];
     const { status, body } = await request("GET", "/v1/why?tx=5&connection=socket-1");
     expect(status).toBe(200);
-    // The stream's commits all change something below /local.
+    // The stream's commits write to the domains in turn, the third one's at 11.
     expect(body).toMatchObject({
       failure: { connection: "socket-1", transaction: 5 },
-      commit: { seq: 12 },
+      commit: { seq: 11 },
       others: 0,
-      paths: [{ path: "/local", count: 2 }],
+      paths: [
+        { path: STATE_OF_2, count: 1 },
+        { path: "/local", count: 1 },
+      ],
     });
-    remembered = [failed({ conflict: { base: 2 as Seq, operation: "READ", path: "/local", commit: 7 as Seq } })];
+    remembered = [failed({ conflict: { ...conflict, commit: 7 as Seq } })];
     expect(await request("GET", "/v1/why?tx=5")).toMatchObject({ body: { commit: { seq: 7 } } });
-    remembered = [failed({ conflict: { base: 2 as Seq, operation: "READ", path: "/nowhere", commit: undefined } })];
+    remembered = [failed({ conflict: { ...conflict, path: "/nowhere" } })];
+    expect((await request("GET", "/v1/why?tx=5")).body).not.toHaveProperty("commit");
+  });
+
+  test("names nobody who wrote below what the transaction had read", async () => {
+    remembered = [failed({ conflict: { base: 2 as Seq, operation: "READ", path: "/local", commit: undefined } })];
     expect((await request("GET", "/v1/why?tx=5")).body).not.toHaveProperty("commit");
   });
 

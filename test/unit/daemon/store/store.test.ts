@@ -2,6 +2,7 @@
  * The store: commits, books, rewinding, and the memory of what changed.
  */
 import { describe, expect, test } from "vitest";
+import { likelyCausesOf, type Cause } from "../../../../daemon/store/answer-cause.js";
 import { Draft } from "../../../../daemon/store/draft.js";
 import type { NodeState } from "../../../../daemon/store/commit.js";
 import { emptyRoot, getNode, isEmptyRecord, NO_RECORD } from "../../../../daemon/store/root.js";
@@ -31,6 +32,12 @@ function write(store: Store, at: string, owner = "n0"): void {
   const draft = new Draft(store.root, (store.seq + 1) as Seq);
   put(draft, path(at), { value: String(store.seq), perms: perms(owner) });
   store.commit(draft, details);
+}
+
+/** What made READ answer something else. */
+function causesOfRead(at: string): Cause[] {
+  const { told } = likelyCausesOf({ operation: "READ", path: at, domid: 0 as Domid });
+  return told === undefined ? [] : [told];
 }
 
 describe("Store", () => {
@@ -67,24 +74,33 @@ describe("Store", () => {
     expect(store.seq).toBe(1);
     expect(store.accounts.verify(root)).toEqual([]);
     expect(store.accounts.nodesOwned(5 as Domid)).toBe(1);
-    expect(store.findCommitTouching("/c", 0 as Seq)).toBeUndefined();
-    expect(store.findCommitTouching("/a", 0 as Seq)?.seq).toBe(1);
+    expect(store.findCause(causesOfRead("/c"), 0 as Seq)).toBeUndefined();
+    expect(store.findCause(causesOfRead("/a"), 0 as Seq)?.seq).toBe(1);
   });
 
-  test("finds the last commit at, above or below a path, after a base", () => {
+  test("finds the newest commit after a base that can be the cause, and not one that wrote above or below", () => {
     const store = new Store(emptyRoot(), 0 as Seq);
-    for (const each of ["/a", "/a/b", "/ab", "/c"]) write(store, each);
-    const find = (at: string, base: number) => store.findCommitTouching(at, base as Seq)?.seq;
-    expect([find("/a", 0), find("/a/b", 0), find("/a/b/c", 0), find("/ab", 0)]).toEqual([2, 2, 2, 3]);
-    expect([find("/a", 2), find("/", 0), find("/d", 0)]).toEqual([undefined, 4, undefined]);
+    for (const each of ["/a", "/a/b", "/ab", "/c", "/a/b"]) write(store, each);
+    const find = (at: string, base: number) => store.findCause(causesOfRead(at), base as Seq)?.seq;
+    expect([find("/a", 0), find("/a/b", 0), find("/ab", 0), find("/", 0), find("/d", 0)]).toEqual([
+      1,
+      5,
+      3,
+      undefined,
+      undefined,
+    ]);
+    expect([find("/a", 1), find("/a/b", 4), find("/a/b", 5)]).toEqual([undefined, 5, undefined]);
   });
 
   test("remembers a bounded number of changed paths", () => {
     const store = new Store(emptyRoot(), 0 as Seq);
     for (let commit = 0; commit < 40_000; commit++) write(store, `/${String(commit % 100)}`);
-    expect(store.findCommitTouching("/1", 39_000 as Seq)).toBeDefined();
-    expect(store.findCommitTouching("/none", 0 as Seq)).toBeUndefined();
-    const known = Array.from({ length: 40 }, (_, index) => store.findCommitTouching("/99", (index * 1000) as Seq)?.seq);
+    expect(store.findCause(causesOfRead("/1"), 39_000 as Seq)).toBeDefined();
+    expect(store.findCause(causesOfRead("/none"), 0 as Seq)).toBeUndefined();
+    const known = Array.from(
+      { length: 40 },
+      (_, index) => store.findCause(causesOfRead("/99"), (index * 1000) as Seq)?.seq,
+    );
     expect(known.every((seq) => seq === 40_000)).toBe(true);
   });
 });
