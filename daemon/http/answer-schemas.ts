@@ -296,6 +296,10 @@ export const ANSWER_SCHEMAS = {
       base: { type: "number", description: "The last commit of the state that it began with." },
       operation: { type: "string", description: "The first request whose answer was no longer the same." },
       path: { type: "string" },
+      commit: {
+        type: "number",
+        description: "The commit that changed the answer, if the daemon knows it; the history may have it no more.",
+      },
     },
     required: ["base", "operation", "path"],
     description: "Why a transaction ended in EAGAIN.",
@@ -802,7 +806,8 @@ export const ANSWER_SCHEMAS = {
       failure: { $ref: "FailureJson#" },
       commit: {
         $ref: "CommitSummaryJson#",
-        description: "The commit that changed the answer; left out when the history has it no more.",
+        description:
+          "The commit that changed the answer; left out when the history has it no more, or it could not be told.",
       },
       others: {
         type: "number",

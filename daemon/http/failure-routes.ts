@@ -219,6 +219,7 @@ function failureJson(failure: RememberedFailure): FailureJson {
       base: conflict.base,
       operation: conflict.operation,
       path: textFromBytes(conflict.path),
+      commit: conflict.commit,
     },
   };
 }

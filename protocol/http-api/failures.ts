@@ -47,6 +47,8 @@ export interface ConflictJson {
   /** The first request whose answer was no longer the same. */
   readonly operation: string;
   readonly path: string;
+  /** The commit that changed the answer, if the daemon knows it; the history may have it no more. */
+  readonly commit?: number | undefined;
 }
 
 /** Newest first. */
@@ -70,7 +72,7 @@ export interface WhyQuery {
 /** The last transaction with that id that ended in EAGAIN. */
 export interface WhyAnswer {
   readonly failure: FailureJson;
-  /** The commit that changed the answer; left out when the history has it no more. */
+  /** The commit that changed the answer; left out when the history has it no more, or it could not be told. */
   readonly commit?: CommitSummaryJson | undefined;
   /** How many more of those that are remembered have the same id, on other connections or earlier. */
   readonly others: number;

@@ -337,15 +337,24 @@ describe("what no commit tells", () => {
     expect(await lines("-n", "200000", "/tool")).toBe(50);
   });
 
-  it("xs why names the commit that made a transaction end in EAGAIN", async () => {
-    await write("/a", "1");
+  /** Has a transaction read /a, and fail because of what is done meanwhile; returns its id. */
+  async function failedTransaction(meanwhile: (other: WireClient) => Promise<unknown>): Promise<string> {
     const tx = await client.must("TRANSACTION_START", [""]);
     const options = { txId: Number(tx) };
-    await client.must("READ", ["/a"], options);
+    await client.ask("READ", ["/a"], options);
     expect(resultOf(await client.call("WRITE", "/b\x001", options))).toBe("OK");
-    const other = await daemon.connect();
-    expect(resultOf(await other.call("WRITE", "/a\x002"))).toBe("OK");
+    await meanwhile(await daemon.connect());
     expect(resultOf(await client.call("TRANSACTION_END", "T\0", options))).toBe("EAGAIN");
+    return tx;
+  }
+
+  it("xs why names the commit that made a transaction end in EAGAIN, and not one that came after it", async () => {
+    await write("/a", "1");
+    const tx = await failedTransaction(async (other) => {
+      for (const text of ["/a\x002", "/a/below\x00noise", "/noise\x00"]) {
+        expect(resultOf(await other.call("WRITE", text))).toBe("OK");
+      }
+    });
     const out = await mustXs("why", tx);
     expect(out).toMatch(/^transaction \d+ of socket-\d+ \(domain 0\) ended in EAGAIN at /);
     expect(out).toContain("it was made from @{2}; at its end this would have been answered otherwise:\n    READ /a\n");
@@ -357,6 +366,28 @@ describe("what no commit tells", () => {
       2,
       expect.stringMatching(/those with this id .* on socket-\d+\n$/),
     ]);
+  });
+
+  it("xs why tells the number of a commit that the history has no more", async () => {
+    await write("/a", "1");
+    const tx = await failedTransaction((other) => other.must("WRITE", ["/a", "2"]));
+    await write("/a", "3");
+    await client.must("CONTROL", ["compact", "@{4}"]);
+    expect(await mustXs("why", tx)).toContain("because of\n    @{3}, which the history has no more\n");
+  });
+
+  it("xs why says that nobody can be told where a quota was full", async () => {
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    await client.must("MKDIR", ["/local/domain/7"]);
+    await client.must("SET_PERMS", ["/local/domain/7", "n7"]);
+    await client.must("SET_QUOTA", ["7", "nodes", "2"]);
+    const guest = await daemon.connectGuest(7);
+    const tx = await guest.must("TRANSACTION_START", [""]);
+    const options = { txId: Number(tx) };
+    expect(resultOf(await guest.call("WRITE", "own\x001", options))).toBe("OK");
+    await client.must("MKDIR", ["/local/domain/7/given"]);
+    expect(resultOf(await guest.call("TRANSACTION_END", "T\0", options))).toBe("EAGAIN");
+    expect(await mustXs("why", tx, "--domain", "7")).toContain("the commit that changed it could not be told\n");
   });
 
   it("xs why-not tells that a watch was refused, and who was told", async () => {

@@ -5,6 +5,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { bytesFromText } from "../../../protocol/bytes.js";
 import {
   FAILURE_ROUTES,
+  type FailureJson,
   type WhyAnswer,
   type WhyNotAnswer,
   type WhyNotQuery,
@@ -58,13 +59,18 @@ function whyText({ failure, commit, others, paths }: WhyAnswer): string {
     `transaction ${String(transaction)} of ${connection} (domain ${String(domain)}) ended in EAGAIN at ${time}\n`,
     `it was made from ${base}; at its end this would have been answered otherwise:\n`,
     `    ${conflict?.operation ?? ""} ${escapeValue(bytesFromText(conflict?.path ?? ""))}\n`,
-    commit === undefined ? "the commit that changed it is not known any more\n" : "because of\n",
-    ...(commit === undefined ? [] : [`    ${summaryLine(commit)}`]),
+    ...causeLines(conflict, commit),
     ...(others === 0 ? [] : [`${String(others)} more with this id are remembered: see xs log --failures\n`]),
     "\ntransactions that failed, by what they had asked for\n",
     ...paths.map(({ path, count }) => `    ${String(count).padStart(6)}  ${escapeValue(bytesFromText(path))}\n`),
   ];
   return lines.join("");
+}
+
+function causeLines(conflict: FailureJson["conflict"], commit: WhyAnswer["commit"]): string[] {
+  if (commit !== undefined) return ["because of\n", `    ${summaryLine(commit)}`];
+  if (conflict?.commit === undefined) return ["the commit that changed it could not be told\n"];
+  return [`because of\n    @{${String(conflict.commit)}}, which the history has no more\n`];
 }
 
 /** Adds `xs why-not`. */

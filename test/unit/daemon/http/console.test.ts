@@ -460,6 +460,13 @@ describe("GET /v1/why", () => {
     expect((await request("GET", "/v1/why?tx=5")).body).not.toHaveProperty("commit");
   });
 
+  test("tells the number of a commit that the core knows, and the history has no more", async () => {
+    remembered = [failed({ conflict: { base: 2 as Seq, operation: "READ", path: STATE_OF_2, commit: 70 as Seq } })];
+    const { body } = await request("GET", "/v1/why?tx=5");
+    expect(body).toMatchObject({ failure: { conflict: { commit: 70 } } });
+    expect(body).not.toHaveProperty("commit");
+  });
+
   test("names nobody who wrote below what the transaction had read", async () => {
     remembered = [failed({ conflict: { base: 2 as Seq, operation: "READ", path: "/local", commit: undefined } })];
     expect((await request("GET", "/v1/why?tx=5")).body).not.toHaveProperty("commit");
