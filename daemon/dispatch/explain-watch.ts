@@ -6,7 +6,10 @@
  */
 import type { ByteString } from "../../protocol/bytes.js";
 import type { Domid, Path } from "../../protocol/identifiers.js";
-import { isAtOrBelow, splitPath } from "../../protocol/path.js";
+import { isAtOrBelow, parentPath, splitPath } from "../../protocol/path.js";
+import { READ } from "../../protocol/perms.js";
+import { accessOf, type Requester } from "../store/permission.js";
+import { getNode, type Root } from "../store/root.js";
 import { mayKnow } from "../watch/delivery.js";
 import type { LoggedDelivery } from "./delivery-log.js";
 import type { CoreState } from "./state.js";
@@ -29,6 +32,8 @@ export interface ExplainedWatch {
 
 /** Why a domain is told of a node, or is not. */
 export interface WatchExplanation {
+  /** Whether there is such a node. Where there is none, what is told of the watches is what making it would do. */
+  readonly exists: boolean;
   readonly connections: number;
   /** Its watches at or above the path. */
   readonly watches: readonly ExplainedWatch[];
@@ -44,12 +49,13 @@ const DELIVERIES_MAX = 100;
 /** Explains what a domain is told of a node. */
 export function explainWatch(state: CoreState, path: Path, domid: Domid): WatchExplanation {
   const { root } = state.store;
+  const exists = getNode(root, path) !== undefined;
   const watches: ExplainedWatch[] = [];
   let connections = 0;
   let watchesElsewhere = 0;
   for (const connection of state.connectionsOf(domid)) {
     connections++;
-    const isKnown = mayKnow(state.requesterOf(connection), path, { before: root, after: root });
+    const isKnown = wouldKnow(root, path, state.requesterOf(connection));
     for (const watch of connection.watches.values()) {
       if (!isAtOrBelow(path, watch.path)) {
         watchesElsewhere++;
@@ -66,7 +72,20 @@ export function explainWatch(state: CoreState, path: Path, domid: Domid): WatchE
       });
     }
   }
-  return { connections, watches, watchesElsewhere, deliveries: deliveriesAbout(state, path) };
+  return { exists, connections, watches, watchesElsewhere, deliveries: deliveriesAbout(state, path) };
+}
+
+/**
+ * Whether a change of a node may be known; of one that is missing, that it is made. It then has the perms of the nearest node
+ * above that exists, and so have those in between, unless an unprivileged domain other than their owner makes it.
+ */
+function wouldKnow(root: Root, path: Path, requester: Requester): boolean {
+  let nearest = getNode(root, path);
+  if (nearest !== undefined) return mayKnow(requester, path, { before: root, after: root });
+  for (let above = parentPath(path); nearest === undefined && above !== undefined; above = parentPath(above)) {
+    nearest = getNode(root, above);
+  }
+  return nearest !== undefined && (accessOf(requester, nearest.perms) & READ) !== 0;
 }
 
 function deliveriesAbout(state: CoreState, path: Path): LoggedDelivery[] {

@@ -829,6 +829,10 @@ export const ANSWER_SCHEMAS = {
   WhyNotAnswer: {
     type: "object",
     properties: {
+      exists: {
+        type: "boolean",
+        description: "Whether there is such a node. Where there is none, `watches` tell what would be if it were made.",
+      },
       connections: { type: "number" },
       watches: {
         type: "array",
@@ -878,7 +882,7 @@ export const ANSWER_SCHEMAS = {
         description: "The last commits that changed the node or something below it.",
       },
     },
-    required: ["connections", "watches", "watchesElsewhere", "events", "commits"],
+    required: ["exists", "connections", "watches", "watchesElsewhere", "events", "commits"],
     description: "What a domain is told of a node, by what is so now; and what others were told lately.",
   },
   WriteAnswer: {

@@ -166,8 +166,9 @@ function addWhyNot(app: FastifyInstance, ports: ConsolePorts): void {
       const core = linkOf(ports, branch);
       const explained = await core.ask("explainWatch", { path, domid: query.domain as Domid });
       await core.ask("flush", undefined);
-      const { connections, watchesElsewhere, watches, deliveries } = explained;
+      const { exists, connections, watchesElsewhere, watches, deliveries } = explained;
       return {
+        exists,
         connections,
         watchesElsewhere,
         watches: watches.map(({ watchPath, token, ...rest }) => ({

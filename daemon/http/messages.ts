@@ -176,6 +176,7 @@ export interface FailedTransactionFacts {
 
 /** What a domain is told of a node: see `dispatch/explain-watch.ts`. */
 export interface WatchFacts {
+  readonly exists: boolean;
   readonly connections: number;
   readonly watches: readonly {
     readonly connection: string;

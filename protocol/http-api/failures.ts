@@ -90,6 +90,8 @@ export interface WhyNotQuery {
 
 /** What a domain is told of a node, by what is so now; and what others were told lately. */
 export interface WhyNotAnswer {
+  /** Whether there is such a node. Where there is none, `watches` tell what would be if it were made. */
+  readonly exists: boolean;
   readonly connections: number;
   /** The domain's watches at or above the path. */
   readonly watches: readonly {

@@ -401,6 +401,9 @@ describe("what no commit tells", () => {
     expect(out).toMatch(/@\{3\} {2}socket-\d+ on \/tool with token dom0: sent\n/);
     expect(out).toMatch(/@\{3\} {2}domain-7-\d+ on \/tool with token guest: refused/);
     expect(out).toMatch(/@\{3\} .* dom0: WRITE \/tool\/x\n$/);
+    expect(await mustXs("why-not", "/tool/none", "--domain", "0")).toMatch(
+      /^there is no such node; [^]* on \/tool with token dom0: it would fire\n/,
+    );
   });
 
   it("xs log --follow shows each commit when it comes, and goes on when the daemon is started again", async () => {

@@ -115,8 +115,12 @@ const FATES: Readonly<Record<WhyNotAnswer["events"][number]["fate"], string>> = 
   dropped: "lost, its client had left too much unread, or it was too long",
 };
 
-function* watchLines({ connections, watches, watchesElsewhere }: WhyNotAnswer, domain: number): Generator<string> {
+function* watchLines(
+  { exists, connections, watches, watchesElsewhere }: WhyNotAnswer,
+  domain: number,
+): Generator<string> {
   const name = `domain ${String(domain)}`;
+  if (!exists) yield "there is no such node; what is told of watches is what they would do when it is made\n";
   if (connections === 0) {
     yield `${name} is not connected: it has no watches\n`;
     return;
@@ -126,18 +130,20 @@ function* watchLines({ connections, watches, watchesElsewhere }: WhyNotAnswer, d
   else yield `${name} has ${String(watches.length)} at or above this node (${elsewhere})\n`;
   for (const { connection, path, token, depth, obstacle } of watches) {
     const reach = depth === undefined ? "" : `, ${String(depth)} deep`;
-    yield `    ${connection} on ${shown(path)}${reach} with token ${shown(token)}: ${obstacleText(obstacle)}\n`;
+    yield `    ${connection} on ${shown(path)}${reach} with token ${shown(token)}: ${obstacleText(obstacle, exists)}\n`;
   }
 }
 
-function obstacleText(obstacle: WhyNotAnswer["watches"][number]["obstacle"]): string {
+function obstacleText(obstacle: WhyNotAnswer["watches"][number]["obstacle"], exists: boolean): string {
   switch (obstacle) {
     case undefined:
-      return "it fires";
+      return exists ? "it fires" : "it would fire";
     case "depth":
       return "it does not reach so deep";
     case "perms":
-      return "it is refused, the domain may read neither the node nor its parent";
+      return exists
+        ? "it is refused, the domain may read neither the node nor its parent"
+        : "it would be refused, the domain may not read the node above, whose perms this one would have";
   }
 }
 

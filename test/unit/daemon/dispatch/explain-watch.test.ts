@@ -58,8 +58,32 @@ describe("explainWatch", () => {
     ]);
   });
 
+  test("tells of a missing node what would be when it is made, with the perms that it would have", () => {
+    watch(guest, "/");
+    harness.ask(dom0, "WRITE", { path: "/tool/secret", value: "1" });
+    const obstacles = (path: string): unknown[] => {
+      const { exists, watches } = explain(path);
+      expect(exists).toBe(false);
+      return watches.map(({ obstacle }) => obstacle);
+    };
+    expect(obstacles("/local/domain/7/new"), "the parent may be read").toEqual([undefined]);
+    expect(obstacles("/local/domain/7/new/below/it"), "nor is its parent there").toEqual([undefined]);
+    expect(obstacles("/tool/new/below")).toEqual(["perms"]);
+    harness.ask(dom0, "RM", { path: "/local/domain/7/data" });
+    expect(obstacles("/local/domain/7/data"), "it was removed").toEqual([undefined]);
+    harness.takeEvents(guest);
+    harness.ask(dom0, "WRITE", { path: "/local/domain/7/new/below/it", value: "" });
+    expect(harness.takeEvents(guest).length).toBe(1);
+  });
+
   test("tells of a domain without connections", () => {
-    expect(explain("/tool", 9)).toEqual({ connections: 0, watches: [], watchesElsewhere: 0, deliveries: [] });
+    expect(explain("/tool", 9)).toEqual({
+      exists: false,
+      connections: 0,
+      watches: [],
+      watchesElsewhere: 0,
+      deliveries: [],
+    });
   });
 
   test("tells who was sent the last events about the node, newest first, with the commit; relative watches too", () => {
