@@ -84,9 +84,9 @@ export const FAILURE_BYTES_MAX: number = 8 * 1024 * 1024;
 /** Of a path, so much is kept. */
 export const SUBJECT_BYTES_MAX = 512;
 /** Of another subject, so much is kept: whoever sends it may fill it with what takes six bytes each in JSON. */
-export const OTHER_SUBJECT_BYTES_MAX = 64;
+const OTHER_SUBJECT_BYTES_MAX = 64;
 /** The subject of a request on a node that named none: what it sent instead may be a value. */
-export const NO_PATH: ByteString = "(no path)";
+const NO_PATH: ByteString = "(no path)";
 const ENTRY_BYTES = 300;
 
 /** What is remembered of a domain. */

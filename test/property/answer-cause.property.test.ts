@@ -59,7 +59,7 @@ test("the cause of a conflict has changed the answer, whatever else was changed"
         states.set(harness.core.seq, harness.core.root);
       }
       harness.ask(dom0, "TRANSACTION_END", { commit: true }, txId);
-      const conflict = harness.core.failures.list(domainId(0)).find(({ error }) => error === "EAGAIN")?.conflict;
+      const conflict = harness.core.failures.newest({ domid: domainId(0), error: "EAGAIN" }).failures.at(0)?.conflict;
       if (conflict === undefined) return;
       conflicts++;
       const named = conflict.commit;

@@ -99,7 +99,7 @@ function play({ asks, meanwhile, cause, byGuest = false }: Scene): { named: unkn
     return harness.core.seq;
   });
   expect(harness.ask(connection, "TRANSACTION_END", { commit: true }, txId)).toEqual({ error: "EAGAIN" });
-  const { conflict } = harness.core.failures.list().at(-1) ?? {};
+  const { conflict } = harness.core.failures.newest({ limit: 1 }).failures.at(0) ?? {};
   return { named: conflict?.commit, due: cause === undefined ? undefined : seqs[cause] };
 }
 
