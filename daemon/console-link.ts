@@ -145,7 +145,7 @@ function lookingAnswers(
     live: ({ list, after, limit }) => server.perform((core): LivePage => core.live[list]({ after, limit })),
     quotas: (domid) => server.perform((core) => core.live.quotas(domid)),
     seq: () => server.perform((core) => core.seq),
-    explainWatch: ({ path, domid }) => server.perform((core) => core.explainWatch(path, domid)),
+    explainWatch: (question) => server.perform((core) => core.explainWatch(question)),
   };
 }
 

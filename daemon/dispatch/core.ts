@@ -16,7 +16,7 @@
 import type { ByteString } from "../../protocol/bytes.js";
 import { serializeError, serializeHeader, type Message } from "../../protocol/message.js";
 import type { ErrorName } from "../../protocol/errno.js";
-import type { Domid, Microseconds, Path, Seq, TxId } from "../../protocol/identifiers.js";
+import type { Domid, Microseconds, Seq, TxId } from "../../protocol/identifiers.js";
 import { getOperation, type OperationName, type TableOperation } from "../../protocol/operation.js";
 import { Connection } from "../connection/connection.js";
 import type { TurnCounters } from "../connection/turn-counters.js";
@@ -41,7 +41,7 @@ import {
   handleSetFeature,
   handleSetTarget,
 } from "./domain-handlers.js";
-import { explainWatch, type WatchExplanation } from "./explain-watch.js";
+import { explainWatch, type WatchExplanation, type WatchQuestion } from "./explain-watch.js";
 import type { FailureLog } from "./failure-log.js";
 import { LiveState } from "./live-state.js";
 import { DEFERRED, fail, type Outcome } from "./outcome.js";
@@ -116,8 +116,8 @@ export class Core {
   }
 
   /** Why a domain is told of a node, or is not. */
-  explainWatch(path: Path, domid: Domid): WatchExplanation {
-    return explainWatch(this.#state, path, domid);
+  explainWatch(question: WatchQuestion): WatchExplanation {
+    return explainWatch(this.#state, question);
   }
 
   /** The requests that failed. */

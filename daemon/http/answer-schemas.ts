@@ -800,6 +800,13 @@ export const ANSWER_SCHEMAS = {
     required: ["commit"],
     description: "A page of nodes.",
   },
+  ValueJson: {
+    anyOf: [
+      { type: "object", properties: { value: { type: "string" } }, required: ["value"] },
+      { type: "object", properties: { valueBase64: { type: "string" } }, required: ["valueBase64"] },
+    ],
+    description: "A value.",
+  },
   WhyAnswer: {
     type: "object",
     properties: {
@@ -831,7 +838,8 @@ export const ANSWER_SCHEMAS = {
     properties: {
       exists: {
         type: "boolean",
-        description: "Whether there is such a node. Where there is none, `watches` tell what would be if it were made.",
+        description:
+          "Whether there is such a node, or it is a special path. Where there is none, `watches` tell what would be if it were made.",
       },
       connections: { type: "number" },
       watches: {
@@ -841,13 +849,13 @@ export const ANSWER_SCHEMAS = {
           properties: {
             connection: { type: "string" },
             path: { type: "string" },
-            token: { type: "string" },
+            token: { $ref: "ValueJson#" },
             depth: { type: "number" },
             obstacle: {
               type: "string",
-              enum: ["depth", "perms"],
+              enum: ["depth", "perms", "length"],
               description:
-                "`depth`: it does not reach so far; `perms`: neither the node nor its parent may be read. Left out where it fires.",
+                "`depth`: it does not reach so far; `perms`: neither the node nor its parent may be read; `length`: the path and its token do not fit a message. Left out where it fires.",
             },
           },
           required: ["connection", "path", "token"],
@@ -864,7 +872,11 @@ export const ANSWER_SCHEMAS = {
             connection: { type: "string" },
             domain: { type: "number" },
             watch: { type: "string" },
-            token: { type: "string" },
+            token: { $ref: "ValueJson#" },
+            path: {
+              type: "string",
+              description: "What it told of. (A client whose watch is relative reads less of it.)",
+            },
             fate: {
               type: "string",
               enum: ["sent", "refused", "collapsed", "dropped"],
@@ -872,14 +884,16 @@ export const ANSWER_SCHEMAS = {
                 "`collapsed`: an equal one waited; `dropped`: too long, or too much was left unread; `refused`: it may not be known.",
             },
           },
-          required: ["seq", "connection", "domain", "watch", "token", "fate"],
+          required: ["seq", "connection", "domain", "watch", "token", "path", "fate"],
         },
-        description: "The last events about the path, of all domains, newest first.",
+        description:
+          "The last events about the path, and those above and below it that `commits` caused; of all domains, newest first.",
       },
       commits: {
         type: "array",
         items: { $ref: "CommitSummaryJson#" },
-        description: "The last commits that changed the node or something below it.",
+        description:
+          "The last commits that changed the node or something below it; of a special path, those that caused the events.",
       },
     },
     required: ["exists", "connections", "watches", "watchesElsewhere", "events", "commits"],

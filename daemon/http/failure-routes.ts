@@ -19,8 +19,10 @@ import {
   type WhyQuery,
 } from "../../protocol/http-api/failures.js";
 import { QueryError } from "../../protocol/http-api/history-queries.js";
+import { valueJson } from "../../protocol/http-api/value.js";
 import type { Domid, Path, Seq } from "../../protocol/identifiers.js";
 import { isoTime } from "../../protocol/iso-time.js";
+import { parseSpecialDomid } from "../../protocol/path.js";
 import { summaryJson } from "../history/query/commit-json.js";
 import { summarizeCommit } from "../history/query/commit-summary.js";
 import type { HistoryView } from "../history/query/history.js";
@@ -31,7 +33,7 @@ import { refusing } from "../history/query/question.js";
 import { MAIN_BRANCH, refOfBranch } from "../history/query/refs.js";
 import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
-import type { FailedTransactionFacts, RememberedFailure } from "./messages.js";
+import type { FailedTransactionFacts, RememberedFailure, WatchFacts } from "./messages.js";
 import { told } from "./openapi.js";
 import { DOMID, TEXT, TX_ID } from "./schemas.js";
 
@@ -161,33 +163,47 @@ function addWhyNot(app: FastifyInstance, ports: ConsolePorts): void {
       },
     },
     async ({ query }): Promise<WhyNotAnswer> => {
-      const path = queriedPath(query.path);
-      const { branch = MAIN_BRANCH } = query;
+      const { path: asked, domain, branch = MAIN_BRANCH } = query;
       const core = linkOf(ports, branch);
-      const explained = await core.ask("explainWatch", { path, domid: query.domain as Domid });
+      const path = parseSpecialDomid(asked) === undefined ? queriedPath(asked) : undefined;
       await core.ask("flush", undefined);
-      const { exists, connections, watchesElsewhere, watches, deliveries } = explained;
-      return {
-        exists,
-        connections,
-        watchesElsewhere,
-        watches: watches.map(({ watchPath, token, ...rest }) => ({
-          ...rest,
-          path: textFromBytes(watchPath),
-          token: textFromBytes(token),
-        })),
-        events: deliveries.map(({ seq, connection, domid, watchPath, token, fate }) => ({
-          seq,
-          connection,
-          domain: domid,
-          watch: textFromBytes(watchPath),
-          token: textFromBytes(token),
-          fate,
-        })),
-        commits: refusing(() => lastCommits(ports, branch, path)),
-      };
+      const changed = path === undefined ? [] : refusing(() => lastCommits(ports, branch, path));
+      const seqs = changed.flatMap(({ seq }) => (seq === undefined ? [] : [seq as Seq]));
+      const facts = await core.ask("explainWatch", { path: path ?? asked, domid: domain as Domid, seqs });
+      const caused = facts.deliveries.map(({ seq }) => seq);
+      const commits = path === undefined ? refusing(() => commitsWith(ports, branch, caused)) : changed;
+      return { ...watchJson(facts), commits };
     },
   );
+}
+
+function watchJson({ deliveries, watches, ...rest }: WatchFacts): Omit<WhyNotAnswer, "commits"> {
+  return {
+    ...rest,
+    watches: watches.map(({ watchPath, token, ...watch }) => ({
+      ...watch,
+      path: textFromBytes(watchPath),
+      token: valueJson(token),
+    })),
+    events: deliveries.map(({ seq, connection, domid, watchPath, token, absolutePath, fate }) => ({
+      seq,
+      connection,
+      domain: domid,
+      watch: textFromBytes(watchPath),
+      token: valueJson(token),
+      path: textFromBytes(absolutePath),
+      fate,
+    })),
+  };
+}
+
+/** Some commits by their numbers, each once. */
+function commitsWith({ history }: ConsolePorts, branch: string, seqs: readonly Seq[]): CommitSummaryJson[] {
+  const view = history.view();
+  return [...new Set(seqs)].slice(0, COMMITS_LISTED).flatMap((seq) => {
+    const found = view.commitWithSeq(refOfBranch(branch), seq);
+    return found === undefined ? [] : [summaryJson(summarizeCommit(found))];
+  });
 }
 
 function lastCommits({ history, clock }: ConsolePorts, branch: string, path: Path): CommitSummaryJson[] {
@@ -197,6 +213,8 @@ function lastCommits({ history, clock }: ConsolePorts, branch: string, path: Pat
   if (to === undefined) return commits;
   const deadline = clock.monotonicMilliseconds() + WALK_MILLISECONDS_MAX;
   for (const found of walkLog(view, { to }, { path }, () => clock.monotonicMilliseconds() > deadline)) {
+    // What the first that is left changed is not known any more.
+    if (view.isCut(found)) continue;
     commits.push(summaryJson(summarizeCommit(found)));
     if (commits.length === COMMITS_LISTED) break;
   }

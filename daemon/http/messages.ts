@@ -174,6 +174,13 @@ export interface FailedTransactionFacts {
   readonly insteadCount: number;
 }
 
+/** Of which node or special path, and of whom; and commits of which all events are wanted. */
+export interface WatchQuestion {
+  readonly path: ByteString;
+  readonly domid: Domid;
+  readonly seqs: readonly Seq[];
+}
+
 /** What a domain is told of a node: see `dispatch/explain-watch.ts`. */
 export interface WatchFacts {
   readonly exists: boolean;
@@ -183,7 +190,7 @@ export interface WatchFacts {
     readonly watchPath: ByteString;
     readonly token: ByteString;
     readonly depth: number | undefined;
-    readonly obstacle: "depth" | "perms" | undefined;
+    readonly obstacle: "depth" | "perms" | "length" | undefined;
   }[];
   readonly watchesElsewhere: number;
   readonly deliveries: readonly {
@@ -192,6 +199,7 @@ export interface WatchFacts {
     readonly domid: Domid;
     readonly watchPath: ByteString;
     readonly token: ByteString;
+    readonly absolutePath: ByteString;
     readonly fate: "sent" | "refused" | "collapsed" | "dropped";
   }[];
 }
@@ -227,7 +235,7 @@ export interface CoreQuestions {
     };
     readonly answer: FailedTransactionFacts;
   };
-  explainWatch: { readonly asked: { readonly path: Path; readonly domid: Domid }; readonly answer: WatchFacts };
+  explainWatch: { readonly asked: WatchQuestion; readonly answer: WatchFacts };
   requests: { readonly asked: RequestsOrder; readonly answer: RequestsAnswer };
   live: {
     readonly asked: { readonly list: LiveListName; readonly after: number; readonly limit: number };

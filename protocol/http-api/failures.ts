@@ -2,6 +2,7 @@
  * What the HTTP API tells of requests that failed and of watch events. They need a running daemon: no commit tells of them.
  */
 import type { CommitSummaryJson } from "./commit.js";
+import type { ValueJson } from "./value.js";
 
 /** `GET /v1/failures` */
 export interface FailuresQuery {
@@ -82,6 +83,7 @@ export interface WhyAnswer {
 
 /** `GET /v1/why-not`: why was a domain not told of a node? */
 export interface WhyNotQuery {
+  /** Of a node; or `@releaseDomain` or `@introduceDomain`, with `/` and a domid for a single domain's. */
   readonly path: string;
   readonly domain: number;
   /** On which branch; main unless given. */
@@ -90,31 +92,36 @@ export interface WhyNotQuery {
 
 /** What a domain is told of a node, by what is so now; and what others were told lately. */
 export interface WhyNotAnswer {
-  /** Whether there is such a node. Where there is none, `watches` tell what would be if it were made. */
+  /** Whether there is such a node, or it is a special path. Where there is none, `watches` tell what would be if it were made. */
   readonly exists: boolean;
   readonly connections: number;
   /** The domain's watches at or above the path. */
   readonly watches: readonly {
     readonly connection: string;
     readonly path: string;
-    readonly token: string;
+    readonly token: ValueJson;
     readonly depth?: number | undefined;
-    /** `depth`: it does not reach so far; `perms`: neither the node nor its parent may be read. Left out where it fires. */
-    readonly obstacle?: "depth" | "perms" | undefined;
+    /**
+     * `depth`: it does not reach so far; `perms`: neither the node nor its parent may be read; `length`: the path and its token do not
+     * fit a message. Left out where it fires.
+     */
+    readonly obstacle?: "depth" | "perms" | "length" | undefined;
   }[];
   readonly watchesElsewhere: number;
-  /** The last events about the path, of all domains, newest first. */
+  /** The last events about the path, and those above and below it that `commits` caused; of all domains, newest first. */
   readonly events: readonly {
     /** The commit that caused it. */
     readonly seq: number;
     readonly connection: string;
     readonly domain: number;
     readonly watch: string;
-    readonly token: string;
+    readonly token: ValueJson;
+    /** What it told of. (A client whose watch is relative reads less of it.) */
+    readonly path: string;
     /** `collapsed`: an equal one waited; `dropped`: too long, or too much was left unread; `refused`: it may not be known. */
     readonly fate: "sent" | "refused" | "collapsed" | "dropped";
   }[];
-  /** The last commits that changed the node or something below it. */
+  /** The last commits that changed the node or something below it; of a special path, those that caused the events. */
   readonly commits: readonly CommitSummaryJson[];
 }
 

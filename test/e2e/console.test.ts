@@ -406,6 +406,32 @@ describe("what no commit tells", () => {
     );
   });
 
+  it("xs why-not tells what became of a commit's events above the node, and shows a token's bytes", async () => {
+    await write("/a/b/c", "1");
+    expect(resultOf(await client.call("WATCH", "/a\0tok\xff\0"))).toBe("OK");
+    await client.must("RM", ["/a/b"]);
+    const out = await mustXs("why-not", "/a/b/c", "--domain", "0");
+    expect(out).toMatch(/ on \/a with token tok\\xff: it would fire\n/);
+    expect(out).toMatch(/@\{3\} {2}socket-\d+ on \/a with token tok\\xff, of \/a\/b: sent\n/);
+    expect(out).toMatch(/@\{3\} .* dom0: RM \/a\/b\n/);
+    await client.must("CONTROL", ["compact", "@{3}"]);
+    expect(await mustXs("why-not", "/a", "--domain", "0"), "what is left begins with it").toMatch(
+      /the last commits that changed it, or what is below it\n {4}none\n$/,
+    );
+  });
+
+  it("xs why-not tells of domains that come and go", async () => {
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    const guest = await daemon.connectGuest(7);
+    await guest.must("WATCH", ["@introduceDomain", "guest"]);
+    await client.must("INTRODUCE", ["8", "1", "1"]);
+    const out = await mustXs("why-not", "@introduceDomain", "--domain", "7");
+    expect(out).toMatch(/^domain 7 has 1 on it \(0 elsewhere\)\n/);
+    expect(out).toMatch(/on @introduceDomain with token guest: it is refused, the domain may not read this\n/);
+    expect(out).toMatch(/@\{3\} {2}domain-7-\d+ on @introduceDomain with token guest: refused/);
+    expect(out).toMatch(/the commits that caused them\n {4}@\{3\} .* dom0: INTRODUCE 8\n$/);
+  });
+
   it("xs log --follow shows each commit when it comes, and goes on when the daemon is started again", async () => {
     const harness = await programHarness();
     let seen: (out: string) => void = () => undefined;

@@ -11,6 +11,7 @@ import {
   type WhyNotQuery,
   type WhyQuery,
 } from "../../../protocol/http-api/failures.js";
+import { valueFromJson, type ValueJson } from "../../../protocol/http-api/value.js";
 import { summaryLine } from "../commit-text.js";
 import type { CliContext } from "../context.js";
 import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
@@ -80,12 +81,16 @@ export function addWhyNot(program: Command, context: CliContext): void {
     .summary("tell why a domain was not told of a node by a watch")
     .description(
       "Tells which watches of a domain would fire for a change of the node, as things are now, and what keeps the others from " +
-        "it; who was told of its last changes, was refused, or lost the event; and the last commits that changed it.",
+        "it; who was told of its last changes, was refused, or lost the event; and the last commits that changed it. For " +
+        "@releaseDomain and @introduceDomain it tells the same of domains that come and go.",
     )
-    .argument("<path>", "the node")
+    .argument("<path>", "the node, or a special path such as @releaseDomain")
     .addOption(new Option("--domain <domid>", "who was not told").argParser(parseDomain).makeOptionMandatory())
     .addHelpText("after", exitCodes({ ...ADMIN_EXITS, 2: "a bad command line, or no daemon" }))
-    .addHelpText("after", examples(["xs why-not /local/domain/7/device/vif/0/state --domain 7"]))
+    .addHelpText(
+      "after",
+      examples(["xs why-not /local/domain/7/device/vif/0/state --domain 7", "xs why-not @releaseDomain --domain 7"]),
+    )
     .action(async (path: string, { domain }: { readonly domain: number }) => {
       const query: WhyNotQuery = { path: recordedPath(path), domain, branch: context.fork() };
       const answer = await withAdmin(context, (admin) => admin.get<WhyNotAnswer>(FAILURE_ROUTES.whyNot, query));
@@ -93,57 +98,72 @@ export function addWhyNot(program: Command, context: CliContext): void {
     });
 }
 
-function whyNotText(answer: WhyNotAnswer, { domain }: WhyNotQuery): string {
-  const { commits } = answer;
-  const lines = [...watchLines(answer, domain), "\nthe last events about it\n"];
-  for (const { seq, connection, watch, token, fate } of answer.events) {
-    lines.push(`    @{${String(seq)}}  ${connection} on ${shown(watch)} with token ${shown(token)}: ${FATES[fate]}\n`);
-  }
-  if (answer.events.length === 0) lines.push("    none is remembered\n");
+function whyNotText(answer: WhyNotAnswer, query: WhyNotQuery): string {
+  const { commits, events } = answer;
+  const isSpecial = query.path.startsWith("@");
+  const lines = [...watchLines(answer, query)];
   lines.push(
-    "\nthe last commits that changed it, or what is below it\n",
-    ...commits.map((each) => `    ${summaryLine(each)}`),
+    isSpecial ? "\nthe last events about it\n" : "\nthe last events about it, or that the commits below caused\n",
   );
+  for (const { seq, connection, watch, token, path, fate } of events) {
+    const told = path === query.path ? "" : `, of ${shown(path)}`;
+    lines.push(`    @{${String(seq)}}  ${watchText(connection, watch, token)}${told}: ${FATES[fate]}\n`);
+  }
+  if (events.length === 0) lines.push("    none is remembered\n");
+  lines.push(
+    isSpecial ? "\nthe commits that caused them\n" : "\nthe last commits that changed it, or what is below it\n",
+  );
+  lines.push(...commits.map((each) => `    ${summaryLine(each)}`));
   if (commits.length === 0) lines.push("    none\n");
   return lines.join("");
 }
 
+function watchText(connection: string, path: string, token: ValueJson, reach = ""): string {
+  return `${connection} on ${shown(path)}${reach} with token ${escapeValue(valueFromJson(token))}`;
+}
+
 const FATES: Readonly<Record<WhyNotAnswer["events"][number]["fate"], string>> = {
   sent: "sent",
-  refused: "refused, it may read neither the node nor its parent",
+  refused: "refused, it may not know of it",
   collapsed: "left out, an equal event was waiting to be read",
   dropped: "lost, its client had left too much unread, or it was too long",
 };
 
-function* watchLines(
-  { exists, connections, watches, watchesElsewhere }: WhyNotAnswer,
-  domain: number,
-): Generator<string> {
+function* watchLines(answer: WhyNotAnswer, { path: asked, domain }: WhyNotQuery): Generator<string> {
+  const { exists, connections, watches, watchesElsewhere } = answer;
   const name = `domain ${String(domain)}`;
   if (!exists) yield "there is no such node; what is told of watches is what they would do when it is made\n";
   if (connections === 0) {
     yield `${name} is not connected: it has no watches\n`;
     return;
   }
+  const place = asked.startsWith("@") ? "on it" : "at or above this node";
   const elsewhere = `${String(watchesElsewhere)} elsewhere`;
-  if (watches.length === 0) yield `${name} has no watch at or above this node (${elsewhere})\n`;
-  else yield `${name} has ${String(watches.length)} at or above this node (${elsewhere})\n`;
+  if (watches.length === 0) yield `${name} has no watch ${place} (${elsewhere})\n`;
+  else yield `${name} has ${String(watches.length)} ${place} (${elsewhere})\n`;
   for (const { connection, path, token, depth, obstacle } of watches) {
     const reach = depth === undefined ? "" : `, ${String(depth)} deep`;
-    yield `    ${connection} on ${shown(path)}${reach} with token ${shown(token)}: ${obstacleText(obstacle, exists)}\n`;
+    const does = obstacleText(obstacle, { exists, isSpecial: asked.startsWith("@") });
+    yield `    ${watchText(connection, path, token, reach)}: ${does}\n`;
   }
 }
 
-function obstacleText(obstacle: WhyNotAnswer["watches"][number]["obstacle"], exists: boolean): string {
+function obstacleText(
+  obstacle: WhyNotAnswer["watches"][number]["obstacle"],
+  { exists, isSpecial }: { readonly exists: boolean; readonly isSpecial: boolean },
+): string {
   switch (obstacle) {
     case undefined:
       return exists ? "it fires" : "it would fire";
     case "depth":
       return "it does not reach so deep";
     case "perms":
+      if (isSpecial) return "it is refused, the domain may not read this";
       return exists
         ? "it is refused, the domain may read neither the node nor its parent"
         : "it would be refused, the domain may not read the node above, whose perms this one would have";
+    case "length":
+      return "it is lost, the path and the token do not fit a message";
   }
 }
 

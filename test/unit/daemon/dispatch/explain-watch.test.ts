@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Connection } from "../../../../daemon/connection/connection.js";
 import { DELIVERIES_MAX, DeliveryLog } from "../../../../daemon/dispatch/delivery-log.js";
 import type { WatchExplanation } from "../../../../daemon/dispatch/explain-watch.js";
-import type { Path, Seq } from "../../../../protocol/identifiers.js";
+import type { Seq } from "../../../../protocol/identifiers.js";
 import { parsePerms } from "../../../../protocol/perms.js";
 import { CoreHarness, domainId } from "../../../support/core-harness.js";
 
@@ -28,8 +28,8 @@ function watch(connection: Connection, path: string, depth?: number): void {
   ).toBe("OK\0");
 }
 
-function explain(path: string, domid = 7): WatchExplanation {
-  return harness.core.explainWatch(path as Path, domainId(domid));
+function explain(path: string, domid = 7, seqs: readonly number[] = []): WatchExplanation {
+  return harness.core.explainWatch({ path, domid: domainId(domid), seqs: seqs as Seq[] });
 }
 
 describe("explainWatch", () => {
@@ -110,6 +110,30 @@ describe("explainWatch", () => {
     expect(explain(deep, 0).deliveries.map(({ fate }) => fate)).toEqual(["dropped"]);
   });
 
+  test("tells of a watch whose events never fit a message", () => {
+    const deep = `/${"x".repeat(250)}`.repeat(8);
+    harness.ask(dom0, "WATCH", { path: "/", token: "t".repeat(2200) });
+    expect(explain(deep, 0).watches.map(({ obstacle }) => obstacle)).toEqual(["length"]);
+    expect(explain("/a", 0).watches.map(({ obstacle }) => obstacle)).toEqual([undefined]);
+  });
+
+  test("tells what a commit's events told of above and below the node, where the commit is asked about", () => {
+    for (const path of ["/local/domain/7/device/vif/0", "/local/domain/7/device/vif/1"]) {
+      harness.ask(dom0, "WRITE", { path, value: "" });
+    }
+    watch(dom0, "/local");
+    harness.ask(dom0, "WRITE", { path: "/local/domain/7/made/below", value: "" });
+    harness.ask(dom0, "RM", { path: "/local/domain/7/device/vif" });
+    harness.ask(dom0, "WRITE", { path: "/local/domain/7/elsewhere", value: "" });
+    const removed = harness.core.seq - 1;
+    const seqs = [removed - 1, removed, removed + 1];
+    const told = (path: string, asked: readonly number[]): unknown[] =>
+      explain(path, 0, asked).deliveries.map(({ seq, absolutePath }) => [seq, absolutePath]);
+    expect(told("/local/domain/7/device/vif/0", [])).toEqual([]);
+    expect(told("/local/domain/7/device/vif/0", seqs)).toEqual([[removed, "/local/domain/7/device/vif"]]);
+    expect(told("/local/domain/7/made", seqs)).toEqual([[removed - 1, "/local/domain/7/made/below"]]);
+  });
+
   test("forgets what a tick did that was undone", () => {
     watch(dom0, "/a");
     harness.beginTick();
@@ -118,6 +142,41 @@ describe("explainWatch", () => {
     harness.endTick();
     harness.core.acceptCommits();
     expect(explain("/a", 0).deliveries).toEqual([]);
+  });
+});
+
+describe("explainWatch of a special path", () => {
+  const obstacles = (path: string, domid = 7): unknown[] =>
+    explain(path, domid).watches.map(({ token, obstacle }) => [token, obstacle]);
+
+  test("tells which watches would fire, and what keeps the others from it", () => {
+    watch(guest, "@releaseDomain");
+    watch(guest, "@releaseDomain/5");
+    watch(guest, "@introduceDomain");
+    expect(explain("@releaseDomain")).toMatchObject({ exists: true, connections: 1, watchesElsewhere: 2 });
+    expect(obstacles("@releaseDomain")).toEqual([["on @releaseDomain", undefined]]);
+    expect(obstacles("@releaseDomain/5").length).toBe(2);
+    expect(obstacles("@introduceDomain")).toEqual([["on @introduceDomain", "perms"]]);
+    watch(dom0, "@releaseDomain", 0);
+    expect(obstacles("@releaseDomain", 0)).toEqual([["on @releaseDomain", "depth"]]);
+  });
+
+  test("tells who was sent its events, and who was refused", () => {
+    watch(guest, "@introduceDomain");
+    watch(dom0, "@introduceDomain");
+    watch(dom0, "@introduceDomain/5");
+    harness.ask(dom0, "INTRODUCE", { domid: domainId(5), gfn: 1, port: 1 });
+    const told = (path: string): unknown[] =>
+      explain(path).deliveries.map(({ domid, absolutePath, fate }) => [domid, absolutePath, fate]);
+    const [own, refused, ofAll] = [
+      [0, "@introduceDomain/5", "sent"],
+      [7, "@introduceDomain", "refused"],
+      [0, "@introduceDomain", "sent"],
+    ];
+    expect(told("@introduceDomain")).toEqual(expect.arrayContaining([own, refused, ofAll]));
+    expect(told("@introduceDomain/5").length).toBe(3);
+    expect(told("@introduceDomain/6")).not.toContainEqual(own);
+    expect(told("@releaseDomain")).toEqual([]);
   });
 });
 

@@ -11,6 +11,7 @@ import type {
   LoadOrder,
   RememberedFailure,
   WatchFacts,
+  WatchQuestion,
 } from "../../../../daemon/http/messages.js";
 import { openHistory, type History } from "../../../../daemon/history/query/history.js";
 import type { Domid, Microseconds, Seq, TxId } from "../../../../protocol/identifiers.js";
@@ -33,6 +34,7 @@ let loads: LoadOrder[];
 let failures: string[];
 let remembered: RememberedFailure[];
 let watchFacts: WatchFacts;
+let watchQuestion: WatchQuestion | undefined;
 let traceFile: string | undefined;
 let browsers: ConsolePorts["browsers"];
 
@@ -54,6 +56,7 @@ const fakeCore: CoreLink = {
         case "why":
           return factsOfTransaction(rememberedLog().newest().failures, what as FailedTransactionQuestion);
         case "explainWatch":
+          watchQuestion = what as WatchQuestion;
           return watchFacts;
         case "figures":
           return undefined;
@@ -496,9 +499,44 @@ describe("GET /v1/why-not", () => {
     const watch = { connection: "domain-7-2", watchPath: "/local", token: "t", depth: 0, obstacle: "depth" } as const;
     watchFacts = { ...watchFacts, connections: 1, watches: [watch] };
     const { body } = await request("GET", "/v1/why-not?path=/local&domain=7");
-    expect(body).toMatchObject({ connections: 1, watches: [{ path: "/local", token: "t", obstacle: "depth" }] });
+    expect(body).toMatchObject({
+      connections: 1,
+      watches: [{ path: "/local", token: { value: "t" }, obstacle: "depth" }],
+    });
     expect((body as { commits: unknown[] }).commits.length).toBe(10);
+    expect(watchQuestion).toEqual({ path: "/local", domid: 7, seqs: [12, 11, 10, 9, 8, 7, 6, 5, 4, 3] });
     expect(await request("GET", "/v1/why-not?path=/local")).toMatchObject({ status: 400 });
+  });
+});
+
+describe("GET /v1/why-not of a special path", () => {
+  const delivery = {
+    connection: "domain-7-2",
+    domid: 7 as Domid,
+    watchPath: "@releaseDomain",
+    token: "\xff",
+    absolutePath: "@releaseDomain",
+    fate: "refused",
+  } as const;
+
+  test("tells the events with the commits that caused them, and tokens that are no text", async () => {
+    watchFacts = { ...watchFacts, deliveries: [9, 9, 4, 70].map((seq) => ({ ...delivery, seq: seq as Seq })) };
+    const { status, body } = await request("GET", "/v1/why-not?path=@releaseDomain&domain=7");
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ commits: [{ seq: 9 }, { seq: 4 }] });
+    expect((body as { events: unknown[] }).events[0]).toEqual({
+      seq: 9,
+      connection: "domain-7-2",
+      domain: 7,
+      watch: "@releaseDomain",
+      token: { valueBase64: "/w==" },
+      path: "@releaseDomain",
+      fate: "refused",
+    });
+  });
+
+  test.each(["@nothing", "@releaseDomain/x"])("refuses %s", async (path) => {
+    expect(await request("GET", `/v1/why-not?path=${path}&domain=7`)).toMatchObject({ status: 400 });
   });
 });
 
