@@ -19,7 +19,7 @@ import { readShallow, updateShallow } from "../../daemon/history/repository/shal
 import type { FileSystem, OpenFile } from "../../daemon/platform/file-system.js";
 import { emptyRoot, getNode, type Root } from "../../daemon/store/root.js";
 import type { Path, Seq } from "../../protocol/identifiers.js";
-import { childPath, joinPath } from "../../protocol/path.js";
+import { childPath, joinPath, splitPath } from "../../protocol/path.js";
 import { parsePerms, samePerms, type Perms } from "../../protocol/perms.js";
 import { createFaultyFileSystem } from "../support/faulty-file-system.js";
 import type { MemoryFileSystem } from "../support/memory-file-system.js";
@@ -260,7 +260,9 @@ function pathsOf(root: Root, top: Path): Path[] {
     paths.push(path);
     for (const name of node.names) pending.push(childPath(path, name));
   }
-  return paths.sort();
+  // In the order of xs ls: a node, what is below it, and then its siblings.
+  const names = new Map(paths.map((path) => [path, splitPath(path).join("\0")]));
+  return paths.sort((left, right) => ((names.get(left) ?? "") < (names.get(right) ?? "") ? -1 : 1));
 }
 
 /** The commits that no part of the index tells of. */
