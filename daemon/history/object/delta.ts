@@ -11,6 +11,8 @@ import type { TreeEdit } from "./tree-edit.js";
 export const INSERT_MAX = 127;
 /** Most bytes that one instruction copies. */
 export const COPY_MAX = 0xffffff;
+/** Two varints of 53 bits. */
+export const SIZES_BYTES_MAX = 16;
 
 let scratch = Buffer.allocUnsafe(4096);
 
@@ -30,7 +32,7 @@ export function encodeDelta(bytes: Uint8Array, start: number, edit: TreeEdit): n
   const { replacedAt } = edit;
   if (replacedAt >= 0 && edit.replacedBytes <= INSERT_MAX) return encodeReplacement(bytes, start, edit);
   const pieces = edit.count;
-  const most = size + Math.ceil(size / INSERT_MAX) + 8 * (pieces + 2) + 20;
+  const most = deltaBytesMax(edit);
   if (most > scratch.length) scratch = Buffer.allocUnsafe(most * 2);
   let at = putDeltaVarint(scratch, 0, edit.oldBytes);
   at = putDeltaVarint(scratch, at, size);
@@ -42,6 +44,16 @@ export function encodeDelta(bytes: Uint8Array, start: number, edit: TreeEdit): n
     from += length;
   }
   return at;
+}
+
+/** Most bytes that the delta takes: for a large directory of which little is new far fewer than it has itself. */
+function deltaBytesMax(edit: TreeEdit): number {
+  let most = SIZES_BYTES_MAX;
+  for (let index = 0; index < edit.count; index++) {
+    const length = edit.lengthOf(index);
+    most += edit.startOf(index) < 0 ? length + Math.ceil(length / INSERT_MAX) : 8 * Math.ceil(length / COPY_MAX);
+  }
+  return most;
 }
 
 /** The delta of one replaced stretch, which most are, without a list of pieces; `scratch` always has room for it. */

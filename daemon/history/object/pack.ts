@@ -8,9 +8,9 @@
  * Invariants
  *  1. No object occurs twice in a pack (`git verify-pack` and `index-pack --strict` refuse twins): `add…` of an oid that is
  *     there returns the entry that is there.
- *  2. The base of a delta stands before it in the same pack, and reading an object costs at most `CHAIN_COST_MAX`: the
- *     bytes of every object on its chain, and `CHAIN_STEP_COST` for each. A count alone would let a chain of large
- *     directories cost a hundred times one of small ones.
+ *  2. The base of a delta stands before it in the same pack, and reading an object costs at most `CHAIN_COST_MAX`, the sum
+ *     of `chainStepCost` of every object on its chain: a count alone would let a chain of middling directories cost several
+ *     times one of small ones. However large a directory is, `LARGE_CHAIN_OBJECTS` of it are a chain.
  *  3. The builder writes what it is told: that the oid is the hash of the content is the caller's promise.
  */
 import { Buffer } from "node:buffer";
@@ -43,13 +43,24 @@ export interface FinishedPack {
 }
 
 /**
- * What reading an object may cost, in bytes that are moved: thirty small directories, or as many large ones of which each is
- * a delta of the one before. A value at depth 7 has seven of them above it, each on a chain of its own, so longer chains would
+ * What reading an object may cost, in bytes that are moved: thirty small directories of which each is a delta of the one
+ * before, or fewer large ones. A value at depth 7 has seven of them above it, each on a chain of its own, so longer chains would
  * save a few bytes a commit and cost milliseconds a value. (Git itself follows chains of up to 4,095, and writes 50.)
  */
 export const CHAIN_COST_MAX = 2 * 1024 * 1024;
 /** What a step on a chain costs besides the bytes it makes: finding the entry, decoding it, and the window that it is in. */
-export const CHAIN_STEP_COST = 64 * 1024;
+const CHAIN_STEP_COST = 64 * 1024;
+/**
+ * So many objects are a chain however large they are, those over some 20 KB: were their bytes counted in full, a directory
+ * of a megabyte would be stored whole in every commit, and 27,000 commits fill a disk. Reading one costs as much as copying so
+ * many, a few times what reading it whole does; and two steps fewer would double what it takes (`skip-chain.ts`).
+ */
+const LARGE_CHAIN_OBJECTS = 24;
+
+/** What an object of so many bytes adds to what reading those costs that are deltas of it, whole or a delta itself. */
+export function chainStepCost(bytes: number): number {
+  return Math.min(bytes + CHAIN_STEP_COST, Math.floor(CHAIN_COST_MAX / LARGE_CHAIN_OBJECTS));
+}
 
 const HEADER_BYTES = 12;
 const OID_WORDS = OID_BYTES / 4;
@@ -136,7 +147,7 @@ export class PackBuilder {
     const known = this.#claim(oid);
     if (known !== undefined) return known;
     const size = bytes.length - start;
-    const cost = (this.#costs[base] as number) + size + CHAIN_STEP_COST;
+    const cost = (this.#costs[base] as number) + chainStepCost(size);
     if (cost > CHAIN_COST_MAX || edit.isWhole) return this.#addWhole("tree", bytes, start);
     const length = encodeDelta(bytes, start, edit);
     if (length + ENTRY_HEADER_MAX / 2 >= size) return this.#addWhole("tree", bytes, start);
@@ -257,7 +268,7 @@ export class PackBuilder {
     const offset = this.#end;
     const streamAt = putEntryHeader(this.#bytes, offset, { type: TYPE_NUMBERS[type], size });
     this.#end = putStoredStream(this.#bytes, streamAt, { source, from: start, size });
-    return this.#finishEntry(offset, size + CHAIN_STEP_COST, 1);
+    return this.#finishEntry(offset, chainStepCost(size), 1);
   }
 
   #finishEntry(offset: number, cost: number, whole: 0 | 1): EntryIndex {

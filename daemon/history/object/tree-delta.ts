@@ -6,13 +6,11 @@
  * that a directory's bytes are entries, nothing else of their meaning; any two byte strings give a right delta.
  */
 import { Buffer } from "node:buffer";
-import { COPY_MAX, INSERT_MAX, putCopy, putDeltaVarint } from "./delta.js";
+import { COPY_MAX, INSERT_MAX, putCopy, putDeltaVarint, SIZES_BYTES_MAX } from "./delta.js";
 import { OID_BYTES } from "./oid.js";
 
 /** A shorter stretch that is equal costs less inserted along with its neighbours. */
 const COPY_BYTES_MIN = 8;
-/** Two varints of 53 bits. */
-const SIZES_BYTES_MAX = 16;
 /** What one copy takes at most: a byte of flags, four of offset, three of size. */
 const COPY_INSTRUCTION_BYTES_MAX = 8;
 

@@ -18,8 +18,8 @@
  *
  * Invariants
  *  1. Of twins the one in the oldest source stays, so that a delta's base is always before it, whichever of them it meant.
- *  2. A chain of deltas costs at most `CHAIN_COST_MAX`, each delta counting its result and `CHAIN_STEP_COST`; one that was
- *     there before, a quarter more.
+ *  2. A chain of deltas costs at most `CHAIN_COST_MAX`, the sum of their `chainStepCost`; one that was there before, a
+ *     quarter more.
  *  3. No byte is copied whose CRC-32 is not the one in the source's index: damage is never passed on with a fresh checksum.
  *  4. The order of the sources and of the entries within each is kept. So a pack made from packs that end with a commit
  *     object ends with one (`pack-facts.ts` tells our packs by that), and objects stand before their commit.
@@ -37,7 +37,7 @@ import {
   type EntryHeader,
   type GitObject,
 } from "../object/pack-decode.js";
-import { CHAIN_COST_MAX, CHAIN_STEP_COST } from "../object/pack.js";
+import { CHAIN_COST_MAX, chainStepCost } from "../object/pack.js";
 import {
   ENTRY_HEADER_ROOM,
   OFFSET_DELTA,
@@ -105,8 +105,6 @@ export interface RewrittenPack extends WrittenPack {
   readonly indexBytes: number;
 }
 
-/** A delta costs at most this, so that a chain of 32 is allowed however large the directory: else one of a megabyte would be stored whole each time. */
-const DELTA_COST_MAX = CHAIN_COST_MAX / 32;
 /** What a chain may cost that is copied as it is: whoever wrote it counted otherwise, and nothing is gained by cutting it. */
 const COPIED_CHAIN_COST_MAX = 1.25 * CHAIN_COST_MAX;
 const COST_UNIT_BYTES = 256;
@@ -481,8 +479,7 @@ class Rewrite {
 
   /** Sets the cost of a delta's chain; says whether that is allowed (invariant 2). */
   #chain(number: number, base: number, bytes: number, costMax: number): boolean {
-    const delta = Math.min(bytes + CHAIN_STEP_COST, DELTA_COST_MAX);
-    const cost = (this.#costs[base] as number) + Math.ceil(delta / COST_UNIT_BYTES);
+    const cost = (this.#costs[base] as number) + Math.ceil(chainStepCost(bytes) / COST_UNIT_BYTES);
     if (cost > costMax / COST_UNIT_BYTES) return false;
     this.#costs[number] = cost;
     return true;

@@ -15,6 +15,8 @@
  * Invariants
  *  1. The edit of a level leads from the content of that level's base to the current content.
  *  2. All bases are entries of one pack; a new pack starts the chain anew.
+ *  3. Where a level's edit has become too fine for a delta, a lower level's is taken: many changes in one commit, or in the
+ *     few before it, do not make the directory be stored whole.
  */
 import type { EntryIndex } from "../object/pack.js";
 import { TreeEdit } from "../object/tree-edit.js";
@@ -48,7 +50,9 @@ export class SkipChain {
 
   /** What the next version is a delta of. */
   next(): { readonly base: EntryIndex; readonly edit: TreeEdit } {
-    return this.#levels[this.#levelOf(this.#version + 1)] as Level;
+    let level = this.#levelOf(this.#version + 1);
+    while (level > 0 && (this.#levels[level] as Level).edit.isWhole) level--;
+    return this.#levels[level] as Level;
   }
 
   /** Says that the next version was stored as `entry`, a delta of `next()`; its content has `contentBytes` bytes. */

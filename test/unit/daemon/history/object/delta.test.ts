@@ -42,6 +42,16 @@ describe("encodeDelta", () => {
     );
   });
 
+  it("takes memory for what is new, not for a large directory's size", () => {
+    const old = Buffer.alloc(20_000_000, "abcdefghijk");
+    const edit = new TreeEdit(old.length);
+    edit.splice(12_345_678, 0, 230);
+    const now = Buffer.concat([old.subarray(0, 12_345_678), Buffer.alloc(230, 1), old.subarray(12_345_678)]);
+    const delta = deltaOf(now, edit);
+    expect(applyDelta(old, delta, 30_000_000).equals(now)).toBe(true);
+    expect(deltaScratch().length).toBeLessThan(100_000);
+  });
+
   it("one replaced oid in a directory of 33,000 bytes takes 36 bytes at most", () => {
     const now = Buffer.alloc(33_000, 7);
     for (const at of [0, 20, 12_345, 32_980]) {

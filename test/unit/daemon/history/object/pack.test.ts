@@ -1,7 +1,7 @@
 /** Packs read back with the project's own reader; real Git reads them in `test/interop/git-history.test.ts`. */
 import { describe, expect, it } from "vitest";
 import { hashObject, hexFromOid, type Oid } from "../../../../../daemon/history/object/oid.js";
-import { CHAIN_COST_MAX, CHAIN_STEP_COST, PackBuilder } from "../../../../../daemon/history/object/pack.js";
+import { CHAIN_COST_MAX, chainStepCost, PackBuilder } from "../../../../../daemon/history/object/pack.js";
 import { TreeEdit } from "../../../../../daemon/history/object/tree-edit.js";
 import { ObjectReader } from "../../../../../daemon/history/repository/object-reader.js";
 import { createRepository } from "../../../../../daemon/history/repository/layout.js";
@@ -54,9 +54,9 @@ describe("PackBuilder", () => {
     let content = Buffer.alloc(70_000, "0123456789");
     let entry = builder.addTree(hashObject("tree", content), content, 0);
     const versions = [content];
-    let cost = content.length + CHAIN_STEP_COST;
+    let cost = chainStepCost(content.length);
     let wholes = 0;
-    for (let version = 0; version < 40; version++) {
+    for (let version = 0; version < 60; version++) {
       const before = builder.byteLength;
       const edit = new TreeEdit(content.length);
       const at = (version * 4099) % 60_000;
@@ -64,9 +64,9 @@ describe("PackBuilder", () => {
       edit.splice(at, 20, 300);
       entry = builder.addEditedTree(hashObject("tree", content), content, 0, { base: entry, edit });
       versions.push(content);
-      cost += content.length + CHAIN_STEP_COST;
+      cost += chainStepCost(content.length);
       const isWhole = cost > CHAIN_COST_MAX;
-      if (isWhole) cost = content.length + CHAIN_STEP_COST;
+      if (isWhole) cost = chainStepCost(content.length);
       wholes += isWhole ? 1 : 0;
       expect(builder.isWhole(entry)).toBe(isWhole);
       expect(builder.byteLength - before > 70_000).toBe(isWhole);
@@ -76,6 +76,25 @@ describe("PackBuilder", () => {
     expect(readBack(builder, oids)).toEqual(
       versions.map((version) => ({ type: "tree", data: version.toString("latin1") })),
     );
+  });
+
+  it("a directory of two megabytes is a delta too, and 24 of them are a chain (pack invariant 2)", () => {
+    const builder = new PackBuilder();
+    const content = Buffer.alloc(2_000_000, "0123456789");
+    let entry = builder.addTree(hashObject("tree", content), content, 0);
+    const edit = new TreeEdit(content.length);
+    const wholes: number[] = [];
+    for (let version = 1; version <= 50; version++) {
+      content.write(String(version).padStart(20, "-"), version * 1000, "latin1");
+      edit.restart(content.length);
+      edit.splice(version * 1000, 20, 20);
+      entry = builder.addEditedTree(hashObject("tree", content), content, 0, { base: entry, edit });
+      if (builder.isWhole(entry)) wholes.push(version);
+    }
+    expect(wholes).toEqual([24, 48]);
+    expect(readBack(builder, [hashObject("tree", content)])).toEqual([
+      { type: "tree", data: content.toString("latin1") },
+    ]);
   });
 
   it("finish starts a new pack, in which the old one's objects are not", () => {

@@ -20,6 +20,20 @@ describe("SkipChain", () => {
     for (const [version, count] of steps.entries()) expect(count).toBeLessThanOrEqual(14 + version / 64);
   });
 
+  it("after a level's edit has become too fine a lower level is taken, not the whole directory (skip chain invariant 3)", () => {
+    const chain = new SkipChain(0, 1_000_000);
+    const steps: number[] = [];
+    for (let version = 1; version <= 128; version++) {
+      // Each changes twenty stretches far from each other, which 64 versions together are too many of.
+      for (let at = 0; at < 20; at++) chain.splice(version * 50 + at * 10_000, 20, 20);
+      const { base, edit } = chain.next();
+      expect(edit.isWhole).toBe(false);
+      if (version % 64 === 0) steps.push(version - base);
+      chain.advance(version, 1_000_000);
+    }
+    expect(steps).toEqual([8, 8]);
+  });
+
   it("the edit of the next version leads from its base's content (skip chain invariant 1)", () => {
     const splice = fc.record({ at: fc.nat(200), removed: fc.nat(6), inserted: fc.nat(6) });
     fc.assert(
