@@ -6,6 +6,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../protocol/identifiers.js";
+import { parsePerms, type Perms } from "../../protocol/perms.js";
 import { decodeRoot } from "../../daemon/history/object/root-decoder.js";
 import { hashObject, hexFromOid, oidFromHex, type Oid } from "../../daemon/history/object/oid.js";
 import { rewritePacks, type RewrittenPack } from "../../daemon/history/recorder/merge-packs.js";
@@ -24,6 +25,8 @@ import { propertyParameters } from "../support/seed.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { fsckComplaints, git, objectsByGit } from "../unit/daemon/history/repository/repository-support.js";
 import { arbitraryEdit, commitBetween, editRoot, type Edit } from "./history-generator.js";
+
+const DOM0_ALONE = parsePerms(["n0"]) as Perms;
 
 /** One pack's commits. */
 type Sealed = readonly (readonly Edit[])[];
@@ -122,6 +125,31 @@ function checkHistory(fileSystem: FileSystem, repository: string, roots: readonl
   reader.close();
 }
 
+/** Edits of one directory of 300 children: as a skip chain and as what is merged it has many versions. */
+const arbitraryLargeHistory = fc
+  .array(fc.array(fc.array(fc.nat(350), { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 12 }), {
+    minLength: 10,
+    maxLength: 40,
+  })
+  .map((groups): Sealed[] => {
+    const all = Array.from({ length: 300 }, (_, index) => editOfChild(index, "first"));
+    return [
+      [all],
+      ...groups.map((commits, group) =>
+        commits.map((children) =>
+          children.map((child, place) =>
+            editOfChild(child, place === 2 ? undefined : `${String(group)} ${String(place)}`),
+          ),
+        ),
+      ),
+    ];
+  });
+
+function editOfChild(child: number, value: string | undefined): Edit {
+  const names = ["large", `child-${String(child)}-of-a-large-directory`];
+  return value === undefined ? { kind: "remove", names } : { kind: "set", names, value, perms: DOM0_ALONE };
+}
+
 const arbitraryMerges = fc.array(fc.tuple(fc.nat(20), fc.nat(6)), { minLength: 1, maxLength: 6 });
 
 describe("rewritePacks", () => {
@@ -135,6 +163,18 @@ describe("rewritePacks", () => {
         checkHistory(fileSystem, "/r", roots);
       }),
       propertyParameters(60),
+    );
+  });
+
+  it("keeps every version of a large directory (merge invariants 1, 2 and 5)", () => {
+    fc.assert(
+      fc.property(arbitraryLargeHistory, arbitraryMerges, (history, merges) => {
+        const fileSystem = createMemoryFileSystem();
+        const { packs, roots } = recordHistory(fileSystem, "/r", history);
+        mergeRandomly(fileSystem, "/r", packs, merges);
+        checkHistory(fileSystem, "/r", roots);
+      }),
+      propertyParameters(10),
     );
   });
 

@@ -10,16 +10,16 @@
  * What happens to an entry that stays:
  *   - nothing, mostly: its bytes are copied. A delta's distance is written anew where something between it and its base
  *     moved or went;
- *   - a directory that is stored whole becomes a delta against the tree at the same path in the parent commit, when that
- *     is in the new pack. In our packs the objects of a commit stand before its commit object, which tells the commit of
- *     a tree; descending from both roots at once tells its predecessor;
+ *   - a directory that is stored whole becomes a delta of an earlier version (`anchor-chain.ts`), when its predecessor, the
+ *     tree at the same path in the parent commit, is in the new pack. In our packs the objects of a commit stand before its
+ *     commit object, which tells the commit of a tree; descending from both roots at once tells its predecessor;
  *   - a delta whose base does not stay, or stands too deep, is written whole;
  *   - a stored stream of over `DEFLATE_BYTES_MIN` bytes is deflated, once: deltas excepted, which are oids mostly.
  *
  * Invariants
  *  1. Of twins the one in the oldest source stays, so that a delta's base is always before it, whichever of them it meant.
- *  2. A chain of deltas costs at most `CHAIN_COST_MAX`, the sum of their `chainStepCost`; one that was there before, a
- *     quarter more.
+ *  2. A chain of deltas, the sum of their `chainStepCost`, costs at most `CHAIN_COST_MAX` and a half: whoever wrote what is
+ *     copied counted from the beginning of its chain. A delta that is made here leaves more than half of that to those behind.
  *  3. No byte is copied whose CRC-32 is not the one in the source's index: damage is never passed on with a fresh checksum.
  *  4. The order of the sources and of the entries within each is kept. So a pack made from packs that end with a commit
  *     object ends with one (`pack-facts.ts` tells our packs by that), and objects stand before their commit.
@@ -69,6 +69,7 @@ import {
 } from "../repository/pack-file.js";
 import { PackIndex } from "../repository/pack-index.js";
 import { IndexWriter, PackWriter } from "../repository/pack-writer.js";
+import { AnchorChain } from "./anchor-chain.js";
 
 /** What a rewrite works with. */
 export interface RewriteContext {
@@ -105,8 +106,12 @@ export interface RewrittenPack extends WrittenPack {
   readonly indexBytes: number;
 }
 
-/** What a chain may cost that is copied as it is: whoever wrote it counted otherwise, and nothing is gained by cutting it. */
-const COPIED_CHAIN_COST_MAX = 1.25 * CHAIN_COST_MAX;
+/** Invariant 2. A skip chain that is made here is 14 deltas deep, and one that was recorded within a second hardly more. */
+const MADE_CHAIN_COST_MAX = 0.7 * CHAIN_COST_MAX;
+const COPIED_CHAIN_COST_MAX = 1.5 * CHAIN_COST_MAX;
+/** A delta of an earlier version than the predecessor has at most this part of the directory: the predecessor's is shorter. */
+const SKIPPING_DELTA_PART_MAX = 1 / 8;
+const DELTA_PART_MAX = 1 / 2;
 const COST_UNIT_BYTES = 256;
 
 /** Shorter streams gain nothing, and are faster to read as they are. */
@@ -122,13 +127,14 @@ const TREE_DELTA_BYTES_MIN = 256;
  */
 const SHORT_SOURCE_OBJECTS_MAX = 1024;
 
-/** Most entries and bytes that are looked at as one commit. */
+/** Most entries and bytes that are looked at as one commit; what is more is copied without a look at its directories. */
 const GROUP_ENTRIES_MAX = 2048;
-const GROUP_BYTES_MAX = 1024 * 1024;
+const GROUP_BYTES_MAX = 16 * 1024 * 1024;
 /** Most pairs of trees compared for one commit. */
 const DESCENTS_MAX = 256;
-/** Trees kept from one commit to the next. */
+/** Trees kept from one commit to the next, and their bytes. */
 const KNOWN_TREES_MAX = 64;
+const KNOWN_TREE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Work between two yields, in units of about a microsecond. */
 const SLICE_WORK = 1000;
@@ -236,6 +242,7 @@ class Rewrite {
   #places = new Uint32Array(0);
   /** By entry that is written: the cost of its chain, in `COST_UNIT_BYTES`. */
   #costs = new Uint16Array(0);
+  #anchors = new AnchorChain(0);
   #pack: PackWriter | undefined;
   #index: IndexWriter | undefined;
   #stream: PackStream | undefined;
@@ -248,6 +255,7 @@ class Rewrite {
   readonly #headerBytes = Buffer.alloc(ENTRY_HEADER_ROOM);
   #previousCommit: PassedCommit | undefined;
   readonly #knownTrees = new Map<Oid, Buffer>();
+  #knownTreeBytes = 0;
 
   constructor(context: RewriteContext, request: RewriteRequest) {
     this.#context = context;
@@ -265,6 +273,7 @@ class Rewrite {
     if (order.length === 0) return undefined;
     this.#places = new Uint32Array(total);
     this.#costs = new Uint16Array(total);
+    this.#anchors = new AnchorChain(total);
     const pack = new PackWriter(this.#context.fileSystem, this.#temporaryPack, order.length);
     this.#pack = pack;
     for (const source of this.#sources) yield* this.#copySource(source, pack);
@@ -466,6 +475,7 @@ class Rewrite {
       this.#writeWhole(entry, number);
       return;
     }
+    this.#anchors.follow(number, base);
     const distance = (this.#places[number] as number) - place;
     if (header.kind === "offset-delta" && distance === header.distance) {
       this.#keepUntouched(entry);
@@ -500,20 +510,30 @@ class Rewrite {
     this.#writeEntry(entry, number, { type: TYPE_NUMBERS[type], size: data.length, stream });
   }
 
-  /** Writes a whole tree as a delta against `predecessor`, an entry that is written; false where that gains nothing. */
+  /** Writes a whole tree as a delta of `predecessor`, or of a version before it; false where that gains nothing. */
   #writeAsDelta(entry: Entry, number: number, predecessor: number): boolean {
-    const { group, offset, header } = entry;
-    const { type, data: base } = this.#readEntryNumber(predecessor);
-    if (type !== "tree") return false;
-    const content = inStream(group.stream, offset, () => mustInflate(entry));
+    const { group, offset } = entry;
+    let content: Buffer | undefined;
+    for (const base of this.#anchors.basesAfter(predecessor)) {
+      const part = base === predecessor ? DELTA_PART_MAX : SKIPPING_DELTA_PART_MAX;
+      content ??= inStream(group.stream, offset, () => mustInflate(entry));
+      const delta = this.#deltaOf(base, content);
+      if (delta === undefined || delta.length > content.length * part) continue;
+      if (!this.#chain(number, base, content.length, MADE_CHAIN_COST_MAX)) continue;
+      this.#anchors.link(number, predecessor);
+      const distance = (this.#places[number] as number) - (this.#places[base] as number);
+      const stream = delta.length > DEFLATE_BYTES_MIN ? this.#deflate(delta) : storedStream(delta);
+      this.#writeEntry(entry, number, { type: OFFSET_DELTA, size: delta.length, distance, stream });
+      return true;
+    }
+    return false;
+  }
+
+  /** The delta that makes a tree of an entry that is written; undefined when that is no tree. */
+  #deltaOf(base: number, content: Buffer): Buffer | undefined {
+    const { type, data } = this.#readEntryNumber(base);
     this.#work += WORK.tree + content.length / WORK.bytesPerUnit;
-    const delta = encodeTreeDelta(base, content);
-    if (delta.length > content.length / 2) return false;
-    if (!this.#chain(number, predecessor, header.size, CHAIN_COST_MAX)) return false;
-    const distance = (this.#places[number] as number) - (this.#places[predecessor] as number);
-    const stream = delta.length > DEFLATE_BYTES_MIN ? this.#deflate(delta) : storedStream(delta);
-    this.#writeEntry(entry, number, { type: OFFSET_DELTA, size: delta.length, distance, stream });
-    return true;
+    return type === "tree" ? encodeTreeDelta(data, content) : undefined;
   }
 
   #readEntryNumber(number: number): GitObject {
@@ -670,9 +690,11 @@ class Rewrite {
     if (place === undefined) return undefined;
     const { data } = this.#context.reader.readAt(`pack-${place.source.name}`, place.offset);
     this.#knownTrees.set(oid, data);
-    if (this.#knownTrees.size > KNOWN_TREES_MAX) {
-      const [oldest] = this.#knownTrees.keys();
-      if (oldest !== undefined) this.#knownTrees.delete(oldest);
+    this.#knownTreeBytes += data.length;
+    for (const [oldest, { length }] of this.#knownTrees) {
+      if (this.#knownTrees.size <= KNOWN_TREES_MAX && this.#knownTreeBytes <= KNOWN_TREE_BYTES_MAX) break;
+      this.#knownTrees.delete(oldest);
+      this.#knownTreeBytes -= length;
     }
     return data;
   }

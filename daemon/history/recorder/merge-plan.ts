@@ -7,7 +7,7 @@
  * A pack's level is ⌊log₄(objects)⌋, but at least `BOTTOM_LEVEL`: the smallest packs, of up to 255 objects, are one level.
  * Where a level has `MERGE_FROM` packs (the bottom: `BOTTOM_MERGE_FROM`, because at one commit a second each merge costs a
  * handful of syncs, and rewriting so little costs nothing), they are merged, with the smaller packs that lie between them.
- * No result has more than `RESULT_BYTES_MAX` or `RESULT_OBJECTS_MAX`: a merge needs 26 bytes of memory for each object.
+ * No result has more than `RESULT_BYTES_MAX` or `RESULT_OBJECTS_MAX`: a merge needs 30 bytes of memory for each object.
  *
  * How many packs there can be when nothing is left to merge, at 1,000,000 commits of 9 objects and 3 KB, whatever was
  * sealed when: 7 at the bottom level and 3 at each of the levels 4 to 11, and besides those only packs of which no two of a

@@ -324,11 +324,13 @@ export class PackStream {
   }
 
   /**
-   * Sets `bytes` and `at` to the bytes from `from` to `to`. What is still needed is kept: everything from `needed` on.
+   * Sets `bytes` and `at` to the bytes from `from` to `to`. What is still needed is kept: everything from `needed` on. As long
+   * as that stays where it is, twice as much is read each time, so that much which is needed is not read again and again.
    */
   locate({ from, to, needed }: { readonly from: number; readonly to: number; readonly needed: number }): void {
     if (from < this.#start || to > this.#start + this.bytes.length) {
-      const size = Math.min(this.#end - needed, to - needed + STREAM_BYTES);
+      const grown = needed === this.#start ? 2 * this.bytes.length : 0;
+      const size = Math.min(this.#end - needed, Math.max(to - needed + STREAM_BYTES, grown));
       const bytes = Buffer.allocUnsafeSlow(size);
       readExactly(this.#file, this.path, bytes, needed);
       this.bytes = bytes;

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { DamagedObjectError } from "../../../../../daemon/history/repository/errors.js";
 import { writeDurableFile } from "../../../../../daemon/history/repository/durable-file.js";
@@ -10,6 +11,7 @@ import {
   readPackEntries,
   type PackEntries,
 } from "../../../../../daemon/history/repository/pack-entries.js";
+import type { FileSystem, OpenFile } from "../../../../../daemon/platform/file-system.js";
 import { createMemoryFileSystem, type MemoryFileSystem } from "../../../../support/memory-file-system.js";
 import { handMadePack, wholeEntry } from "./repository-support.js";
 
@@ -124,5 +126,27 @@ describe("PackStream", () => {
       );
     }
     stream.close();
+  });
+
+  it("reads twice as much each time while what is needed stays where it is", () => {
+    const { memory, name } = place(3, () => randomBytes(1_000_000));
+    let bytesRead = 0;
+    const counting: FileSystem = {
+      ...memory,
+      open: (path, mode) => {
+        const file = memory.open(path, mode);
+        const read: OpenFile["read"] = (target, position) => {
+          const count = file.read(target, position);
+          bytesRead += count;
+          return count;
+        };
+        return { ...file, read };
+      },
+    };
+    const end = 3_000_000;
+    const stream = new PackStream(counting, { repositoryDirectory: REPOSITORY, name }, end);
+    for (let from = 12; from + 1000 < end; from += 1000) stream.locate({ from, to: from + 1000, needed: 12 });
+    stream.close();
+    expect(bytesRead).toBeLessThan(3 * end);
   });
 });
