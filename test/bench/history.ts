@@ -5,7 +5,7 @@
  * index and a branch; since everything that an oid depends on is the same, they must end with the same tip, which is
  * checked. The recorder runs as in the daemon: its worker thread follows a journal that was written before, and seals as
  * it goes. `git fast-import` reads its stream from a file. isomorphic-git's `commit` makes the same kind of commit, for
- * scale.
+ * scale. A directory of 6,000 long names, which dom0 may have and few do, is recorded by the recorder alone, for its bytes.
  */
 import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
@@ -21,6 +21,7 @@ import { createRepository } from "../../daemon/history/repository/layout.js";
 import { startRecorder } from "../../daemon/history/recorder/handle.js";
 import { openJournal, type JournalPosition } from "../../daemon/journal/journal.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
+import type { Commit } from "../../daemon/store/commit.js";
 import { applyChanges } from "../../daemon/store/diff.js";
 import { emptyRoot } from "../../daemon/store/root.js";
 import { median, type BenchmarkOptions, type Figures } from "./figures.js";
@@ -32,12 +33,16 @@ import {
   streamValue,
   type CommitStream,
 } from "../support/commit-stream.js";
+import { largeDirectoryCommits } from "../support/large-directory.js";
 
 const HOST_NAME = "bench";
 const JOURNAL_BATCH = 64;
 const COMMITS = 60_000;
 const ROUNDS = 5;
 const ISOMORPHIC_COMMITS = 300;
+const LARGE_DIRECTORY = { children: 6000, nameBytes: 205 };
+/** A large directory takes so many times as long. */
+const LARGE_COMMITS_PART = 1 / 20;
 
 /** What to compare. */
 interface HistoryBench {
@@ -48,7 +53,7 @@ interface HistoryBench {
 }
 
 /**
- * Compares the two on streams of 10 and of 1,000 domains, and adds isomorphic-git.
+ * Compares the two on streams of 10 and of 1,000 domains, and adds the large directory and isomorphic-git.
  *
  * The states are made in the directory that `TMPDIR` names: on a disk the two wait for it, in memory they show their own
  * cost.
@@ -61,6 +66,7 @@ export async function benchHistory({ rounds = ROUNDS, commits = COMMITS }: Bench
       commits,
       "10 domains": await compare({ domains: 10 }, bench),
       "1000 domains": await compare({ domains: 1000 }, bench),
+      "6000 long names": await recordLargeDirectory(bench),
       isomorphicGitCommitsPerSecond: Math.round(await isomorphicGitRate(ISOMORPHIC_COMMITS)),
     };
   } finally {
@@ -81,7 +87,7 @@ async function compare(stream: CommitStream, bench: HistoryBench): Promise<Figur
   let gcBytes = 0;
   for (let round = 0; round < bench.rounds; round++) {
     const state = join(directory, `state-${String(round)}`);
-    const end = writeJournal(state, stream, bench.commits);
+    const end = writeJournal(state, streamCommits(stream, 1, bench.commits));
     const recorded = await timeRecorder(state, end);
     const imported = join(directory, `import-${String(round)}.git`);
     const importSeconds = timeFastImport(imported, importFile);
@@ -116,17 +122,33 @@ async function compare(stream: CommitStream, bench: HistoryBench): Promise<Figur
   };
 }
 
+async function recordLargeDirectory(bench: HistoryBench): Promise<Figures> {
+  const commits = Math.ceil(bench.commits * LARGE_COMMITS_PART);
+  const state = join(bench.directory, "large");
+  const recorded = await timeRecorder(state, writeJournal(state, largeDirectoryCommits(LARGE_DIRECTORY, commits)));
+  return {
+    commits,
+    recorderCommitsPerSecond: Math.round(commits / recorded.seconds),
+    recorderBytesPerCommit: Math.round(packBytes(join(state, "store.git")) / commits),
+  };
+}
+
 function rate(rates: readonly number[]): string {
   return String(Math.round(rates.at(-1) ?? 0));
 }
 
 /** Writes the journal that the recorder will follow. */
-function writeJournal(state: string, stream: CommitStream, commits: number): JournalPosition {
+function writeJournal(state: string, commits: Iterable<Commit>): JournalPosition {
   const directory = join(state, "journal", "main");
   const { journal } = openJournal({ fileSystem: nodeFileSystem, directory, after: 0 as Seq, durability: "process" });
-  for (let from = 1; from <= commits; from += JOURNAL_BATCH) {
-    journal.append([...streamCommits(stream, from, Math.min(commits, from + JOURNAL_BATCH - 1))]);
+  let batch: Commit[] = [];
+  for (const commit of commits) {
+    batch.push(commit);
+    if (batch.length < JOURNAL_BATCH) continue;
+    journal.append(batch);
+    batch = [];
   }
+  if (batch.length > 0) journal.append(batch);
   const end = journal.position();
   journal.close();
   return end;
