@@ -16,7 +16,7 @@ import { INTRODUCE_DOMAIN, RELEASE_DOMAIN, ROOT_PATH } from "../../protocol/path
 import type { Connection } from "../connection/connection.js";
 import type { Change, DaemonAct } from "../store/commit.js";
 import { applyManyChanges } from "../store/bulk-edit.js";
-import { diffRoots } from "../store/diff.js";
+import { diffRoots, sameIntroduction } from "../store/diff.js";
 import { Draft } from "../store/draft.js";
 import type { StoreEvent } from "../store/event.js";
 import { graft } from "../store/graft.js";
@@ -136,7 +136,7 @@ function isRelease(change: Change): change is DomainChange {
 
 function isAnotherIntroduction(change: DomainChange): boolean {
   const [was, is] = [change.before?.introduction, change.after?.introduction];
-  return was !== undefined && is !== undefined && (was.gfn !== is.gfn || was.port !== is.port);
+  return was !== undefined && is !== undefined && !sameIntroduction(was, is);
 }
 
 function isShutdown({ before, after }: DomainChange): boolean {

@@ -9,6 +9,7 @@ import type { OperationName } from "../../protocol/operation.js";
 import { domainPath, INTRODUCE_DOMAIN, RELEASE_DOMAIN, ROOT_PATH } from "../../protocol/path.js";
 import { REQUEST_CODECS, type RequestPayloads } from "../../protocol/payload.js";
 import { internPerms, type Perms } from "../../protocol/perms.js";
+import { sameIntroduction } from "../store/diff.js";
 import { Draft } from "../store/draft.js";
 import { withoutEntriesFor } from "../store/permission.js";
 import { NO_RECORD, type DomainRecord } from "../store/root.js";
@@ -53,7 +54,10 @@ function recordOf(state: CoreState, domid: Domid): DomainRecord {
   return state.store.root.domains.get(domid) ?? NO_RECORD;
 }
 
-/** INTRODUCE: the first fires `@introduceDomain`; a repeated one resets the guest's watches and transactions. */
+/**
+ * INTRODUCE: the first fires `@introduceDomain`, and its commit is what the domain is told from the next one by that gets its
+ * number; a repeated one keeps that, and resets the guest's watches and transactions.
+ */
 export const handleIntroduce: Handler = ({ state, connection, payload }) => {
   const request = REQUEST_CODECS.INTRODUCE.parse(payload);
   if (request === undefined || request.port <= 0) return fail("EINVAL");
@@ -65,9 +69,10 @@ export const handleIntroduce: Handler = ({ state, connection, payload }) => {
   const repeated = isIntroduced(state, domid);
   const draft = draftOf(state);
   const record = recordOf(state, domid);
-  if (record.introduction?.gfn !== gfn || record.introduction.port !== port) {
-    draft.setDomain(domid, { ...record, introduction: { gfn, port } });
-  }
+  const { introduction: known } = record;
+  const commit = known === undefined ? { seq: draft.seq, time: state.now } : known.commit;
+  const introduction = { gfn, port, commit };
+  if (!sameIntroduction(known, introduction)) draft.setDomain(domid, { ...record, introduction });
   if (!repeated) draft.events.push({ kind: "special", path: INTRODUCE_DOMAIN, domid });
   const detail = `${String(gfn)} ${String(port)}`;
   const outcome = commitAct(state, connection, draft, { operation: "INTRODUCE", subject: String(domid), detail });

@@ -23,6 +23,10 @@
  * Strings are byte strings: one character is one byte. Bytes above 0x7e are written `\u00XX`, control characters as JSON
  * does (`\n`, `\u0000`). What a change replaced
  * is not stored: whoever needs it has the root before the commit.
+ *
+ * The record of a domain has these keys in this order, each left out where there is nothing to tell: `gfn` and `port` of its
+ * INTRODUCE; `seq` and `time` of the commit that introduced it, which 0.1.0 did not write; `target`, `features`, `shutdown`
+ * (true), `quotas`.
  */
 import { crc32 } from "node:zlib";
 import { isPlain } from "../../protocol/ascii-buffer.js";
@@ -34,7 +38,7 @@ import { isSpecialPath, parsePath } from "../../protocol/path.js";
 import { parsePerms, serializePerms, type Perms } from "../../protocol/perms.js";
 import { DAEMON_ACTS, type Change, type Commit, type RequestRecord } from "../store/commit.js";
 import { isQuotaName, type QuotaName } from "../store/quota.js";
-import type { DomainRecord } from "../store/root.js";
+import type { DomainRecord, Introduction } from "../store/root.js";
 import { LineBuffer } from "./line-buffer.js";
 
 /** Most bytes of a record, its newline included: more than any commit needs, and short enough for one string. */
@@ -56,6 +60,7 @@ interface IntegerRange {
 const ANY: IntegerRange = {};
 const DOMID_RANGE: IntegerRange = { most: DOMID_MAX };
 const TX_ID_RANGE: IntegerRange = { least: 1, most: TX_ID_MAX };
+const SEQ_RANGE: IntegerRange = { least: 1 };
 
 /** What `decodeRecord` made of a line. */
 export type DecodedRecord =
@@ -125,7 +130,7 @@ const CHANGE_FRAME_BYTES_MAX = 32;
 /** A blank, the access and the domain id. */
 const PERMISSION_BYTES_MAX = 7;
 /** A domain's record without its quotas, and the frame of one quota. */
-const DOMAIN_BYTES_MAX = 160;
+const DOMAIN_BYTES_MAX = 208;
 const QUOTA_FRAME_BYTES_MAX = 20;
 
 /**
@@ -245,7 +250,9 @@ function serializeDomain(record: DomainRecord): string {
   const fields: string[] = [];
   const { introduction, target, features } = record;
   if (introduction !== undefined) {
-    fields.push(`"gfn":${integer(introduction.gfn)},"port":${integer(introduction.port)}`);
+    const { gfn, port, commit } = introduction;
+    fields.push(`"gfn":${integer(gfn)},"port":${integer(port)}`);
+    if (commit !== undefined) fields.push(`"seq":${integer(commit.seq, SEQ_RANGE)},"time":${integer(commit.time)}`);
   }
   if (target !== undefined) fields.push(`"target":${integer(target, DOMID_RANGE)}`);
   if (features !== undefined) fields.push(`"features":${integer(features)}`);
@@ -367,7 +374,16 @@ const COMMIT_KEYS: ReadonlySet<string> = new Set([
   "merged",
   "changes",
 ]);
-const DOMAIN_KEYS: ReadonlySet<string> = new Set(["gfn", "port", "target", "features", "shutdown", "quotas"]);
+const DOMAIN_KEYS: ReadonlySet<string> = new Set([
+  "gfn",
+  "port",
+  "seq",
+  "time",
+  "target",
+  "features",
+  "shutdown",
+  "quotas",
+]);
 const OPERATION_NAMES: ReadonlySet<unknown> = new Set([
   ...OPERATIONS.map((operation) => operation.name),
   ...DAEMON_ACTS,
@@ -462,22 +478,31 @@ function decodeChange(element: readonly unknown[]): Change | undefined {
 
 function decodeDomain(fields: unknown): DomainRecord | undefined {
   if (!isObject(fields) || unknownKey(fields, DOMAIN_KEYS) !== undefined) return undefined;
-  const { gfn, port, target, features, shutdown } = fields;
-  if ((gfn === undefined) !== (port === undefined)) return undefined;
-  if (gfn !== undefined && !isIntegerIn(gfn, 0, Number.MAX_SAFE_INTEGER)) return undefined;
-  if (port !== undefined && !isIntegerIn(port, 0, Number.MAX_SAFE_INTEGER)) return undefined;
+  const { target, features, shutdown } = fields;
+  const introduction = decodeIntroduction(fields);
+  if (introduction === undefined) return undefined;
   if (target !== undefined && !isIntegerIn(target, 0, DOMID_MAX)) return undefined;
   if (features !== undefined && !isIntegerIn(features, 0, Number.MAX_SAFE_INTEGER)) return undefined;
   if (shutdown !== undefined && shutdown !== true) return undefined;
   const quotas = decodeQuotas(fields["quotas"]);
   if (quotas === undefined) return undefined;
   return {
-    introduction: gfn === undefined || port === undefined ? undefined : { gfn, port },
+    introduction: introduction ?? undefined,
     target: target as Domid | undefined,
     features,
     shutdown: shutdown ?? false,
     quotas,
   };
+}
+
+/** Null for a record of a domain that is not introduced; undefined for a bad one. */
+function decodeIntroduction(fields: Readonly<Record<string, unknown>>): Introduction | null | undefined {
+  const { gfn, port, seq, time } = fields;
+  if ([gfn, port, seq, time].every((field) => field === undefined)) return null;
+  if (!isIntegerIn(gfn, 0, Number.MAX_SAFE_INTEGER) || !isIntegerIn(port, 0, Number.MAX_SAFE_INTEGER)) return undefined;
+  if (seq === undefined && time === undefined) return { gfn, port };
+  if (!isIntegerIn(seq, 1, Number.MAX_SAFE_INTEGER) || !isIntegerIn(time, 0, Number.MAX_SAFE_INTEGER)) return undefined;
+  return { gfn, port, commit: { seq: seq as Seq, time: time as Microseconds } };
 }
 
 function decodeQuotas(fields: unknown): ReadonlyMap<QuotaName, number> | undefined {

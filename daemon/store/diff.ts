@@ -11,7 +11,7 @@ import { samePerms } from "../../protocol/perms.js";
 import type { Change, NodeState } from "./commit.js";
 import { removeNode, setNode } from "./edit.js";
 import type { Node } from "./node.js";
-import { isEmptyRecord, NO_RECORD, type DomainRecord, type Root } from "./root.js";
+import { isEmptyRecord, isSameDomain, NO_RECORD, type DomainRecord, type Introduction, type Root } from "./root.js";
 
 interface Pair {
   readonly path: Path;
@@ -113,9 +113,7 @@ export function sameRecord(left: DomainRecord = NO_RECORD, right: DomainRecord =
   if (left === right) return true;
   if (left.target !== right.target || left.features !== right.features || left.shutdown !== right.shutdown)
     return false;
-  if (left.introduction?.gfn !== right.introduction?.gfn || left.introduction?.port !== right.introduction?.port) {
-    return false;
-  }
+  if (!sameIntroduction(left.introduction, right.introduction)) return false;
   return sameQuotas(left, right);
 }
 
@@ -124,6 +122,12 @@ export function sameQuotas({ quotas: left } = NO_RECORD, { quotas: right } = NO_
   if (left === right) return true;
   for (const name of unionOfKeys(left, right)) if (left.get(name) !== right.get(name)) return false;
   return true;
+}
+
+/** Whether two introductions say the same of the same domain. */
+export function sameIntroduction(left: Introduction | undefined, right: Introduction | undefined): boolean {
+  if (left === undefined || right === undefined) return left === right;
+  return left.gfn === right.gfn && left.port === right.port && isSameDomain(left, right);
 }
 
 /**

@@ -4,16 +4,29 @@
  * Owns the shape of the store's state: the tree, the perms of the special paths, the default quotas and the table of
  * domains. Two roots with equal contents (leaving `Node.modified` out) have one Git tree oid (`history/object`).
  */
-import type { Domid, Path, Seq } from "../../protocol/identifiers.js";
+import type { Domid, Microseconds, Path, Seq } from "../../protocol/identifiers.js";
 import { SPECIAL_PATHS, splitForLookup, type SpecialPath } from "../../protocol/path.js";
 import { parsePerms, type Perms } from "../../protocol/perms.js";
 import { indexOnPath, leaf, type Node } from "./node.js";
 import type { QuotaName } from "./quota.js";
 
+/** How a domain was introduced. */
+export interface Introduction {
+  /** Of the last INTRODUCE, which may repeat the first with others; most toolstacks give every domain the same. */
+  readonly gfn: number;
+  readonly port: number;
+  /**
+   * The commit of the first INTRODUCE, which tells one domain from the next that is given its number: the time is part of
+   * that because a fork counts on from where it began, so that its seqs are those of other commits elsewhere. Undefined for a
+   * domain that 0.1.0 introduced, which did not note it, for as long as that domain is there.
+   */
+  readonly commit?: { readonly seq: Seq; readonly time: Microseconds } | undefined;
+}
+
 /** What the daemon knows of one domain besides its nodes. dom0 has no record: it is always introduced. */
 export interface DomainRecord {
   /** From INTRODUCE; undefined before it (a record may exist for quotas or features alone). */
-  readonly introduction: { readonly gfn: number; readonly port: number } | undefined;
+  readonly introduction: Introduction | undefined;
   /** The domain on whose behalf this one acts (SET_TARGET), or undefined. */
   readonly target: Domid | undefined;
   /** Feature bits set before INTRODUCE (SET_FEATURE), or undefined for all that are supported. */
@@ -80,6 +93,19 @@ export const NO_RECORD: DomainRecord = {
   shutdown: false,
   quotas: new Map(),
 };
+
+/**
+ * Whether two introductions are of one domain, and not of one and the next that was given its number. Two that 0.1.0 noted are
+ * told apart by what they say alone.
+ *
+ * Worked example: INTRODUCE 5 1 1, INTRODUCE 5 2 1, RELEASE 5, INTRODUCE 5 1 1. The first two are of one domain and the last
+ * is of another, although it says what the first one says.
+ */
+export function isSameDomain(left: Introduction, right: Introduction): boolean {
+  const [first, second] = [left.commit, right.commit];
+  if (first === undefined && second === undefined) return left.gfn === right.gfn && left.port === right.port;
+  return first?.seq === second?.seq && first?.time === second?.time;
+}
 
 /** Whether a record says nothing, and so need not be kept. */
 export function isEmptyRecord(record: DomainRecord): boolean {

@@ -47,6 +47,11 @@ describe("a state directory of 0.1.0", () => {
       expect(seqs.trim().split("\n").map(Number)).toEqual(Array.from({ length: 11 }, (_, index) => index + 1));
       expect(git(again, "merge-base", TIP_OF_0_1_0, "main")).toContain(TIP_OF_0_1_0);
       expect(git(again, "fsck", "--strict")).toBe("");
+      // A domain that 0.1.0 introduced is told by what that noted; one that is introduced now, by its commit.
+      expect(git(again, "show", "main:.domains/5")).toBe("gfn 1\nport 2\n");
+      await (await again.connect()).must("INTRODUCE", ["6", "1", "1"]);
+      await (await again.connect()).must("CONTROL", ["flush"]);
+      expect(git(again, "show", "main:.domains/6")).toMatch(/^gfn 1\nport 1\nseq 12\ntime [0-9]{16}\n$/);
       const journal = join(directory, "state", "journal", "main");
       const headers = readdirSync(journal).map((name) => readFileSync(join(journal, name), "latin1").split("\n")[0]);
       expect(headers.at(-1)).toContain('"version":2');

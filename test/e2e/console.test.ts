@@ -173,6 +173,27 @@ describe("xs revert", () => {
     );
     expect(git("log", "-1", "--format=%s", "main")).toBe(seq);
   });
+
+  it("gives nothing that was a domain's to the next with its number, introduced alike (XSA-322)", async () => {
+    await client.must("INTRODUCE", ["5", "1", "1"]);
+    await write("/s2", "for the old five");
+    await client.must("SET_PERMS", ["/s2", "n0", "r5"]);
+    await client.must("RM", ["/s2"]);
+    await client.must("CONTROL", ["flush"]);
+    const then = git("rev-parse", "main^{tree}");
+    await client.must("RELEASE", ["5"]);
+    await client.must("INTRODUCE", ["5", "1", "1"]);
+    const { code, err } = await xs("revert", "HEAD~2");
+    expect([code, err]).toEqual([1, expect.stringContaining("/s2")]);
+    const guest = await daemon.connectGuest(5);
+    expect(await guest.ask("READ", ["/s2"])).not.toContain("old five");
+    // A rollback goes back to the old five: whoever is connected is another.
+    await guest.must("WATCH", ["@releaseDomain", "t"]);
+    expect(await mustXs("rollback", "HEAD~2")).toContain("1 change");
+    await client.must("CONTROL", ["flush"]);
+    expect(git("rev-parse", "main^{tree}")).toBe(then);
+    await guest.must("WATCH", ["@releaseDomain", "t"]);
+  });
 });
 
 describe("the admin socket", () => {

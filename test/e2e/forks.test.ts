@@ -440,6 +440,21 @@ describe("xs merge", () => {
     const guest = await daemon.connectGuest(7);
     expect(await guest.must("GET_DOMAIN_PATH", ["7"])).toBe("/local/domain/7");
   });
+
+  it("gives nothing that was meant for a domain to the next with its number, introduced alike (XSA-322)", async () => {
+    await client.must("INTRODUCE", ["5", "1", "1"]);
+    await write(client, "/secret", "main's");
+    await mustXs("fork", "f");
+    const fork = await connectFork("f");
+    await fork.must("SET_PERMS", ["/secret", "n0", "r5"]);
+    await write(fork, "/secret", "for the old five");
+    await client.must("RELEASE", ["5"]);
+    await client.must("INTRODUCE", ["5", "1", "1"]);
+    const { code, err } = await xs("merge", "f");
+    expect([code, err]).toEqual([1, expect.stringContaining("  /secret: theirs names a domain that ours released")]);
+    const guest = await daemon.connectGuest(5);
+    expect(await guest.ask("READ", ["/secret"])).toBe("EACCES");
+  });
 });
 
 describe("another host's state", () => {

@@ -10,7 +10,7 @@ import { INTRODUCE_DOMAIN, joinPath, RELEASE_DOMAIN } from "../../protocol/path.
 import { parsePerms, type Perms } from "../../protocol/perms.js";
 import type { Change, Commit } from "../../daemon/store/commit.js";
 import { applyChanges, diffRoots } from "../../daemon/store/diff.js";
-import { emptyRoot, getNode, type Root } from "../../daemon/store/root.js";
+import { emptyRoot, getNode, type Introduction, type Root } from "../../daemon/store/root.js";
 
 const NAMES = [
   "device",
@@ -45,6 +45,13 @@ const value = fc.oneof(
 );
 const names = fc.array(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 5 });
 const perms = fc.constantFrom(...PERMS);
+
+/** Some as 0.1.0 noted them, without the commit. */
+function introductionOf(what: number): Introduction | undefined {
+  if (what <= 2) return undefined;
+  const place = { gfn: what * 1000, port: what };
+  return what === 3 ? place : { ...place, commit: { seq: what as Seq, time: (what * 1_000_000) as Microseconds } };
+}
 
 /** Edits; most of them set nodes. */
 export const arbitraryEdit: fc.Arbitrary<Edit> = fc.oneof(
@@ -91,7 +98,7 @@ function changesOf(root: Root, edit: Edit): Change[] {
       return [{ kind: "quota", name: "nodes", before: undefined, after: edit.limit }];
     case "domain": {
       const record = {
-        introduction: edit.what > 2 ? { gfn: edit.what * 1000, port: edit.what } : undefined,
+        introduction: introductionOf(edit.what),
         target: edit.what === 4 ? (9 as Domid) : undefined,
         features: edit.what === 2 ? 3 : undefined,
         shutdown: edit.what === 5,

@@ -36,8 +36,14 @@ const permission = fc.record({ access: fc.nat(3), domid });
 const perms = fc.array(permission, { minLength: 1, maxLength: 5 }).map((entries) => entries as unknown as Perms);
 const count = fc.maxSafeNat();
 
+const commit = fc.record({
+  seq: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }).map((seq) => seq as Seq),
+  time: count.map((time) => time as Microseconds),
+});
 const domainRecord: fc.Arbitrary<DomainRecord> = fc.record({
-  introduction: fc.option(fc.record({ gfn: count, port: count }), { nil: undefined }),
+  introduction: fc.option(fc.record({ gfn: count, port: count, commit }, { requiredKeys: ["gfn", "port"] }), {
+    nil: undefined,
+  }),
   target: fc.option(domid, { nil: undefined }),
   features: fc.option(count, { nil: undefined }),
   shutdown: fc.boolean(),

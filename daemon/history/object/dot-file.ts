@@ -10,17 +10,18 @@
  * - `.special`  at the top, always: `@introduceDomain n0`, then `@releaseDomain r0`: the perms of the special paths.
  * - `.quotas`   at the top, unless no default was changed: `NAME LIMIT` (`nodes 2000`), sorted by name.
  * - `.domains/` at the top, unless no domain has a record: a file for each domid, with those of these lines that apply, in
- *               this order: `gfn 1234` and `port 5` (from INTRODUCE), `target 7`, `features 3`, `shutdown 1`, and
- *               `quota.NAME LIMIT` sorted by name. The directory is no node and has no `.perms`.
+ *               this order: `gfn 1234` and `port 5` (from INTRODUCE), `seq 17` and `time 1732345678901241` (of the commit
+ *               that introduced it, in microseconds since the Unix epoch; 0.1.0 wrote neither), `target 7`, `features 3`,
+ *               `shutdown 1`, and `quota.NAME LIMIT` sorted by name. The directory is no node and has no `.perms`.
  *
  * Parsing accepts exactly what serializing writes, in whatever order of lines; anything else is undefined.
  */
 import type { ByteString } from "../../../protocol/bytes.js";
-import { parseDomid, type Domid } from "../../../protocol/identifiers.js";
+import { parseDomid, type Domid, type Microseconds, type Seq } from "../../../protocol/identifiers.js";
 import { isNodeName, isSpecialPath, SPECIAL_PATHS, type SpecialPath } from "../../../protocol/path.js";
 import { parsePerms, serializePerms, type Perms } from "../../../protocol/perms.js";
 import { isQuotaName, type QuotaName } from "../../store/quota.js";
-import type { DomainRecord } from "../../store/root.js";
+import type { DomainRecord, Introduction } from "../../store/root.js";
 
 export const VALUE_FILE = ".value";
 export const PERMS_FILE = ".perms";
@@ -116,12 +117,18 @@ export function parseQuotasFile(text: ByteString): Map<QuotaName, number> | unde
 export function serializeDomainFile(record: DomainRecord): ByteString {
   const { introduction, target, features, shutdown, quotas } = record;
   let text = "";
-  if (introduction !== undefined) text += `gfn ${String(introduction.gfn)}\nport ${String(introduction.port)}\n`;
+  if (introduction !== undefined) {
+    const { gfn, port, commit } = introduction;
+    text += `gfn ${String(gfn)}\nport ${String(port)}\n`;
+    if (commit !== undefined) text += `seq ${String(commit.seq)}\ntime ${String(commit.time)}\n`;
+  }
   if (target !== undefined) text += `target ${String(target)}\n`;
   if (features !== undefined) text += `features ${String(features)}\n`;
   if (shutdown) text += "shutdown 1\n";
   return text + quotaLines("quota.", quotas);
 }
+
+const DOMAIN_KEYS: ReadonlySet<string> = new Set(["gfn", "port", "seq", "time", "target", "features", "shutdown"]);
 
 /** Reads a domain's record. */
 export function parseDomainFile(text: ByteString): DomainRecord | undefined {
@@ -130,23 +137,31 @@ export function parseDomainFile(text: ByteString): DomainRecord | undefined {
   const quotas = new Map<QuotaName, number>();
   for (const [key, number] of facts) {
     if (key === "shutdown" && number !== 1) return undefined;
-    if (["gfn", "port", "target", "features", "shutdown"].includes(key)) continue;
+    if (DOMAIN_KEYS.has(key)) continue;
     const name = key.startsWith("quota.") ? key.slice("quota.".length) : "";
     if (!isQuotaName(name)) return undefined;
     quotas.set(name, number);
   }
-  const gfn = facts.get("gfn");
-  const port = facts.get("port");
+  const introduction = introductionOf(facts);
   const target = facts.get("target");
-  if ((gfn === undefined) !== (port === undefined)) return undefined;
+  if (introduction === undefined) return undefined;
   if (target !== undefined && parseDomid(String(target)) === undefined) return undefined;
   return {
-    introduction: gfn === undefined || port === undefined ? undefined : { gfn, port },
+    introduction: introduction ?? undefined,
     target: target as Domid | undefined,
     features: facts.get("features"),
     shutdown: facts.has("shutdown"),
     quotas,
   };
+}
+
+/** Null where there is none; undefined for a part of one. */
+function introductionOf(facts: ReadonlyMap<string, number>): Introduction | null | undefined {
+  const [gfn, port, seq, time] = ["gfn", "port", "seq", "time"].map((key) => facts.get(key));
+  if ((gfn === undefined) !== (port === undefined) || (seq === undefined) !== (time === undefined)) return undefined;
+  if (gfn === undefined || port === undefined) return seq === undefined ? null : undefined;
+  if (seq === undefined || time === undefined) return { gfn, port };
+  return seq < 1 || time < 0 ? undefined : { gfn, port, commit: { seq: seq as Seq, time: time as Microseconds } };
 }
 
 function quotaLines(prefix: string, quotas: ReadonlyMap<QuotaName, number>): string {

@@ -67,5 +67,10 @@ export function stateJson({ value, perms }: NodeState): NodeStateJson {
 
 /** What the daemon knows of a domain. */
 export function recordJson(record: DomainRecord): DomainRecordJson {
-  return { ...record, quotas: Object.fromEntries(record.quotas) };
+  const { introduction, quotas } = record;
+  return {
+    ...record,
+    introduction: introduction && { gfn: introduction.gfn, port: introduction.port },
+    quotas: Object.fromEntries(quotas),
+  };
 }

@@ -14,15 +14,20 @@
  * Where nothing is in conflict, the merge of theirs into ours is the merge of ours into theirs.
  *
  * A domain that one side released must not come back by the other: a node whose perms name it, made there by the other side,
- * is a conflict, or the next domain with that id would inherit rights (XSA-322).
+ * is a conflict, or the next domain with that id would inherit rights (XSA-322). It is released also where the side has
+ * introduced the next one since, whatever that one's frame and port are (`isSameDomain`):
+ *
+ *     ours RELEASE 5, INTRODUCE 5    theirs /secret n0 r5    →  conflict at /secret: it is meant for the 5 that is gone
+ *     ours RELEASE 5, INTRODUCE 5    theirs SET_TARGET 5 6   →  conflict at domain 5: so is the target
+ *     ours INTRODUCE 5               theirs INTRODUCE 5      →  conflict at domain 5: they are two domains
  */
 import type { Domid, Path } from "../../../protocol/identifiers.js";
 import { childPath, parentPath } from "../../../protocol/path.js";
 import { samePerms, type Perms } from "../../../protocol/perms.js";
 import type { Change, NodeState } from "../commit.js";
-import { diffRoots, sameRecord, withEntry } from "../diff.js";
+import { diffRoots, sameIntroduction, sameRecord, withEntry } from "../diff.js";
 import type { Node } from "../node.js";
-import { getNode, NO_RECORD, type DomainRecord, type Root } from "../root.js";
+import { getNode, isSameDomain, NO_RECORD, type DomainRecord, type Root } from "../root.js";
 import { mergeNode, type MergeNode, type NodePart } from "./node-merge.js";
 
 /** What is merged. */
@@ -302,11 +307,7 @@ class Side {
 
   #addDomain(change: DomainChange): void {
     this.domains.set(change.domid, change);
-    const [was, is] = [change.before?.introduction, change.after?.introduction];
-    // Introduced otherwise, it is another domain that was given the number.
-    if (was !== undefined && (is === undefined || is.gfn !== was.gfn || is.port !== was.port)) {
-      this.#released.add(change.domid);
-    }
+    if (isOver(change.before, change.after)) this.#released.add(change.domid);
   }
 
   #addNode(change: NodeChange): void {
@@ -344,9 +345,15 @@ function creations(top: Path, node: Node | undefined): Change[] {
   return changes;
 }
 
+/** Whether the domain that was introduced is not any more: it was released, and its number perhaps given to another. */
+function isOver(before: DomainRecord | undefined, after: DomainRecord | undefined): boolean {
+  const [was, is] = [before?.introduction, after?.introduction];
+  return was !== undefined && (is === undefined || !isSameDomain(was, is));
+}
+
 /**
- * A record of which each side changed other fields; undefined where they changed the same, or one removed it. The quotas of a
- * domain are fields of their own.
+ * A record of which each side changed other fields; undefined where they changed the same, where one removed it, or where one
+ * is of the next domain: what was changed of the last one is not for that. The quotas of a domain are fields of their own.
  */
 function mergeRecords(
   base: DomainRecord | undefined,
@@ -354,6 +361,8 @@ function mergeRecords(
   theirs: DomainRecord | undefined,
 ): DomainRecord | undefined {
   if (ours === undefined || theirs === undefined) return undefined;
+  const isOfTwo = !sameIntroduction(ours.introduction, theirs.introduction);
+  if (isOfTwo && (isOver(base, ours) || isOver(base, theirs))) return undefined;
   const from = base ?? NO_RECORD;
   let merged = ours;
   for (const field of ["introduction", "target", "features", "shutdown"] as const) {

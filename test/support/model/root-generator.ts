@@ -4,14 +4,21 @@
  * Owns generators of edits, and a walk that shares nothing with the differ that it serves to test.
  */
 import * as fc from "fast-check";
-import type { Domid, Path, Seq } from "../../../protocol/identifiers.js";
+import type { Domid, Microseconds, Path, Seq } from "../../../protocol/identifiers.js";
 import { joinPath, parentPath, SPECIAL_PATHS, type SpecialPath } from "../../../protocol/path.js";
 import { serializePerms, type Perms } from "../../../protocol/perms.js";
 import { withEntry } from "../../../daemon/store/diff.js";
 import { removeNode, setNode } from "../../../daemon/store/edit.js";
 import type { Node } from "../../../daemon/store/node.js";
 import { QUOTA_NAMES, type QuotaName } from "../../../daemon/store/quota.js";
-import { emptyRoot, getNode, isEmptyRecord, type DomainRecord, type Root } from "../../../daemon/store/root.js";
+import {
+  emptyRoot,
+  getNode,
+  isEmptyRecord,
+  type DomainRecord,
+  type Introduction,
+  type Root,
+} from "../../../daemon/store/root.js";
 
 /** One edit of a root. */
 export type Edit =
@@ -39,8 +46,14 @@ const small = fc.integer({ min: 0, max: 2 });
 const quotas = fc
   .array(fc.tuple(fc.constantFrom(...QUOTA_NAMES), small), { maxLength: 2 })
   .map((entries) => new Map(entries));
+const commit = fc.record({
+  seq: fc.integer({ min: 1, max: 2 }).map((seq) => seq as Seq),
+  time: small.map((time) => time as Microseconds),
+});
 const record: fc.Arbitrary<DomainRecord> = fc.record({
-  introduction: fc.option(fc.record({ gfn: small, port: small }), { nil: undefined }),
+  introduction: fc.option(fc.record({ gfn: small, port: small, commit: fc.option(commit, { nil: undefined }) }), {
+    nil: undefined,
+  }),
   target: fc.option(domid, { nil: undefined }),
   features: fc.option(small, { nil: undefined }),
   shutdown: fc.boolean(),
@@ -140,13 +153,19 @@ export function nodesOf(root: Root): Map<Path, Node> {
   return found;
 }
 
+function introductionText(introduction: Introduction | undefined): string {
+  if (introduction === undefined) return "";
+  const { gfn, port, commit: by } = introduction;
+  return `${String(gfn)} ${String(port)} ${String(by?.seq)} ${String(by?.time)}`;
+}
+
 /** Everything in a root as text, leaving `modified` out; equal texts are equal contents. */
 export function textOfRoot(root: Root): string {
   const lines = [...nodesOf(root)].map(([at, { value, perms: list }]) => `${at}=${value} ${serializePerms(list)}`);
   const special = [...root.special].map(([at, list]) => `${at} ${serializePerms(list)}`);
   const defaults = [...root.quotas].map(([quota, value]) => `${quota} ${String(value)}`);
   const domains = [...root.domains].map(([id, { introduction, target, features, shutdown, quotas: own }]) =>
-    JSON.stringify([id, introduction?.gfn, introduction?.port, target, features, shutdown, [...own].sort()]),
+    JSON.stringify([id, introductionText(introduction), target, features, shutdown, [...own].sort()]),
   );
   return [lines, special, defaults, domains].map((part) => part.sort().join("\n")).join("\n--\n");
 }

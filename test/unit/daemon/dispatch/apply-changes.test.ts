@@ -4,6 +4,7 @@ import type { ChangeOrder, ChangeOutcome } from "../../../../daemon/dispatch/app
 import { diffRoots, sameRoot } from "../../../../daemon/store/diff.js";
 import type { Root } from "../../../../daemon/store/root.js";
 import { DOM0, type Path } from "../../../../protocol/identifiers.js";
+import { parsePerms, type Perms } from "../../../../protocol/perms.js";
 import { CoreHarness, domainId, type HarnessTick } from "../../../support/core-harness.js";
 
 let harness: CoreHarness;
@@ -22,6 +23,10 @@ function write(path: string, value = "v"): void {
 
 function introduce(domid: number): void {
   harness.ask(toolstack, "INTRODUCE", { domid: domainId(domid), gfn: 1, port: 1 });
+}
+
+function setPerms(path: string, ...perms: readonly string[]): void {
+  expect(harness.ask(toolstack, "SET_PERMS", { path, perms: parsePerms(perms) as Perms })).toBe("OK\0");
 }
 
 const act = { operation: "ROLLBACK", subject: "/", detail: "@{1} 0123" } as const;
@@ -175,6 +180,35 @@ describe("makeChanges", () => {
     expect(harness.ask(toolstack, "IS_DOMAIN_INTRODUCED", { domid: domainId(5) })).toBe("T\0");
   });
 
+  test("resets the guest's connections where the domain was another one, whatever its frame and port were", () => {
+    introduce(5);
+    const then = harness.core.root;
+    harness.ask(toolstack, "RELEASE", { domid: domainId(5) });
+    introduce(5);
+    const guest = harness.connect(5);
+    harness.ask(guest, "WATCH", { path: "@releaseDomain", token: "own" });
+    harness.startTransaction(guest);
+    const { outcome } = make(order(then));
+    expect(outcome).toMatchObject({ outcome: "committed", changes: 1 });
+    expect([guest.watches.size, guest.transactions.size, guest.closing]).toEqual([0, 0, false]);
+    expect(sameRoot(harness.core.root, then)).toBe(true);
+  });
+
+  test("gives no domain what was meant for the one before it with its number (XSA-322)", () => {
+    introduce(5);
+    const from = harness.core.root;
+    write("/secret", "s");
+    setPerms("/secret", "n0", "r5");
+    const given = order(harness.core.root, { from, way: "merge" });
+    harness.ask(toolstack, "RM", { path: "/secret" });
+    harness.ask(toolstack, "RELEASE", { domid: domainId(5) });
+    introduce(5);
+    expect(make(given).outcome).toEqual({
+      outcome: "conflict",
+      conflicts: ["/secret: theirs names a domain that ours released"],
+    });
+  });
+
   test("fires @releaseDomain for a domain that is shut down by it", () => {
     introduce(5);
     harness.ask(toolstack, "CONTROL", { command: "domain", parameters: ["shutdown", "5"] });
@@ -211,7 +245,7 @@ describe("makeChanges", () => {
   test("keeps the accounts: CONTROL check finds nothing wrong after domains' nodes came and went", () => {
     introduce(5);
     write("/local/domain/5/a");
-    harness.ask(toolstack, "SET_PERMS", { path: "/local/domain/5/a", perms: ["n5"] } as never);
+    setPerms("/local/domain/5/a", "n5");
     const then = harness.core.root;
     harness.ask(toolstack, "RM", { path: "/local" });
     make(order(then));

@@ -4,6 +4,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Connection } from "../../../../daemon/connection/connection.js";
 import { operationNamed, type OperationName } from "../../../../protocol/operation.js";
+import { NO_RECORD } from "../../../../daemon/store/root.js";
 import { CoreHarness, domainId } from "../../../support/core-harness.js";
 
 const OK = "OK\0";
@@ -47,7 +48,28 @@ describe("INTRODUCE", () => {
     expect([guest.watches.size, guest.transactions.size, guest.closing]).toEqual([0, 0, false]);
     expect(harness.takeEvents(dom0)).toEqual([]);
     expect(introduce(5, 1, 2), "at another port").toBe(OK);
-    expect(harness.core.root.domains.get(domainId(5))?.introduction).toEqual({ gfn: 1, port: 2 });
+    expect(harness.core.root.domains.get(domainId(5))?.introduction).toMatchObject({ gfn: 1, port: 2 });
+  });
+
+  test("notes the commit that made the domain known, and another for the next domain with its number", () => {
+    const introductionOf5 = () => harness.core.root.domains.get(domainId(5))?.introduction;
+    introduce(5);
+    const first = introductionOf5();
+    expect(first).toEqual({ gfn: 1, port: 1, commit: { seq: 1, time: harness.now } });
+    introduce(5, 2, 2);
+    expect(introductionOf5(), "repeated: the same domain").toEqual({ ...first, gfn: 2, port: 2 });
+    harness.ask(dom0, "RELEASE", { domid: domainId(5) });
+    introduce(5);
+    expect(introductionOf5()).toMatchObject({ gfn: 1, port: 1, commit: { seq: 4 } });
+  });
+
+  test("repeated for a domain that 0.1.0 introduced, leaves it without a commit: it is still that domain", () => {
+    const { root } = harness.core;
+    const domains = new Map([[domainId(5), { ...NO_RECORD, introduction: { gfn: 1, port: 1 } }]]);
+    harness = new CoreHarness({ root: { ...root, domains } });
+    dom0 = harness.connect(0);
+    introduce(5, 2);
+    expect(harness.core.root.domains.get(domainId(5))?.introduction).toEqual({ gfn: 2, port: 1 });
   });
 
   test.each([

@@ -28,7 +28,8 @@ describe("encodeRecord", () => {
       ..."seq time domain connection transaction base synced requests omitted merged changes".split(" "),
     ]);
     expect(json).toContain(
-      '["domain",6,null],["domain",7,{"gfn":1099511627776,"port":3,"target":0,"features":0,"shutdown":true,"quotas":{"nodes":0,"transaction-nodes":5}}]',
+      '["domain",6,null],["domain",7,{"gfn":1099511627776,"port":3,"seq":4,"time":1732345678901241,"target":0,"features":0,' +
+        '"shutdown":true,"quotas":{"nodes":0,"transaction-nodes":5}}]',
     );
     expect(json).toContain(
       '["remove","/b"],["special","@releaseDomain","n0 r5 b7"],["quota","node-size",4096],["quota","memory",null]',
@@ -142,6 +143,13 @@ describe("decodeRecord", () => {
     ["an unknown quota", { ...good, changes: [["quota", "toString", 1]] }, "`changes` is bad at index 0"],
     ["a quota without a value", { ...good, changes: [["quota", "nodes"]] }, "`changes` is bad at index 0"],
     ["a gfn without a port", { ...good, changes: [["domain", 1, { gfn: 1 }]] }, "`changes` is bad at index 0"],
+    ["a seq alone", { ...good, changes: [["domain", 1, { gfn: 1, port: 1, seq: 1 }]] }, "`changes` is bad at index 0"],
+    ["no introduction", { ...good, changes: [["domain", 1, { seq: 1, time: 1 }]] }, "`changes` is bad at index 0"],
+    [
+      "seq 0",
+      { ...good, changes: [["domain", 1, { gfn: 1, port: 1, seq: 0, time: 1 }]] },
+      "`changes` is bad at index 0",
+    ],
     ["a domain with a colour", { ...good, changes: [["domain", 1, { colour: 1 }]] }, "`changes` is bad at index 0"],
     [
       "a domain's unknown quota",
@@ -159,6 +167,8 @@ describe("decodeRecord", () => {
         changes: [
           ["set", "/a", "", "n0"],
           ["domain", 1, {}],
+          ["domain", 2, { gfn: 1, port: 1 }],
+          ["domain", 3, { gfn: 1, port: 1, seq: 1, time: 0 }],
         ],
         requests: [["WRITE", "/", "ab", 3]],
       }),

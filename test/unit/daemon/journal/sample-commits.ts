@@ -58,7 +58,7 @@ export function fullCommit(seq: number): Commit {
         domid: 7 as Domid,
         before: undefined,
         after: {
-          introduction: { gfn: 2 ** 40, port: 3 },
+          introduction: { gfn: 2 ** 40, port: 3, commit: { seq: 4 as Seq, time: 1732345678901241 as Microseconds } },
           target: 0 as Domid,
           features: 0,
           shutdown: true,

@@ -11,7 +11,7 @@ import {
   serializeSpecialFile,
 } from "../../../../../daemon/history/object/dot-file.js";
 import { emptyRoot, NO_RECORD } from "../../../../../daemon/store/root.js";
-import type { Domid } from "../../../../../protocol/identifiers.js";
+import type { Domid, Microseconds, Seq } from "../../../../../protocol/identifiers.js";
 import { parsePerms, type Perms } from "../../../../../protocol/perms.js";
 
 const perms = (text: string): Perms => parsePerms(text.split(" ")) as Perms;
@@ -90,21 +90,28 @@ describe(".quotas", () => {
 describe(".domains/<domid>", () => {
   it("has a line for each fact, and reads back", () => {
     const record = {
-      introduction: { gfn: -1, port: 2 },
+      introduction: { gfn: -1, port: 2, commit: { seq: 17 as Seq, time: 1732345678901241 as Microseconds } },
       target: 3 as Domid,
       features: 0,
       shutdown: true,
       quotas: new Map([["nodes", 10]] as const),
     };
-    expect(serializeDomainFile(record)).toBe("gfn -1\nport 2\ntarget 3\nfeatures 0\nshutdown 1\nquota.nodes 10\n");
+    expect(serializeDomainFile(record)).toBe(
+      "gfn -1\nport 2\nseq 17\ntime 1732345678901241\ntarget 3\nfeatures 0\nshutdown 1\nquota.nodes 10\n",
+    );
     expect(parseDomainFile(serializeDomainFile(record))).toEqual(record);
+    const of010 = { ...NO_RECORD, introduction: { gfn: 1, port: 2 } };
+    expect(serializeDomainFile(of010)).toBe("gfn 1\nport 2\n");
+    expect(parseDomainFile("gfn 1\nport 2\n")).toEqual(of010);
     const bare = { ...NO_RECORD, target: 0 as Domid };
     expect(parseDomainFile(serializeDomainFile(bare))).toEqual(bare);
     expect(serializeDomainFile(NO_RECORD)).toBe("");
   });
 
   it("refuses half an introduction, an unknown key, and a domain id out of range", () => {
-    for (const bad of ["", "gfn 1\n", "port 1\n", "colour 1\n", "quota.colour 1\n", "target 65536\n", "shutdown 0\n"]) {
+    const halves = ["gfn 1\n", "port 1\n", "gfn 1\nport 1\nseq 1\n", "gfn 1\nport 1\ntime 1\n", "seq 1\ntime 1\n"];
+    const numbers = ["gfn 1\nport 1\nseq 0\ntime 1\n", "target 65536\n", "shutdown 0\n"];
+    for (const bad of ["", ...halves, ...numbers, "colour 1\n", "quota.colour 1\n"]) {
       expect(parseDomainFile(bad)).toBeUndefined();
     }
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Domid, Path, Seq } from "../../../../../protocol/identifiers.js";
+import type { Domid, Microseconds, Path, Seq } from "../../../../../protocol/identifiers.js";
 import { parsePath } from "../../../../../protocol/path.js";
 import { parsePerms, type Perms } from "../../../../../protocol/perms.js";
 import { applyChanges, withEntry } from "../../../../../daemon/store/diff.js";
@@ -145,6 +145,50 @@ describe("mergeRoots of what is beside the tree", () => {
     expect(conflicts(below, removed), "not told twice in this order either").toEqual([
       "/a: ours changed what theirs removed",
     ]);
+  });
+
+  /** Domain 5 as the commit with this seq introduced it. */
+  const introduced = (seq: number, { gfn = 1, time = seq } = {}): DomainRecord => ({
+    ...NO_RECORD,
+    introduction: { gfn, port: 1, commit: { seq: seq as Seq, time: time as Microseconds } },
+  });
+
+  test("tells a domain from the next with its number, though both are introduced alike (XSA-322)", () => {
+    const from = withDomain(base, 5, introduced(3));
+    const next = withDomain(from, 5, introduced(9));
+    const named = edited(from, "/d=2 n0 r5");
+    const told = (ours: Root, theirs: Root): readonly string[] =>
+      mergeRoots({ base: from, ours, theirs }).conflicts.map((conflict) => describeConflict(conflict));
+    expect(told(next, named)).toEqual(["/d: theirs names a domain that ours released"]);
+    expect(told(named, next)).toEqual(["/d: ours names a domain that theirs released"]);
+    const { conflicts: kept } = mergeRoots({ base: from, ours: next, theirs: named }, { prefer: "theirs" });
+    expect(kept, "nobody can be preferred").toHaveLength(1);
+    const repeated = withDomain(from, 5, introduced(3, { gfn: 2 }));
+    expect(told(repeated, named), "a repeated INTRODUCE is of the same domain").toEqual([]);
+    for (const more of [{ target: 6 as Domid }, { shutdown: true }, { quotas: new Map([["nodes", 3]] as const) }]) {
+      const changed = withDomain(from, 5, { ...introduced(3), ...more });
+      expect(told(next, changed), "nor is what was changed of it for the next").toEqual(["domain 5: both changed it"]);
+      expect(told(changed, next)).toEqual(["domain 5: both changed it"]);
+    }
+  });
+
+  test("takes domains that two sides introduced under one number for two, though both did it alike", () => {
+    const unknown = withDomain(base, 5, undefined);
+    const told = (ours: DomainRecord, theirs: DomainRecord): readonly string[] => {
+      const sides = { base: unknown, ours: withDomain(base, 5, ours), theirs: withDomain(base, 5, theirs) };
+      return mergeRoots(sides).conflicts.map((conflict) => describeConflict(conflict));
+    };
+    expect(told(introduced(7), introduced(8))).toEqual(["domain 5: both changed it"]);
+    expect(told(introduced(7, { time: 70 }), introduced(7, { time: 71 })), "a fork's seqs are its own").toHaveLength(1);
+    expect(told(introduced(7), introduced(7))).toEqual([]);
+  });
+
+  test("tells domains that 0.1.0 introduced by frame and port, and from all that came later", () => {
+    const named = edited(base, "/d=2 n0 r5");
+    const other: DomainRecord = { ...NO_RECORD, introduction: { gfn: 2, port: 1 } };
+    expect(conflicts(withDomain(base, 5, other), named)).toHaveLength(1);
+    expect(conflicts(withDomain(base, 5, introduced(9)), named)).toHaveLength(1);
+    expect(conflicts(withDomain(base, 5, { ...INTRODUCED, shutdown: true }), named)).toEqual([]);
   });
 
   test("has conflicts of default quotas and of special paths", () => {
