@@ -5,6 +5,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Path, Seq } from "../../protocol/identifiers.js";
+import { parsePerms, type Perms } from "../../protocol/perms.js";
 import { decodeRoot } from "../../daemon/history/object/root-decoder.js";
 import { encodeRoot, treeOidOf } from "../../daemon/history/object/root-encoder.js";
 import { hashObject, hexFromOid, type Oid } from "../../daemon/history/object/oid.js";
@@ -124,6 +125,36 @@ describe("Mirror", () => {
         follow(mirror, root, second);
       }),
       propertyParameters(300),
+    );
+  });
+
+  it("apply gives it also where many children of one directory come, go and change kind in a commit", () => {
+    const name = fc.nat(250).map((number) => `n${String(number)}`);
+    const wide: fc.Arbitrary<Edit> = fc.oneof(
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          kind: fc.constant("set" as const),
+          names: fc.oneof(fc.tuple(name), fc.tuple(name, fc.constantFrom("a", "b"))),
+          value: fc.constantFrom("", "v"),
+          perms: fc.constantFrom("n0", "n5 r0").map((text) => parsePerms(text.split(" ")) as Perms),
+        }),
+      },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant("remove" as const), names: fc.tuple(name) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          kind: fc.constant("remove" as const),
+          names: fc.tuple(name, fc.constantFrom("a", "b")),
+        }),
+      },
+    );
+    const commits = fc.array(fc.array(wide, { minLength: 60, maxLength: 200 }), { minLength: 2, maxLength: 4 });
+    fc.assert(
+      fc.property(commits, (lists) => {
+        follow(mirrorOfNothing(), emptyRoot(), lists);
+      }),
+      propertyParameters(40),
     );
   });
 

@@ -37,6 +37,12 @@ export function serializeEntryPrefix(key: EntryKey): ByteString {
   return isDirectoryKey(key) ? `${TREE_PREFIX}${key.slice(0, -1)}\0` : `${BLOB_PREFIX}${key}\0`;
 }
 
+/** Puts byte characters at `start` of `target`; returns where they end. */
+export function putLatin1(target: Uint8Array, start: number, text: ByteString): number {
+  for (let index = 0; index < text.length; index++) target[start + index] = text.charCodeAt(index);
+  return start + text.length;
+}
+
 /** The content of a tree object; `keys` are sorted and `oids` run parallel to them. */
 export function serializeTree(keys: readonly EntryKey[], oids: readonly Oid[]): ByteString {
   let content = "";

@@ -8,9 +8,13 @@
  * changed oid is twenty bytes written, one hash over bytes that are already there, and a delta known without a search.
  *
  * Invariants
- *  1. `content` is the tree object whose entries are `keys`, in this order, with the oids that were set.
+ *  1. `content` is the tree object whose entries are `keys`, in this order, with the oids that were set. Asking for any of
+ *     them ends what is pending (4).
  *  2. `keys` is sorted (Git's order); `children` is parallel to it and has a directory exactly where the key ends in `/`.
  *  3. Between commits, `edit` is undefined. While it is not, it leads from the content at the last commit to `content`.
+ *  4. When many entries of a large directory come or go in one commit, they are pending until the lists or bytes are asked
+ *     for, and then put in at once; `hash` asks, so that nothing is pending between commits. Meanwhile an entry's index is a
+ *     number that `find` tells, not a place in `keys`; indexes from before the lists or bytes were asked for are void.
  */
 import type { Perms } from "../../../protocol/perms.js";
 import { indexOfName } from "../../store/node.js";
@@ -22,9 +26,11 @@ import {
   entryBytes,
   entryPrefixBytes,
   isDirectoryKey,
+  putLatin1,
   serializeEntryPrefix,
   type EntryKey,
 } from "../object/tree-object.js";
+import { PendingEntries, type PendingEntry } from "./pending-entries.js";
 import type { SkipChain } from "./skip-chain.js";
 
 /** Room in front of the content for `tree SIZE NUL`, which is hashed with it. */
@@ -34,6 +40,13 @@ const STARTS_FROM = 16;
 
 /** From this size on a hash is continued from a state before the change; below it, hashing all is quicker. */
 const PREFIX_HASHED_FROM_BYTES = 6144;
+
+/**
+ * How many entries come to a directory or go from it one by one before others are kept pending, and the least size at which
+ * that is done: below it all is moved in less time than the pass takes.
+ */
+const PENDING_FROM_MOVES = 8;
+const PENDING_FROM_ENTRIES = 64;
 
 const NO_CHILDREN: readonly undefined[] = [];
 
@@ -86,6 +99,9 @@ export class Directory {
   #locatedStart = 0;
   /** Where it was last found in the parent. */
   #slot = 0;
+  /** How many entries came or went since the last hash. */
+  #moves = 0;
+  #pending: PendingEntries<Directory> | undefined;
 
   constructor({ parent, key, perms }: NewDirectory) {
     this.parent = parent;
@@ -98,16 +114,19 @@ export class Directory {
 
   /** The entries' keys, sorted. */
   get keys(): readonly EntryKey[] {
+    this.#endPending();
     return this.#keys;
   }
 
   /** Parallel to `keys`, or empty when no entry is a directory. */
   get children(): readonly (Directory | undefined)[] {
+    this.#endPending();
     return this.#children ?? NO_CHILDREN;
   }
 
   /** `tree SIZE NUL` and the content, which ends with it; a view that the next edit may change. */
   get hashed(): Uint8Array {
+    this.#endPending();
     return (this.#hashed ??= this.#withHeader());
   }
 
@@ -118,6 +137,7 @@ export class Directory {
 
   /** Bytes of the content. */
   get contentBytes(): number {
+    this.#endPending();
     return this.#end - HEADER_ROOM;
   }
 
@@ -138,28 +158,36 @@ export class Directory {
 
   /** The index of a key, or `-(insertion point) - 1`. */
   find(key: EntryKey): number {
-    return indexOfName(this.#keys, key);
+    const index = indexOfName(this.#keys, key);
+    if (this.#pending === undefined) return index;
+    if (index >= 0) return this.#pending.isGone(index) ? -index - 1 : index;
+    return this.#pending.numberOf(key) ?? index;
   }
 
   /** The index of a child directory of this one. */
   slotOf(child: Directory): number {
-    if (this.#keys[child.#slot] !== child.key) child.#slot = this.find(child.key);
+    if (this.#pending !== undefined || this.#keys[child.#slot] !== child.key) child.#slot = this.find(child.key);
     return child.#slot;
   }
 
   /** The child directory at an index; undefined for a file. */
   childAt(index: number): Directory | undefined {
-    return this.#children?.[index];
+    const came = this.#pending?.entryAt(index);
+    return came === undefined ? this.#children?.[index] : came.child;
   }
 
   /** The oid of an entry. */
   oidAt(index: number): Oid {
+    const came = this.#pending?.entryAt(index);
+    if (came !== undefined) return came.oid;
     const at = this.#oidStart(index);
     return String.fromCharCode(...this.#bytes.subarray(at, at + OID_BYTES)) as Oid;
   }
 
   /** Whether an entry has this oid. */
   hasOidAt(index: number, oid: Oid): boolean {
+    const came = this.#pending?.entryAt(index);
+    if (came !== undefined) return came.oid === oid;
     const bytes = this.#bytes;
     const at = this.#oidStart(index);
     for (let byte = 0; byte < OID_BYTES; byte++) if (bytes[at + byte] !== oid.charCodeAt(byte)) return false;
@@ -168,6 +196,11 @@ export class Directory {
 
   /** Gives an entry another oid. */
   setOidAt(index: number, oid: Oid): void {
+    const came = this.#pending?.entryAt(index);
+    if (came !== undefined) {
+      came.oid = oid;
+      return;
+    }
     const bytes = this.#bytes;
     const at = this.#oidStart(index);
     for (let byte = 0; byte < OID_BYTES; byte++) bytes[at + byte] = oid.charCodeAt(byte);
@@ -176,6 +209,11 @@ export class Directory {
 
   /** Inserts an entry at its insertion point; a directory comes with its child. `key` outlives the call: pass it flat. */
   insertAt(index: number, key: EntryKey, oid: Oid, child: Directory | undefined): void {
+    const pending = this.#pendingMoves();
+    if (pending !== undefined) {
+      this.#insertPending(pending, index, { key, oid, child });
+      return;
+    }
     const at = this.#startOf(index);
     const size = entryBytes(key);
     this.#makeRoom(size);
@@ -183,14 +221,18 @@ export class Directory {
     this.#end += size;
     putLatin1(this.#bytes, putLatin1(this.#bytes, at, serializeEntryPrefix(key)), oid);
     this.#keys.splice(index, 0, key);
-    if (child !== undefined) this.#children ??= new Array<Directory | undefined>(this.#keys.length - 1).fill(undefined);
-    this.#children?.splice(index, 0, child);
+    this.#makeChildren(child, this.#keys.length - 1)?.splice(index, 0, child);
     this.#entriesMoved();
     this.#noteSplice(at, 0, size);
   }
 
   /** Removes an entry. */
   removeAt(index: number): void {
+    const pending = this.#pendingMoves();
+    if (pending !== undefined) {
+      pending.remove(index);
+      return;
+    }
     const at = this.#startOf(index);
     const size = entryBytes(this.#keys[index] as EntryKey);
     this.#bytes.copyWithin(at, at + size, this.#end);
@@ -199,6 +241,54 @@ export class Directory {
     this.#children?.splice(index, 1);
     this.#entriesMoved();
     this.#noteSplice(at, size, 0);
+  }
+
+  /** What is pending, or is from now on; undefined while entries are moved one by one. */
+  #pendingMoves(): PendingEntries<Directory> | undefined {
+    this.#moves++;
+    if (this.#moves > PENDING_FROM_MOVES && this.#keys.length >= PENDING_FROM_ENTRIES) {
+      this.#pending ??= new PendingEntries(this.#keys.length);
+    }
+    return this.#pending;
+  }
+
+  #insertPending(
+    pending: PendingEntries<Directory>,
+    index: number,
+    { key, oid, child }: PendingEntry<Directory>,
+  ): void {
+    if (this.#keys[index] !== key) {
+      pending.add({ key, oid, child });
+      return;
+    }
+    // It went in this commit and comes again.
+    pending.takeBack(index);
+    this.setOidAt(index, oid);
+    const children = this.#makeChildren(child, this.#keys.length);
+    if (children !== undefined) children[index] = child;
+  }
+
+  #endPending(): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    this.#moves = 0;
+    const starts = (this.#starts ??= this.#computeStarts());
+    const old = { keys: this.#keys, children: this.#children, bytes: this.#bytes };
+    const { keys, children, bytes } = pending.merge(old, starts, (...splice) => {
+      this.#noteSplice(...splice);
+    });
+    this.#keys = keys;
+    this.#children = children;
+    this.#bytes = bytes;
+    this.#end = bytes.length;
+    this.#entriesMoved();
+  }
+
+  /** The list of children, made where this is the first of `size` entries that is one. */
+  #makeChildren(child: Directory | undefined, size: number): (Directory | undefined)[] | undefined {
+    if (child !== undefined) this.#children ??= new Array<Directory | undefined>(size).fill(undefined);
+    return this.#children;
   }
 
   #noteSplice(at: number, removed: number, inserted: number): void {
@@ -218,6 +308,7 @@ export class Directory {
   /** The oid of the tree object. */
   hash(): Oid {
     const { hashed } = this;
+    this.#moves = 0;
     if (hashed.length < PREFIX_HASHED_FROM_BYTES) return hashBytes(hashed);
     return (this.#hasher ??= new PrefixHasher()).hash(hashed);
   }
@@ -274,9 +365,4 @@ export function isNodeKey(key: EntryKey): boolean {
 /** The name of the node that a key stands for. */
 export function nameOfKey(key: EntryKey): string {
   return isDirectoryKey(key) ? key.slice(0, -1) : key;
-}
-
-function putLatin1(target: Uint8Array, start: number, text: string): number {
-  for (let index = 0; index < text.length; index++) target[start + index] = text.charCodeAt(index);
-  return start + text.length;
 }
