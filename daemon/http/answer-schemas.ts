@@ -475,6 +475,11 @@ export const ANSWER_SCHEMAS = {
       },
       base: { type: "string", description: "The commit that it began with, 40 hexadecimal digits." },
       baseSeq: { type: "number" },
+      leftMain: {
+        type: "number",
+        description:
+          "Where that one is not on main: the seq of main's newest commit before it. Left out where the history does not tell.",
+      },
       state: { type: "string", enum: ["starting", "served", "failed"] },
       reason: { type: "string", description: "Why it failed." },
       merge: {
@@ -575,6 +580,13 @@ export const ANSWER_SCHEMAS = {
         type: "array",
         items: { type: "string" },
         description: "In words, the conflicts that `prefer` settled.",
+      },
+      contained: {
+        type: "object",
+        properties: { seq: { type: "number" }, isMerge: { type: "boolean" } },
+        required: ["seq", "isMerge"],
+        description:
+          "Where nothing was to be done because main has all of the fork's commits, though its nodes are others by now: main's commit that merged the last of them, or with which the fork began, having none of its own.",
       },
     },
     required: ["changeCount", "changes", "outcome", "settled", "target"],

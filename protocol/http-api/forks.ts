@@ -16,6 +16,8 @@ export interface ForkJson {
   /** The commit that it began with, 40 hexadecimal digits. */
   readonly base: string;
   readonly baseSeq: number;
+  /** Where that one is not on main: the seq of main's newest commit before it. Left out where the history does not tell. */
+  readonly leftMain?: number | undefined;
   readonly state: "starting" | "served" | "failed";
   /** Why it failed. */
   readonly reason?: string | undefined;
@@ -50,6 +52,11 @@ export interface MergeRequest {
 export interface MergeAnswer extends ChangesAnswer {
   /** In words, the conflicts that `prefer` settled. */
   readonly settled: readonly string[];
+  /**
+   * Where nothing was to be done because main has all of the fork's commits, though its nodes are others by now: main's commit
+   * that merged the last of them, or with which the fork began, having none of its own.
+   */
+  readonly contained?: { readonly seq: number; readonly isMerge: boolean } | undefined;
 }
 
 /** Where all is asked for. */

@@ -161,7 +161,10 @@ describe("xs fork", () => {
     expect(await mustXs("--fork", "try", "revert", "HEAD")).toMatch(/^reverted @\{4\}: 1 change, in @\{5\}\n$/);
     expect(await fork.must("READ", ["/a"])).toBe("2");
     await mustXs("--fork", "try", "tag", "good", "HEAD~1");
-    expect(await mustXs("--fork", "try", "fork", "again")).toContain("fork again of @{5}");
+    expect(await mustXs("--fork", "try", "fork", "again")).toMatch(
+      /^fork again of [0-9a-f]{10}, which left main at @\{1\}, served/,
+    );
+    expect(await mustXs("branches")).toMatch(/ {4}fork of [0-9a-f]{10}, which left main at @\{1\}, served on /);
     await write(await connectFork("again"), "/a", "3");
     expect(await mustXs("read", "/a", "--at", "again")).toBe("3\n");
     expect([await client.ask("READ", ["/a"]), git("show", "good:a"), git("fsck", "--strict")]).toEqual([
@@ -344,7 +347,7 @@ describe("xs merge", () => {
     expect(await mustXs("show", "HEAD")).toContain(`merged      ${git("rev-parse", "try")}\n`);
     expect([git("fsck", "--strict"), await client.must("CONTROL", ["check"])]).toEqual(["", "OK"]);
     expect(await mustXs("branches")).toContain("merged last in @{6}");
-    expect(await mustXs("merge", "try")).toBe("nothing differs: nothing was done\n");
+    expect(await mustXs("merge", "try")).toMatch(/^try has nothing new since it was merged in @\{6\}: /);
     expect(await deleteFork("try")).toBe(git("rev-parse", "main^2"));
     git("gc", "--prune=now", "--quiet");
     expect(git("fsck", "--strict")).toBe("");
@@ -431,6 +434,42 @@ describe("xs merge", () => {
     await write(fork, "/secret/pw", "theirs");
     expect((await xs("merge", "try", "--theirs")).code).toBe(0);
     expect(await client.must("READ", ["/secret/pw"])).toBe("hunter3");
+  });
+
+  it("of a fork of a fork brings what that one began with, too, and Git sees the same base", async () => {
+    await write(await connectFork("try"), "/x", "1");
+    await mustXs("--fork", "try", "fork", "b");
+    await write(await connectFork("b"), "/x/y", "2");
+    expect(git("merge-base", "main", "b")).toBe(git("rev-parse", "main"));
+    expect(await mustXs("merge", "b")).toMatch(/: 2 changes, in /);
+    expect([await client.must("READ", ["/x"]), await client.must("READ", ["/x/y"])]).toEqual(["1", "2"]);
+    // What the first one has is in main by now.
+    expect(git("merge-base", "main", "try")).toBe(git("rev-parse", "try"));
+    expect(await mustXs("merge", "try")).toMatch(
+      /^try has nothing new since it was merged in @\{5\}: nothing was done/,
+    );
+    await write(await connectFork("try"), "/x", "3");
+    expect(await mustXs("merge", "try")).toMatch(/: 1 change, in /);
+  });
+
+  it("of a fork that was made again brings what was never merged", async () => {
+    await write(await connectFork("try"), "/x", "1");
+    const tip = await deleteFork("try");
+    await mustXs("fork", "again", "--from", tip);
+    expect(await mustXs("merge", "again")).toMatch(/: 1 change, in /);
+    expect(await client.must("READ", ["/x"])).toBe("1");
+  });
+
+  it("does nothing where main has undone what was merged, and says so", async () => {
+    await write(await connectFork("try"), "/x", "1");
+    await mustXs("merge", "try");
+    await mustXs("rollback", "HEAD~1");
+    expect(await mustXs("merge", "try")).toBe(
+      "try has nothing new since it was merged in @{5}: nothing was done " +
+        "(what main undid since, xs revert of the commit that undid it brings back)\n",
+    );
+    await mustXs("revert", "HEAD");
+    expect(await mustXs("merge", "try")).toBe("nothing differs: nothing was done\n");
   });
 
   it("takes domains along", async () => {

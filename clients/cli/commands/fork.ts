@@ -71,8 +71,18 @@ function forkRequest(name: string, from: string | undefined, context: CliContext
   return { name, revision: from, branch: context.fork() };
 }
 
-function madeText({ name, socket, baseSeq }: ForkJson): string {
-  return `fork ${name} of @{${String(baseSeq)}}, served on ${socket}\n`;
+function madeText(fork: ForkJson): string {
+  return `fork ${fork.name} of ${beginningText(fork)}, served on ${fork.socket}\n`;
+}
+
+/** Of an object id as people see it. */
+const OID_DIGITS = 10;
+
+/** What a fork began with: a seq alone would be main's. */
+export function beginningText({ base, baseSeq, leftMain }: ForkJson): string {
+  return leftMain === undefined
+    ? `@{${String(baseSeq)}}`
+    : `${base.slice(0, OID_DIGITS)}, which left main at @{${String(leftMain)}}`;
 }
 
 function deletedText({ name, tip }: ForkJson): string {
@@ -116,6 +126,18 @@ export function addMerge(program: Command, context: CliContext): void {
       }
       for (const conflict of answer.settled) context.io.err(`xs: settled: ${conflict}\n`);
       const seq = answer.target.seq === undefined ? answer.target.oid : `${name}@{${String(answer.target.seq)}}`;
-      await context.io.out(changeText(answer, `merged ${seq}`));
+      await context.io.out(containedText(name, answer) ?? changeText(answer, `merged ${seq}`));
     });
+}
+
+/** Of a merge for which there was nothing to do, though main's nodes are others than the fork's. */
+function containedText(name: string, { contained }: MergeAnswer): string | undefined {
+  if (contained === undefined) return undefined;
+  const { seq, isMerge } = contained;
+  if (!isMerge)
+    return `${name} has nothing of its own since @{${String(seq)}}, with which it began: nothing was done\n`;
+  return (
+    `${name} has nothing new since it was merged in @{${String(seq)}}: nothing was done ` +
+    "(what main undid since, xs revert of the commit that undid it brings back)\n"
+  );
 }

@@ -11,6 +11,7 @@ import type { CliContext } from "../context.js";
 import { ADMIN_EXITS, examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import { jsonArray, jsonLine } from "../format.js";
 import { withAdmin, withHistory } from "../history-source.js";
+import { beginningText } from "./fork.js";
 import { repositoryOption } from "./repository-option.js";
 
 /** Adds `xs tag`. */
@@ -106,8 +107,10 @@ function refLine({ fork, ...ref }: ListedRef): string {
   return `${bytesFromText(ref.name)}  ${summaryLine(ref)}${fork === undefined ? "" : bytesFromText(forkLine(fork))}`;
 }
 
-function forkLine({ socket, state, reason, base, baseSeq, merge }: ForkJson): string {
+function forkLine(fork: ForkJson): string {
+  const { socket, state, reason, base, leftMain, merge } = fork;
   const life = state === "failed" ? `not served: ${reason ?? "the log says why"}` : `${state} on ${socket}`;
   const merged = merge === undefined ? "" : `, merged last in @{${String(merge.seq)}}`;
-  return `    fork of ${base.slice(0, OID_DIGITS)} @{${String(baseSeq)}}${merged}, ${life}\n`;
+  const oid = leftMain === undefined ? `${base.slice(0, OID_DIGITS)} ` : "";
+  return `    fork of ${oid}${beginningText(fork)}${merged}, ${life}\n`;
 }

@@ -1,7 +1,7 @@
 /**
  * What merging a fork into main would change.
  *
- * Owns the base of the merge: the fork's commit that was merged last, or the one that it began with.
+ * Owns what of two states' differences becomes main's; from which state they differ `merge-base.ts` finds out.
  */
 import type { Path } from "../../../protocol/identifiers.js";
 import { samePerms } from "../../../protocol/perms.js";
@@ -18,8 +18,6 @@ import { MAIN_REF } from "./refs.js";
 
 /** What is known of a fork; commits are 40 hexadecimal digits. */
 export interface MergedFork {
-  /** The commit that it began with. */
-  readonly base: string;
   /** Its last merge: the commit that was merged, and main's commit that did it. */
   readonly merge?: { readonly tip: string; readonly seq: number } | undefined;
   /** A merge that was begun when main was at `after`, and of which it is not known whether it was made. */
@@ -49,11 +47,6 @@ export async function lastMerge(
     if (found.commit.parents[1] === tip) return { tip: pending.tip, seq };
     if (seq % SLICE_COMMITS === 0) await pause();
   }
-}
-
-/** What main and a fork have in common: the fork's commit that was merged last, or the one that it began with. */
-export function mergeBase(view: HistoryView, { base, merge }: Pick<MergedFork, "base" | "merge">): FoundCommit {
-  return view.commit(oidFromHex(merge?.tip ?? base));
 }
 
 /** The sides of a merge. */

@@ -5,9 +5,14 @@ import { UnknownForkError } from "../../../../daemon/http/branch-link.js";
 import { createConsole } from "../../../../daemon/http/console.js";
 import type { ChangeAnswer, ChangeRequest, CoreLink, ForkOutcome } from "../../../../daemon/http/messages.js";
 import { openHistory, type History } from "../../../../daemon/history/query/history.js";
-import { hexFromOid } from "../../../../daemon/history/object/oid.js";
+import { hexFromOid, type Oid } from "../../../../daemon/history/object/oid.js";
+import { HistoryRecorder } from "../../../../daemon/history/recorder/recorder.js";
+import { RefStore } from "../../../../daemon/history/repository/ref-store.js";
+import type { Commit } from "../../../../daemon/store/commit.js";
 import type { ForkJson } from "../../../../protocol/http-api/forks.js";
 import type { Seq } from "../../../../protocol/identifiers.js";
+import { streamCommits } from "../../../support/commit-stream.js";
+import type { MemoryFileSystem } from "../../../support/memory-file-system.js";
 import {
   diskWithRepository,
   openFork,
@@ -22,6 +27,7 @@ const BASE = 8;
 const FORK = 10;
 const FORK_REF = "refs/heads/try";
 
+let memory: MemoryFileSystem;
 let history: History;
 let app: FastifyInstance;
 /** What was asked of whom, in order. */
@@ -35,6 +41,8 @@ let behind: string | undefined;
 let outcome: ForkOutcome;
 let notes: unknown[];
 let fork: ForkJson;
+/** The newest commits of main and of the fork. */
+let newest: { main: number; try: number };
 /** Object ids, by seq; the first is nobody's. */
 let main: readonly string[];
 let theirs: readonly string[];
@@ -48,7 +56,7 @@ function linkTo(branch: string): CoreLink {
           case "flush":
             return { behind };
           case "pin":
-            return { id: 1, seq: (branch === "main" ? MAIN : FORK) as Seq };
+            return { id: 1, seq: newest[branch as "main" | "try"] as Seq };
           case "change":
             orders.push(what as ChangeRequest);
             return answers.shift() ?? { outcome: "committed", seq: MAIN as Seq, changes: 3 };
@@ -66,7 +74,8 @@ function linkTo(branch: string): CoreLink {
 beforeEach(() => {
   [asked, orders, answers, notes] = [[], [], [], []];
   behind = undefined;
-  const memory = diskWithRepository();
+  newest = { main: MAIN, try: FORK };
+  memory = diskWithRepository();
   const recorder = openRecorder(memory);
   recordAndSeal(recorder, BASE);
   const base = walkedOids(memory)[BASE - 1];
@@ -167,6 +176,13 @@ describe("POST /v1/forks", () => {
 });
 
 describe("GET and DELETE /v1/forks", () => {
+  test("tell of a fork of another fork's commit where that one left main", async () => {
+    fork = { ...fork, base: theirs[FORK - 1] as string, baseSeq: FORK - 1 };
+    expect(await request("GET", "/v1/forks")).toEqual([200, { forks: [{ ...fork, leftMain: BASE }] }]);
+    outcome = { fork };
+    expect((await request("POST", "/v1/forks", { name: "try" }))[1]).toEqual({ ...fork, leftMain: BASE });
+  });
+
   test("list the forks, and have one deleted", async () => {
     expect(await request("GET", "/v1/forks")).toEqual([200, { forks: [fork] }]);
     outcome = { fork: { ...fork, tip: "0".repeat(40) } };
@@ -217,10 +233,48 @@ describe("POST /v1/forks/NAME/merge", () => {
     expect([orders, notes]).toEqual([[], []]);
   });
 
-  test("does nothing where the fork has nothing that is not merged", async () => {
-    fork = { ...fork, merge: { tip: theirs[FORK] as string, seq: MAIN } };
-    expect((await request("POST", "/v1/forks/try/merge", {}))[1]).toMatchObject({ outcome: "unchanged" });
+  /** Main's next commit. */
+  function recordOnMain(details: Partial<Commit>): void {
+    const recorder = openRecorder(memory);
+    const seq = ++newest.main;
+    for (const commit of streamCommits({ domains: 3 }, seq, seq)) recorder.record({ ...commit, ...details });
+    recorder.seal();
+    recorder.close();
+  }
+
+  test("does nothing where main has all of the fork's commits, and tells since when, whether it is noted or not", async () => {
+    recordOnMain({ merged: theirs[FORK] });
+    const contained = { seq: newest.main, isMerge: true };
+    recordOnMain({});
+    expect((await request("POST", "/v1/forks/try/merge", {}))[1]).toMatchObject({ outcome: "unchanged", contained });
+    fork = { ...fork, merge: { tip: theirs[FORK] as string, seq: contained.seq } };
+    const dry = await request("POST", "/v1/forks/try/merge", { dryRun: true });
+    expect(dry[1]).toMatchObject({ outcome: "planned", contained });
     expect([orders, notes]).toEqual([[], []]);
+  });
+
+  test("tells of a fork that has no commits of its own", async () => {
+    newest.try = BASE;
+    const answer = (await request("POST", "/v1/forks/try/merge", {}))[1];
+    expect(answer).toMatchObject({ outcome: "unchanged", contained: { seq: BASE, isMerge: false } });
+    newest.main = BASE;
+    expect((await request("POST", "/v1/forks/try/merge", {}))[1]).not.toHaveProperty("contained");
+  });
+
+  test("does not begin with the old state of a history that is behind: main may have merged it since", async () => {
+    behind = "the disk is full";
+    expect(await request("POST", "/v1/forks/try/merge", THEIRS)).toEqual([409, detail("the disk is full")]);
+  });
+
+  test("refuses a fork that has nothing in common with main", async () => {
+    const place = { fileSystem: memory, repositoryDirectory: REPOSITORY, ref: "refs/heads/other" };
+    const other = new HistoryRecorder({ ...place, hostName: "other" });
+    recordAndSeal(other, 3);
+    other.close();
+    const refs = new RefStore(memory, REPOSITORY);
+    refs.update(FORK_REF, { expected: refs.read(FORK_REF), to: refs.read("refs/heads/other") as Oid });
+    newest.try = 3;
+    expect(await request("POST", "/v1/forks/try/merge", {})).toEqual([409, detail("in common is not in the history")]);
   });
 
   test("works it out anew where main has moved, and tells of a daemon that accepts no changes", async () => {
