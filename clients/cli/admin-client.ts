@@ -1,7 +1,7 @@
 /**
  * The client of the daemon's admin socket: HTTP with JSON over a Unix socket.
  *
- * Owns the requests and what becomes of a refusal: a problem document (RFC 9457) with status 400 or 404 is a QueryError, one
+ * Owns the requests and what becomes of a refusal: a problem document (RFC 9457) with status 400, 404 or 413 is a QueryError, one
  * with 409 a ConflictError, with the problem's detail, which is for people.
  */
 import { request } from "node:http";
@@ -86,7 +86,7 @@ async function exchangeText({ socketPath, warn }: Daemon, { method, path, body }
   if (status >= 200 && status < 300) return text;
   const answer: unknown = text === "" ? undefined : JSON.parse(text);
   const detail = detailOf(answer) ?? `it answered ${String(status)}`;
-  if (status === 400 || status === 404) throw new QueryError(detail);
+  if (status === 400 || status === 404 || status === 413) throw new QueryError(detail);
   if (status === 409) throw new ConflictError(detail, conflictsOf(answer));
   throw new AdminError(`the daemon at ${socketPath} failed: ${detail}`);
 }

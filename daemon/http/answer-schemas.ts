@@ -523,7 +523,7 @@ export const ANSWER_SCHEMAS = {
         description: "What changes, at most `CHANGES_LISTED_MAX` of it.",
       },
       changeCount: { type: "number" },
-      nodeCount: { type: "number", description: "How many nodes the listing has." },
+      nodeCount: { type: "number", description: "How many nodes the listing has, at and below that one." },
       remarks: {
         type: "array",
         items: { type: "string" },

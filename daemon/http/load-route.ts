@@ -1,14 +1,22 @@
 /**
  * The route that makes the store what a listing says.
  *
- * Owns the reading of the listing, which is done here so that its thousands of lines stall no client; the changes are worked
- * out by the core, on the state of the moment at which they are made.
+ * Owns the reading of the listing, which is done here so that its thousands of lines stall no client, and what of it is asked
+ * for; the changes are worked out by the core, on the state of the moment at which they are made.
  */
-import type { FastifyInstance, FastifyPluginCallback } from "fastify";
+import type { FastifyInstance, FastifyPluginCallback, FastifyRequest, onRequestHookHandler } from "fastify";
+import type { ByteString } from "../../protocol/bytes.js";
 import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../protocol/http-api/changes.js";
 import { ConflictError, QueryError } from "../../protocol/http-api/history-queries.js";
 import { valueFromJson } from "../../protocol/http-api/value.js";
-import { parseListing, type LineNote, type ParsedListing } from "../../protocol/listing/parse-listing.js";
+import type { Path } from "../../protocol/identifiers.js";
+import {
+  parseListing,
+  type LineNote,
+  type ListingNode,
+  type ParsedListing,
+} from "../../protocol/listing/parse-listing.js";
+import { isAtOrBelow, ROOT_PATH } from "../../protocol/path.js";
 import { changeJson } from "../history/query/commit-json.js";
 import { queriedPath } from "../history/query/queried-path.js";
 import { MAIN_BRANCH } from "../history/query/refs.js";
@@ -52,20 +60,30 @@ function addLoad(app: FastifyInstance, ports: ConsolePorts, bodyLimit: number): 
   const body = { type: "object", properties, required: ["listing"], additionalProperties: false };
   const summary = "Make the store what a listing says";
   const schema = { ...told({ tag: "changes", summary, answer: "LoadAnswer" }), body };
-  const options = { schema, bodyLimit };
+  const onRequest: onRequestHookHandler = (request, _reply, next) => {
+    next(tooLarge(request, bodyLimit));
+  };
+  const options = { schema, bodyLimit, onRequest };
   app.post<{ Body: LoadRequest }>(CHANGE_ROUTES.load, options, async (request): Promise<LoadAnswer> => {
     const { skipBadLines = false, dryRun: isDryRun = false, branch = MAIN_BRANCH } = request.body;
     const top = queriedPath(request.body.path ?? "/");
-    const parsed = parseListing(valueFromJson(request.body.listing), { top });
-    refuseBadListing(parsed, skipBadLines);
-    const { nodes } = parsed;
-    const act = { operation: "LOAD", subject: top, detail: `${String(nodes.length)} nodes` } as const;
+    const text = valueFromJson(request.body.listing);
+    refuseOtherFormats(text);
+    const parsed = parseListing(text, { top });
+    refuseBadLines(parsed, skipBadLines);
+    const { nodes, nodeCount, leftOutCount } = nodesBelow(parsed.nodes, top);
+    refuseBadSize(parsed, { nodeCount, top });
+    const act = { operation: "LOAD", subject: top, detail: `${String(nodeCount)} nodes` } as const;
     const { made, changes, changeCount } = await linkOf(ports, branch).ask("load", { nodes, top, isDryRun, act });
     const answer = {
       changes: changes.map(changeJson),
       changeCount,
-      nodeCount: nodes.length,
-      remarks: [...parsed.errors.map(leftOut), ...parsed.remarks.map(noteText)],
+      nodeCount,
+      remarks: [
+        ...(leftOutCount === 0 ? [] : [`${String(leftOutCount)} nodes are not below ${top}: left out`]),
+        ...parsed.errors.map(leftOut),
+        ...parsed.remarks.map(noteText),
+      ],
     };
     switch (made?.outcome) {
       case undefined:
@@ -82,20 +100,69 @@ function addLoad(app: FastifyInstance, ports: ConsolePorts, bodyLimit: number): 
   });
 }
 
-function refuseBadListing({ nodes, errors }: ParsedListing, skipsBadLines: boolean): void {
-  if (errors.length > 0 && !skipsBadLines) {
-    const told = errors.slice(0, NOTES_TOLD).map((note) => `\n  ${noteText(note)}`);
-    const more = errors.length > NOTES_TOLD ? `\n  ... ${String(errors.length - NOTES_TOLD)} more` : "";
-    throw new QueryError(`the listing has lines that make no sense: mend them, or skip them${told.join("")}${more}`);
+/**
+ * The nodes of a listing that are at or below a path. Those above it are there for the case that the store has none: what it has
+ * stays.
+ */
+function nodesBelow(
+  listed: readonly ListingNode[],
+  top: Path,
+): { readonly nodes: readonly ListingNode[]; readonly nodeCount: number; readonly leftOutCount: number } {
+  const nodes: ListingNode[] = [];
+  let [nodeCount, leftOutCount] = [0, 0];
+  for (const node of listed) {
+    if (isAtOrBelow(node.path, top)) {
+      nodeCount++;
+      nodes.push(node);
+      continue;
+    }
+    if (!node.isImplied) leftOutCount++;
+    if (isAtOrBelow(top, node.path)) nodes.push({ ...node, isImplied: true });
   }
-  if (nodes.length > LISTING_NODES_MAX) {
+  return { nodes, nodeCount, leftOutCount };
+}
+
+/** What `xs dump --json` prints; a log's line may begin with a bracket, too. */
+const JSON_LISTING = /^\s*\[\s*\{\s*"/;
+
+function refuseOtherFormats(text: ByteString): void {
+  if (!JSON_LISTING.test(text)) return;
+  throw new QueryError("the listing is JSON, as xs dump --json prints it: load what xs dump prints without --json");
+}
+
+function refuseBadLines({ errors }: ParsedListing, skipsBadLines: boolean): void {
+  if (errors.length === 0 || skipsBadLines) return;
+  const told = errors.slice(0, NOTES_TOLD).map((note) => `\n  ${noteText(note)}`);
+  const more = errors.length > NOTES_TOLD ? `\n  ... ${String(errors.length - NOTES_TOLD)} more` : "";
+  throw new QueryError(
+    "the listing has lines that make no sense: mend them, so that they are like " +
+      `/path = "value"   (n0,r5), or skip them${told.join("")}${more}`,
+  );
+}
+
+function refuseBadSize(
+  { nodes }: ParsedListing,
+  { nodeCount, top }: { readonly nodeCount: number; readonly top: Path },
+): void {
+  if (nodeCount > LISTING_NODES_MAX) {
+    const below = top === ROOT_PATH ? "" : ` below ${top}`;
     const most = `at most ${String(LISTING_NODES_MAX)} are loaded at a time, those below a node with --path`;
-    throw new QueryError(`the listing has ${String(nodes.length)} nodes: ${most}`);
+    throw new QueryError(`the listing has ${String(nodeCount)} nodes${below}: ${most}`);
   }
+  if (nodeCount > 0) return;
   // It would remove everything.
-  if (nodes.length === 0) {
-    throw new QueryError("the listing has no node: it is to be what xenstore-ls -fp or xs dump prints");
-  }
+  if (nodes.length > 0) throw new QueryError(`the listing has ${String(nodes.length)} nodes, but none below ${top}`);
+  throw new QueryError("the listing has no node: it is to be what xenstore-ls -fp or xs dump prints");
+}
+
+/** Told before it is read: Fastify says only that it is too large. */
+function tooLarge({ headers }: FastifyRequest, most: number): Error | undefined {
+  const bytes = Number(headers["content-length"]);
+  if (!(bytes > most)) return undefined;
+  const text =
+    `the listing is too large: its request has ${String(bytes)} bytes, and at most ${String(most)} are taken; ` +
+    "load it in parts, the lines below one node at a time, with --path";
+  return Object.assign(new Error(text), { statusCode: 413 });
 }
 
 function noteText({ line, message }: LineNote): string {

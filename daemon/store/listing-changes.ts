@@ -25,7 +25,7 @@ const NO_SEQ = 0 as Seq;
 /**
  * The changes that lead from a root to what a listing says, parents before children. Only nodes change.
  *
- * @param nodes - parents before children
+ * @param nodes - parents before children; at or below top, but for implied ones above it
  * @param top - what is below this node and not listed goes, all else stays; the whole store unless given
  */
 export function changesToListing(before: Root, nodes: readonly ListingNode[], top: Path = ROOT_PATH): Change[] {

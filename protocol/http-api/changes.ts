@@ -32,7 +32,7 @@ export interface RevertRequest {
 export interface LoadRequest {
   /** The text of the listing (`protocol/listing/`). */
   readonly listing: ValueJson;
-  /** Only what is below this node; where an indented listing begins. `/` unless given. */
+  /** Only this node and what is below it; where an indented listing begins. `/` unless given. */
   readonly path?: string | undefined;
   /** Take the lines that make sense, and leave the others out; else one that makes none is a reason to do nothing. */
   readonly skipBadLines?: boolean | undefined;
@@ -43,7 +43,7 @@ export interface LoadRequest {
 
 /** What became of a listing. */
 export interface LoadAnswer extends Omit<ChangesAnswer, "target"> {
-  /** How many nodes the listing has. */
+  /** How many nodes the listing has, at and below that one. */
   readonly nodeCount: number;
   /** In words with their line's number: what was taken otherwise than it stands there, or left out. */
   readonly remarks: readonly string[];

@@ -325,6 +325,23 @@ describe("xs load", () => {
     expect(await client.must("CONTROL", ["check"])).toBe("OK");
     expect((await xs("load", "/nowhere")).code).toBe(2);
   });
+
+  it("with --path leaves alone all that is elsewhere, also where the listing has it", async () => {
+    for (const path of ["/g/7/state", "/g/7/new", "/g/8/state"]) await write(path, "1");
+    const listing = join(directory, "listing");
+    writeFileSync(listing, await mustXs("dump"), "latin1");
+    await client.must("RM", ["/g/7/new"]);
+    for (const path of ["/g/7/state", "/g/7/newer", "/g/8/state", "/g/9"]) await write(path, "2");
+    const { code, out, err } = await xs("load", listing, "--path", "/g/7");
+    expect([code, out]).toEqual([0, expect.stringMatching(/^loaded 3 nodes: 3 changes, in /)]);
+    expect(err).toContain("nodes are not below /g/7: left out\n");
+    const nodes = ["/g/7/state", "/g/7/new", "/g/7/newer", "/g/8/state", "/g/9"];
+    const values = await Promise.all(nodes.map((path) => client.ask("READ", [path])));
+    expect(values).toEqual(["1", "1", "ENOENT", "2", "2"]);
+    expect((await xs("load", listing, "--path", "/g/10")).err).toMatch(/but none below \/g\/10/);
+    writeFileSync(listing, `# ${"x".repeat(19_000_000)}\n`);
+    expect(await xs("load", listing)).toMatchObject({ code: 2, err: expect.stringContaining("in parts") as string });
+  });
 });
 
 describe("what no commit tells", () => {

@@ -26,13 +26,13 @@ export function addLoad(program: Command, context: CliContext): void {
     .command("load")
     .summary("make the store what a listing says")
     .description(
-      "Makes the nodes of the store, or those below --path, what a listing says, in one commit: what xs dump or xenstore-ls -fp " +
+      "Makes the nodes of the store, or of it --path and what is below, what a listing says, in one commit: what xs dump or xenstore-ls -fp " +
         "printed, here or on another host, also out of a mail or a bug report. Nodes that are not listed go. Watches fire for " +
         "what differs, and xs rollback brings back what was. A listing has no quotas and no domains: these stay. With --fork NAME " +
         "the fork becomes what the listing says, and is made if there is none: so another host's state can be replayed against.",
     )
     .argument("<file>", "the listing; - for standard input")
-    .option("--path <node>", "only what is below this node; where an indented listing begins")
+    .option("--path <node>", "only this node and what is below it; where an indented listing begins")
     .option("--skip-bad-lines", "leave out the lines that make no sense, rather than do nothing")
     .option("-n, --dry-run", "show what would change, and change nothing")
     .addHelpText("after", exitCodes(ADMIN_EXITS))

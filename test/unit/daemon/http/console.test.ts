@@ -568,7 +568,9 @@ describe("POST /v1/load", () => {
     const bad = { value: `${listing.value}nonsense without a value\n` };
     const refused = await request("POST", "/v1/load", { listing: bad });
     expect(refused.status).toBe(400);
-    expect((refused.body as { detail: string }).detail).toMatch(/make no sense: mend them, or skip them\n {2}line 3: /);
+    expect((refused.body as { detail: string }).detail).toMatch(
+      /\/path = "value" {3}\(n0,r5\), or skip them\n {2}line 3: /,
+    );
     expect(loads).toEqual([]);
     answers = [committed];
     const { body } = await request("POST", "/v1/load", { listing: bad, skipBadLines: true });
@@ -583,6 +585,12 @@ describe("POST /v1/load", () => {
       400,
       /has 100001 nodes: at most 100000/,
     ],
+    [{ listing, path: "/b" }, 400, /has 2 nodes, but none below \/b$/],
+    [
+      { listing: { value: '[\n  {"path":"/a","value":"1","perms":["n0"]}\n]\n' } },
+      400,
+      /is JSON, as xs dump --json prints it: load what xs dump prints without --json/,
+    ],
     [{ listing: {} }, 400, /must NOT have fewer than 1/],
     [{ listing, path: "a" }, 400, /no path of a node/],
   ])("refuses what cannot be loaded (%#)", async (body, status, detail) => {
@@ -592,6 +600,31 @@ describe("POST /v1/load", () => {
       expect.stringMatching(detail),
     ]);
     expect(loads).toEqual([]);
+  });
+
+  test("is about a node and what is below it, with --path, however much else is listed", async () => {
+    const others = Array.from({ length: 100_000 }, (_, index) => `/n${String(index)} = ""\n`).join("");
+    const value = `/a = "1"   (n7)\n/a/b = "2"\n/a/b/c = "3"\n/a/bb = "4"\n${others}`;
+    answers = [committed];
+    const { body } = await request("POST", "/v1/load", { listing: { value }, path: "/a/b" });
+    expect(body).toMatchObject({ nodeCount: 2, remarks: ["100002 nodes are not below /a/b: left out"] });
+    expect(loads[0]?.act).toMatchObject({ subject: "/a/b", detail: "2 nodes" });
+    expect(loads[0]?.nodes).toMatchObject([
+      // For the case that there is none: it stays what it is.
+      { path: "/a", isImplied: true },
+      { path: "/a/b", isImplied: false },
+      { path: "/a/b/c", isImplied: false },
+    ]);
+  });
+
+  test("refuses a listing that is too large, in words", async () => {
+    const { status, body } = await request("POST", "/v1/load", { listing: { value: "#".repeat(17 * 1024 * 1024) } });
+    expect([status, body]).toEqual([
+      413,
+      expect.objectContaining({
+        detail: expect.stringMatching(/at most 16777216 are taken; load it in parts/) as string,
+      }),
+    ]);
   });
 
   test("tells what would change, and when nothing does or may", async () => {
