@@ -24,8 +24,8 @@ import type { ChangeRequest, CoreLink, Pin } from "./messages.js";
 /** How often a change is worked out before its writer is told that the store does not stand still. */
 const ATTEMPTS_MAX = 5;
 
-/** Revisions that are on main, or sealed already. */
-const MAINS_OWN = /^(?:HEAD|@|[0-9a-f]{4,40}(?:~|$))/;
+/** Revisions that are on main, or whole object ids, whose commits are sealed already. What begins as one may be a fork's name. */
+const MAINS_OWN = /^(?:[@~^]|(?:HEAD|[0-9a-f]{40})(?:[~^@]|$))/;
 
 /** Changes, worked out. */
 export interface Plan {

@@ -316,4 +316,15 @@ describe("other routes", () => {
     expect(asked).toEqual(["main flush", "try pin", "try change", "try flush", "try release", "try failures"]);
     expect(await request("GET", "/v1/failures?branch=nobody")).toEqual([400, detail("there is no fork nobody")]);
   });
+
+  test("have a fork sealed that a revision may name, also where that looks like an object id", async () => {
+    const revisions = ["beef", "HEADS", "try~1", `${"0".repeat(39)}~1`];
+    for (const revision of revisions) await request("POST", "/v1/revert", { revision });
+    expect(asked.filter((line) => line === "main flush").length).toBe(revisions.length);
+    asked = [];
+    for (const revision of ["HEAD", "HEAD^", "@{2}", "~1", main[3] as string, `${main[3] as string}~1`]) {
+      await request("POST", "/v1/rollback", { revision, dryRun: true });
+    }
+    expect(asked).not.toContain("main flush");
+  });
 });
