@@ -3,7 +3,7 @@
  */
 import type { Command } from "commander";
 import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../../protocol/http-api/changes.js";
-import { FORKS_ROUTE, type ForkRequest, type ForksAnswer } from "../../../protocol/http-api/forks.js";
+import { forkRoute, FORKS_ROUTE, type ForkRequest, type ForksAnswer } from "../../../protocol/http-api/forks.js";
 import { valueJson } from "../../../protocol/http-api/value.js";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
 import { countText, plannedText } from "../commit-text.js";
@@ -49,20 +49,47 @@ export function addLoad(program: Command, context: CliContext): void {
       const listing = valueJson(await readListing(file, context));
       const branch = context.fork();
       const request: LoadRequest = { listing, path, skipBadLines, dryRun, branch };
-      const answer = await withAdmin(context, async (admin) => {
-        if (branch !== undefined && dryRun !== true && !(await hasFork(admin, branch))) {
-          // What is wrong with the listing is told before anything is made.
-          await admin.send<LoadAnswer>("POST", CHANGE_ROUTES.load, { ...request, branch: undefined, dryRun: true });
-          await admin.send("POST", FORKS_ROUTE, { name: branch } satisfies ForkRequest);
-        }
-        return await admin.send<LoadAnswer>("POST", CHANGE_ROUTES.load, request);
-      });
+      const answer = await withAdmin(context, (admin) => load(admin, request, context));
       if (context.isJson()) await context.io.out(jsonLine(answer));
       else {
         for (const remark of answer.remarks) context.io.err(`xs: ${remark}\n`);
         await context.io.out(answerText(answer));
       }
     });
+}
+
+/** Loads a listing; where the fork that is named is missing, it is made, or with a dry run only told of. */
+async function load(admin: AdminClient, request: LoadRequest, { io }: CliContext): Promise<LoadAnswer> {
+  const { branch, dryRun } = request;
+  const send = (asked: LoadRequest): Promise<LoadAnswer> => admin.send<LoadAnswer>("POST", CHANGE_ROUTES.load, asked);
+  if (branch === undefined || (await hasFork(admin, branch))) return await send(request);
+  // What is wrong with the listing is told before anything is made.
+  const planned = await send({ ...request, branch: undefined, dryRun: true });
+  if (dryRun === true) {
+    io.err(`xs: there is no fork ${branch}: it would be made of main's newest commit, and changed so\n`);
+    return planned;
+  }
+  await admin.send("POST", FORKS_ROUTE, { name: branch } satisfies ForkRequest);
+  try {
+    return await send(request);
+  } catch (error) {
+    io.err(`xs: ${await takeBack(admin, branch)}\n`);
+    throw error;
+  }
+}
+
+/** Deletes a fork that holds main's state in place of the listing's; tells what became of it. */
+async function takeBack(admin: AdminClient, name: string): Promise<string> {
+  try {
+    await admin.send("DELETE", forkRoute(name));
+    return `the fork ${name}, which was made for the listing, was deleted again`;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return (
+      `the fork ${name}, which was made for the listing, has main's state: delete it with xs fork ${name} --delete, ` +
+      `for now it could not be (${reason})`
+    );
+  }
 }
 
 async function hasFork(admin: AdminClient, name: string): Promise<boolean> {

@@ -1,0 +1,78 @@
+/** `xs load --fork` on a daemon whose answers the test plays. */
+import { createServer, type Server } from "node:http";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { temporaryDirectory } from "../../../support/temporary-directory.js";
+import { programHarness, type RunResult } from "./program-harness.js";
+
+const PLANNED = { outcome: "planned", changes: [], changeCount: 0, nodeCount: 1, remarks: [] };
+
+let directory: string;
+let server: Server;
+/** What was asked, in order. */
+let asked: string[];
+/** What requests are refused with, by what was asked. */
+let refusals: Record<string, string>;
+
+beforeEach(async () => {
+  [directory, asked, refusals] = [temporaryDirectory(), [], {}];
+  server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      const { branch, dryRun } = (body === "" ? {} : JSON.parse(body)) as { branch?: string; dryRun?: boolean };
+      const what = [request.method, request.url, branch, dryRun === true ? "dry" : undefined];
+      const line = what.filter((word) => word !== undefined).join(" ");
+      asked.push(line);
+      const detail = refusals[line];
+      response.statusCode = detail === undefined ? 200 : 409;
+      const answer = request.method === "GET" ? { forks: [] } : PLANNED;
+      response.end(JSON.stringify(detail === undefined ? answer : { detail, conflicts: [] }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(join(directory, "admin.sock"), resolve));
+});
+
+afterEach(() => {
+  server.close();
+});
+
+async function load(...words: readonly string[]): Promise<RunResult> {
+  const { run } = await programHarness();
+  const files = { [join(directory, "admin.sock")]: "", "/listing": '/a = "1"\n' };
+  return await run(["--socket", join(directory, "socket"), "load", "/listing", ...words], { files });
+}
+
+describe("xs load --fork", () => {
+  test("makes the fork where there is none, after the listing was looked at", async () => {
+    await load("--fork", "theirs");
+    expect(asked).toEqual(["GET /v1/forks", "POST /v1/load dry", "POST /v1/forks", "POST /v1/load theirs"]);
+  });
+
+  test("with --dry-run plans against main's newest commit, and says that the fork would be made", async () => {
+    const { code, out, err } = await load("--fork", "theirs", "--dry-run");
+    expect([code, err]).toEqual([
+      0,
+      "xs: there is no fork theirs: it would be made of main's newest commit, and changed so\n",
+    ]);
+    expect(out).not.toBe("");
+    expect(asked).toEqual(["GET /v1/forks", "POST /v1/load dry"]);
+  });
+
+  test("deletes the fork again that it made when the listing cannot be loaded, and says so", async () => {
+    refusals = { "POST /v1/load theirs": "the disk is full" };
+    const { code, err } = await load("--fork", "theirs");
+    expect([code, err]).toEqual([
+      1,
+      "xs: the fork theirs, which was made for the listing, was deleted again\nxs: the disk is full\n",
+    ]);
+    expect(asked.at(-1)).toBe("DELETE /v1/forks/theirs");
+  });
+
+  test("says that the fork is there where it cannot be deleted", async () => {
+    refusals = { "POST /v1/load theirs": "the disk is full", "DELETE /v1/forks/theirs": "not now" };
+    expect((await load("--fork", "theirs")).err).toMatch(
+      /has main's state: delete it with .* could not be \(not now\)\n/,
+    );
+  });
+});
