@@ -14,7 +14,7 @@ import type { HistoryView } from "../history/query/history.js";
 import { findMergeBase, type MergeBase } from "../history/query/merge-base.js";
 import { lastMerge, planMerge, type ForkMerge } from "../history/query/plan-merge.js";
 import { refOfBranch } from "../history/query/refs.js";
-import { describeConflict, type Conflict } from "../store/merge/merge-roots.js";
+import { describeConflict, isUndecidable, type Conflict } from "../store/merge/merge-roots.js";
 import { messageOf } from "../platform/error-message.js";
 import { linkOf, UnknownForkError } from "./branch-link.js";
 import { ChangeMaker, nameOf, pinOf, sealedCommit, type Plan } from "./change-maker.js";
@@ -94,12 +94,12 @@ export class ForkMerger {
     const act = { operation: "MERGE", subject: this.#name, detail: nameOf(theirs) } as const;
     if (theirs.oid === base.oid) return { target: theirs, changes: [], order: { way: "merge", act } };
     const { changes, conflicts, settled } = planMerge(view, sides, prefer);
-    if (conflicts.length > 0) throw conflictError(this.#name, conflicts, prefer);
+    if (conflicts.length > 0) throw conflictError(this.#name, conflicts);
     if (changes.length > CHANGES_MAX) {
       const text = `${this.#name} cannot be merged: it has ${String(changes.length)} changes, and at most ${String(CHANGES_MAX)} are made at a time`;
       throw new ConflictError(text, []);
     }
-    this.#settled = settled.map((conflict) => describeConflict(conflict));
+    this.#settled = settled.map((conflict) => describeConflict(conflict, { ours: "main", theirs: this.#name }));
     const { oid: tip } = summarizeCommit(theirs);
     return {
       target: theirs,
@@ -127,14 +127,16 @@ export class ForkMerger {
   }
 }
 
-function conflictError(name: string, conflicts: readonly Conflict[], prefer: MergeRequest["prefer"]): ConflictError {
+function conflictError(name: string, conflicts: readonly Conflict[]): ConflictError {
+  const undecidable = conflicts.filter(isUndecidable).length;
+  const choice = `main and ${name} have changed the same; choose with --ours or --theirs`;
+  const mending =
+    "a domain that was released must not get its rights back, so what names it is to be changed on one side";
   const advice =
-    prefer === undefined
-      ? "main and the fork have changed the same; choose with --ours or --theirs"
-      : "nobody can be preferred there, because a domain that was released must not get its rights back; change it on one side";
+    undecidable === 0 ? choice : undecidable === conflicts.length ? mending : `${choice}; besides, ${mending}`;
   return new ConflictError(
     `${name} cannot be merged: ${advice}`,
-    conflicts.map((conflict) => describeConflict(conflict)),
+    conflicts.map((conflict) => describeConflict(conflict, { ours: "main", theirs: name })),
   );
 }
 

@@ -363,7 +363,7 @@ describe("xs merge", () => {
     const { code, err } = await xs("merge", "try");
     expect([code, err.split("\n").slice(1, 3)]).toEqual([
       1,
-      ["  /a: both changed its value", "  /b: ours changed what theirs removed"],
+      ["  /a: both changed its value", "  /b: main changed what try removed"],
     ]);
     expect((await mustXs("log", "-n", "1")).slice(0, 50)).toBe(before);
     expect(await client.must("READ", ["/a"])).toBe("ours");
@@ -371,7 +371,7 @@ describe("xs merge", () => {
     expect([ours.code, ours.out, ours.err]).toEqual([
       0,
       "merged try@{6}: 0 changes, in @{7}\n",
-      "xs: settled: /a: both changed its value\nxs: settled: /b: ours changed what theirs removed\n",
+      "xs: settled: /a: both changed its value\nxs: settled: /b: main changed what try removed\n",
     ]);
     expect(parentsOf("main")).toEqual([git("rev-parse", "main~1"), git("rev-parse", "try")]);
     // It begins where the last merge ended: what was settled then is no conflict any more.
@@ -434,6 +434,24 @@ describe("xs merge", () => {
     await write(fork, "/secret/pw", "theirs");
     expect((await xs("merge", "try", "--theirs")).code).toBe(0);
     expect(await client.must("READ", ["/secret/pw"])).toBe("hunter3");
+  });
+
+  it("offers no choice where only what names a released domain is in conflict, and says which domain", async () => {
+    await client.must("INTRODUCE", ["7", "1", "1"]);
+    await mustXs("fork", "guests");
+    const fork = await connectFork("guests");
+    await write(fork, "/d", "1");
+    await fork.must("SET_PERMS", ["/d", "n0", "r7"]);
+    await client.must("RELEASE", ["7"]);
+    const { code, err } = await xs("merge", "guests");
+    expect([code, err]).toEqual([1, expect.stringMatching(/^ {2}\/d: guests names domain 7, which main released$/m)]);
+    expect(err).toMatch(/must not get its rights back/);
+    expect(err).not.toContain("--theirs");
+    await write(client, "/a", "main");
+    await write(fork, "/a", "guests");
+    expect((await xs("merge", "guests")).err).toMatch(
+      /choose with --ours or --theirs; besides, a domain that was released/,
+    );
   });
 
   it("of a fork of a fork brings what that one began with, too, and Git sees the same base", async () => {

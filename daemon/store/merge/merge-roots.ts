@@ -62,6 +62,8 @@ export interface Conflict {
   readonly subject: string;
   readonly kind:
     NodePart | "quota" | "record" | "ours removed" | "theirs removed" | "ours released" | "theirs released";
+  /** The domain that was released. */
+  readonly domid?: Domid;
 }
 
 /** What a merge comes to. */
@@ -98,7 +100,7 @@ export interface SideNames {
 
 /** A conflict in words, for the one who merges theirs into ours. */
 export function describeConflict(
-  { subject, kind }: Conflict,
+  { subject, kind, domid }: Conflict,
   { ours, theirs }: SideNames = { ours: "ours", theirs: "theirs" },
 ): string {
   switch (kind) {
@@ -113,9 +115,9 @@ export function describeConflict(
     case "theirs removed":
       return `${subject}: ${ours} changed what ${theirs} removed`;
     case "ours released":
-      return `${subject}: ${theirs} names a domain that ${ours} released`;
+      return `${subject}: ${theirs} names domain ${String(domid)}, which ${ours} released`;
     case "theirs released":
-      return `${subject}: ${ours} names a domain that ${theirs} released`;
+      return `${subject}: ${ours} names domain ${String(domid)}, which ${theirs} released`;
   }
 }
 
@@ -249,7 +251,8 @@ class Merger {
     const told = new Set(this.#conflicts.map(({ subject }) => subject));
     if (byOurs.size > 0) {
       for (const change of this.#changes) {
-        if (names(change, byOurs, told)) this.#conflicts.push({ subject: subjectOf(change), kind: "ours released" });
+        const domid = named(change, byOurs, told);
+        if (domid !== undefined) this.#conflicts.push({ subject: subjectOf(change), kind: "ours released", domid });
       }
     }
     if (byTheirs.size === 0) return;
@@ -263,9 +266,9 @@ class Merger {
       const subject = subjectOf(change);
       if (change.kind === "node" && isGone(change.path)) continue;
       const isTheirs = hasSameEnd(change, this.#theirs.bySubject.get(subject));
-      if (!isTheirs && names(merged.bySubject.get(subject) ?? change, byTheirs, told)) {
-        this.#conflicts.push({ subject, kind: "theirs released" });
-      }
+      if (isTheirs) continue;
+      const domid = named(merged.bySubject.get(subject) ?? change, byTheirs, told);
+      if (domid !== undefined) this.#conflicts.push({ subject, kind: "theirs released", domid });
     }
   }
 }
@@ -410,12 +413,17 @@ function subjectOf(change: Change): string {
   }
 }
 
-/** Whether the state after a change names one of these domains, and this was not told yet. */
-function names(change: Change, released: ReadonlySet<Domid>, told: Set<string>): boolean {
+/** The first of these domains that the state after a change names; undefined where there is none, or the change was told already. */
+function named(change: Change, released: ReadonlySet<Domid>, told: Set<string>): Domid | undefined {
   const subject = subjectOf(change);
-  if (told.has(subject) || !domidsNamedBy(change).some((domid) => released.has(domid))) return false;
-  told.add(subject);
-  return true;
+  const domid = told.has(subject) ? undefined : domidsNamedBy(change).find((each) => released.has(each));
+  if (domid !== undefined) told.add(subject);
+  return domid;
+}
+
+/** Whether nobody can be preferred in a conflict: a domain that one side released must not get its rights back. */
+export function isUndecidable({ kind }: Conflict): boolean {
+  return kind === "ours released" || kind === "theirs released";
 }
 
 /** The domains whose rights the state after a change mentions. */

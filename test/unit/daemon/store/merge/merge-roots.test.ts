@@ -130,15 +130,15 @@ describe("mergeRoots of what is beside the tree", () => {
     const named = edited(base, "/c=1 n5", "/d=2 n0 r5", "/e=3");
     const targeted = withDomain(base, 6, { ...INTRODUCED, target: 5 as Domid });
     expect(conflicts(released, named)).toEqual([
-      "/c: theirs names a domain that ours released",
-      "/d: theirs names a domain that ours released",
+      "/c: theirs names domain 5, which ours released",
+      "/d: theirs names domain 5, which ours released",
     ]);
     expect(conflicts(named, released).sort()).toEqual([
-      "/c: ours names a domain that theirs released",
-      "/d: ours names a domain that theirs released",
+      "/c: ours names domain 5, which theirs released",
+      "/d: ours names domain 5, which theirs released",
     ]);
-    expect(conflicts(released, targeted)).toEqual(["domain 6: theirs names a domain that ours released"]);
-    expect(conflicts(targeted, released)).toEqual(["domain 6: ours names a domain that theirs released"]);
+    expect(conflicts(released, targeted)).toEqual(["domain 6: theirs names domain 5, which ours released"]);
+    expect(conflicts(targeted, released)).toEqual(["domain 6: ours names domain 5, which theirs released"]);
     expect(conflicts(withDomain(named, 5, undefined), named), "both made it").toEqual([]);
     const [removed, below] = [edited(released, "-/a"), edited(base, "/a/c=1 n5")];
     expect(conflicts(removed, below)).toEqual(["/a: ours removed what theirs changed"]);
