@@ -24,6 +24,7 @@ import { startRecorder, type MainRecorder } from "./history/recorder/handle.js";
 import { createRepository, MAIN_BRANCH } from "./history/repository/layout.js";
 import { startConsole, type Console, type ConsoleHost } from "./http/handle.js";
 import type { ConsoleWorkerData, CoreLink, DaemonLink, HttpConfig } from "./http/messages.js";
+import { namesBranch } from "./http/names-in.js";
 import { lockDirectory, type DirectoryLock } from "./platform/directory-lock.js";
 import { messageOf } from "./platform/error-message.js";
 import type { Clock } from "./platform/clock.js";
@@ -272,12 +273,6 @@ function daemonLink(main: CoreLink, forks: Forks): DaemonLink {
     forks: forks.questions(),
     branch: (name) => (name === MAIN_BRANCH ? core : forks.link(name)),
   };
-}
-
-/** Whether a revision begins with a branch, said in whichever way. */
-function namesBranch(revision: string, branch: string): boolean {
-  const [, name = revision] = /^(?:refs\/)?(?:heads\/)?(.*)$/s.exec(revision) ?? [];
-  return name === branch || name.startsWith(`${branch}@`) || name.startsWith(`${branch}~`);
 }
 
 async function closeForks(forks: Forks, log: RateLimitedLog): Promise<boolean> {

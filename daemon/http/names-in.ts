@@ -8,3 +8,9 @@ export function namesIn(members: object): readonly string[] {
   const named = members as Readonly<Record<string, unknown>>;
   return ["branch", ...REVISION_MEMBERS].map((name) => named[name]).filter((text) => typeof text === "string");
 }
+
+/** Whether a revision begins with a branch, said in whichever way. */
+export function namesBranch(revision: string, branch: string): boolean {
+  const [, name = revision] = /^(?:refs\/)?(?:heads\/)?(.*)$/s.exec(revision) ?? [];
+  return name.startsWith(branch) && /^[@~^]|^$/.test(name.slice(branch.length));
+}
