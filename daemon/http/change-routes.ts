@@ -13,6 +13,7 @@ import type { Microseconds } from "../../protocol/identifiers.js";
 import { ROOT_PATH } from "../../protocol/path.js";
 import { summaryJson } from "../history/query/commit-json.js";
 import { summarizeCommit } from "../history/query/commit-summary.js";
+import type { FoundCommit, HistoryView } from "../history/query/history.js";
 import { planRevert } from "../history/query/plan-revert.js";
 import { planRollback } from "../history/query/plan-rollback.js";
 import { queriedPath } from "../history/query/queried-path.js";
@@ -79,18 +80,27 @@ function addRevert(app: FastifyInstance, maker: ChangeMaker): void {
   });
 }
 
+/** There may be newer commits there where the history is behind. */
+function isTip({ refs }: HistoryView, { oid }: FoundCommit): boolean {
+  return refs.some((ref) => ref.oid === oid && ref.name.startsWith("refs/heads/"));
+}
+
 function addTag(app: FastifyInstance, ports: ConsolePorts): void {
   const { history, daemon, clock, fileSystem, repositoryDirectory } = ports;
   const body = { type: "object", properties: { revision: TEXT, branch: TEXT }, additionalProperties: false };
-  const params = { type: "object", properties: { "*": { type: "string", minLength: 1, maxLength: 200 } } };
+  const params = { type: "object", properties: { "*": { type: "string", minLength: 1 } } };
   app.put<{ Body: TagRequest; Params: { "*": string } }>(
     `${CHANGE_ROUTES.tags}*`,
     { schema: { ...told({ tag: "changes", summary: "Give a commit a name", answer: "RefJson" }), body, params } },
     async (request): Promise<RefJson> => {
       const { revision = "HEAD", branch } = request.body;
-      await daemon.core.ask("flush", namesIn(request.body));
+      const { behind } = await daemon.core.ask("flush", namesIn(request.body));
       return refusing(() => {
-        const found = resolveRevision(history.view(), revision, clock.nowMicroseconds() as Microseconds, branch);
+        const view = history.view();
+        const found = resolveRevision(view, revision, clock.nowMicroseconds() as Microseconds, branch);
+        if (behind !== undefined && isTip(view, found)) {
+          throw new ConflictError(`a tag would name an old state, since the history is behind: ${behind}`, []);
+        }
         const name = request.params["*"];
         makeTag({ fileSystem, repositoryDirectory, name, commit: found.oid });
         return { name, ...summaryJson(summarizeCommit(found)) };

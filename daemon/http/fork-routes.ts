@@ -50,7 +50,8 @@ function addForks(app: FastifyInstance, ports: ConsolePorts, inTurn: InTurn): vo
     const view = history.view();
     return { forks: forks.map((fork) => withParting(view, fork)) };
   });
-  const properties = { name: NAME, revision: TEXT, branch: TEXT };
+  // What names there may be is told in words, by who makes the fork.
+  const properties = { name: { type: "string" }, revision: TEXT, branch: TEXT };
   const body = { type: "object", properties, required: ["name"], additionalProperties: false };
   const made = { ...told({ tag: "forks", summary: "Make a fork, and serve it", answer: "ForkJson" }), body };
   app.post<{ Body: ForkRequest }>(FORKS_ROUTE, { schema: made }, async (request): Promise<ForkJson> => {

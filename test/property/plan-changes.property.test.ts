@@ -99,7 +99,9 @@ describe("planRevert", () => {
 
   it("refuses the commit that the history begins with", () => {
     const { view } = record([[], []]);
-    expect(() => planRevert(view, commit(view, 2), commit(view, 1))).toThrow(/the history begins with it/);
+    expect(() => planRevert(view, commit(view, 2), commit(view, 1))).toThrow(
+      /the history begins with it, and before it there was no store/,
+    );
   });
 });
 

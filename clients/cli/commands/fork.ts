@@ -56,6 +56,7 @@ export function addFork(program: Command, context: CliContext): void {
       ]),
     )
     .action(async (name: string, { from, delete: isDeletion = false }: ForkOptions) => {
+      refuseEmptyName(name);
       const fork = await withAdmin(context, (admin) =>
         isDeletion
           ? admin.send<ForkJson>("DELETE", forkRoute(name))
@@ -64,6 +65,11 @@ export function addFork(program: Command, context: CliContext): void {
       if (context.isJson()) await context.io.out(jsonLine(fork));
       else await context.io.out(bytesFromText(isDeletion ? deletedText(fork) : madeText(fork)));
     });
+}
+
+/** The routes have no place for one. */
+function refuseEmptyName(name: string): void {
+  if (name === "") throw usageError("a fork's name is not empty: xs branches lists the forks that there are");
 }
 
 function forkRequest(name: string, from: string | undefined, context: CliContext): ForkRequest {
@@ -114,6 +120,7 @@ export function addMerge(program: Command, context: CliContext): void {
     .addHelpText("after", exitCodes({ ...ADMIN_EXITS, 1: "a conflict, which is told; or no answer from the daemon" }))
     .addHelpText("after", examples(["xs merge what-if --dry-run", "xs merge what-if --theirs"]))
     .action(async (name: string, { ours, theirs, dryRun }: MergeOptions) => {
+      refuseEmptyName(name);
       if (context.fork() !== undefined) {
         throw usageError("a fork is merged into main and into no other: leave out --fork, or name main's socket");
       }

@@ -33,7 +33,8 @@ export function addRollback(program: Command, context: CliContext): void {
         "Open transactions end in EAGAIN if they read what differs now. Without PATH, perms of special paths, quotas and " +
         "domains become as they were too: the sockets of domains that are not introduced any more close. " +
         "Permissions come back as they were, also those of a domain whose number another one has by now. " +
-        "Values that --redact kept out of the history come back empty. `xs help log` tells how commits are named.",
+        "Values that --redact kept out of the history come back empty. What was committed before is brought into the history first, " +
+        "which takes some seconds while thousands of commits a second come. `xs help log` tells how commits are named.",
     )
     .argument("<revision>", "the commit to go back to")
     .argument("[path]", "a node")

@@ -13,12 +13,13 @@ import { changesBetween } from "../repository/recorded-changes.js";
  * Worked example. The commit set `/a` from 1 to 2. Where `/a` is still 2, it becomes 1, whatever else has changed; where it
  * is 3 by now, that is a conflict; where it is 1 already, there is nothing to do.
  *
- * @throws QueryError where what was before the commit is not known; what `changesBetween` throws
+ * @throws QueryError where what was before the commit is not known, or was nothing; what `changesBetween` throws
  */
 export function planRevert(view: HistoryView, now: FoundCommit, undone: FoundCommit): Merge {
   const before = view.previous(undone);
   if (before === undefined) {
-    throw new QueryError("this commit cannot be undone: the history begins with it, so what was before is not known");
+    const reason = view.isCut(undone) ? "so what was before is not known" : "and before it there was no store";
+    throw new QueryError(`this commit cannot be undone: the history begins with it, ${reason}`);
   }
   const { reader } = view;
   return mergeChanges({
