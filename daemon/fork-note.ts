@@ -10,11 +10,19 @@
  * `merge` is the last merge into main: the commit that was merged, and the seq of main's commit that did it. Before one is
  * made, `"pending":{"tip":"77c0…","after":53}` is written: the commit that is merged, and main's newest commit at that time.
  * Who finds it there later looks whether main has that merge.
+ *
+ * The note of a fork that is being deleted is `NAME.deleted`: on a full disk a file can be renamed, and none written.
  */
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Seq } from "../protocol/identifiers.js";
-import { readIfPresent, removeIfPresent, listIfPresent, writeDurableFile } from "./history/repository/durable-file.js";
+import {
+  isErrno,
+  readIfPresent,
+  removeIfPresent,
+  listIfPresent,
+  writeDurableFile,
+} from "./history/repository/durable-file.js";
 import type { FileSystem } from "./platform/file-system.js";
 
 /** One fork. */
@@ -34,6 +42,7 @@ export interface ForkNote {
 const FORMAT = "xenstore-tng fork";
 const VERSION = 1;
 const SUFFIX = ".json";
+const DELETED_SUFFIX = ".deleted";
 const OID = /^[0-9a-f]{40}$/;
 
 /** Where the failed requests of a fork are remembered. */
@@ -43,17 +52,21 @@ export function forkFailuresFile(stateDirectory: string, name: string): string {
 
 /** The names of all forks, sorted. */
 export function listForkNotes(fileSystem: FileSystem, stateDirectory: string): string[] {
-  const names = listIfPresent(fileSystem, directoryOf(stateDirectory));
-  return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
+  const names = listIfPresent(fileSystem, directoryOf(stateDirectory)).flatMap((name) => {
+    const suffix = [SUFFIX, DELETED_SUFFIX].find((each) => name.endsWith(each));
+    return suffix === undefined ? [] : [name.slice(0, -suffix.length)];
+  });
+  return [...new Set(names)].sort();
 }
 
 /** Reads a note. @throws an error for people when it is damaged, or of another version */
 export function readForkNote(fileSystem: FileSystem, stateDirectory: string, name: string): ForkNote | undefined {
   const path = fileOf(stateDirectory, name);
-  const content = readIfPresent(fileSystem, path);
+  const live = readIfPresent(fileSystem, path);
+  const content = live ?? readIfPresent(fileSystem, deletedFileOf(stateDirectory, name));
   if (content === undefined) return undefined;
   const note = parseNote(name, Buffer.from(content).toString("latin1"));
-  if (note !== undefined) return note;
+  if (note !== undefined) return live === undefined ? { ...note, isDeleted: true } : note;
   throw new Error(`${path} is not the note of a fork that this version reads: mend it, or delete the fork`);
 }
 
@@ -73,12 +86,28 @@ export function writeForkNote(fileSystem: FileSystem, stateDirectory: string, no
   fileSystem.syncDirectory(directory);
 }
 
+/** Notes that a fork is being deleted, durably; a note that is there is not looked at, so it may be damaged. */
+export function noteForkDeletion(fileSystem: FileSystem, stateDirectory: string, note: ForkNote): void {
+  try {
+    fileSystem.rename(fileOf(stateDirectory, note.name), deletedFileOf(stateDirectory, note.name));
+    fileSystem.syncDirectory(directoryOf(stateDirectory));
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+    // Somebody has removed it, or it was renamed by an attempt before this one.
+    if (readIfPresent(fileSystem, deletedFileOf(stateDirectory, note.name)) !== undefined) return;
+    writeForkNote(fileSystem, stateDirectory, { ...note, isDeleted: true });
+  }
+}
+
 /** Removes a note, and what else is kept of the fork beside it; durable when it returns. */
 export function removeForkNote(fileSystem: FileSystem, stateDirectory: string, name: string): void {
   const failures = forkFailuresFile(stateDirectory, name);
   for (const path of [failures, `${failures}.new`]) removeIfPresent(fileSystem, path);
   removeIfPresent(fileSystem, `${fileOf(stateDirectory, name)}.new`);
-  if (removeIfPresent(fileSystem, fileOf(stateDirectory, name))) fileSystem.syncDirectory(directoryOf(stateDirectory));
+  const files = [fileOf(stateDirectory, name), deletedFileOf(stateDirectory, name)];
+  if (files.filter((file) => removeIfPresent(fileSystem, file)).length > 0) {
+    fileSystem.syncDirectory(directoryOf(stateDirectory));
+  }
 }
 
 function directoryOf(stateDirectory: string): string {
@@ -87,6 +116,10 @@ function directoryOf(stateDirectory: string): string {
 
 function fileOf(stateDirectory: string, name: string): string {
   return join(directoryOf(stateDirectory), name + SUFFIX);
+}
+
+function deletedFileOf(stateDirectory: string, name: string): string {
+  return join(directoryOf(stateDirectory), name + DELETED_SUFFIX);
 }
 
 function parseNote(name: string, text: string): ForkNote | undefined {

@@ -5,7 +5,7 @@
  * (`fork-worker.ts`); all are recorded by main's recorder thread into the one repository. Source: design.md, "Branches".
  *
  *   create:  note ──► ref at the base ──► thread ──► served         what fails takes back what was made
- *   delete:  note says so ──► thread stopped ──► main sealed ──► journal, index, ref removed ──► note removed
+ *   delete:  note says so ──► thread stopped ──► main sealed, if it was merged ──► journal, index, ref removed ──► note removed
  *   start:   all notes are read; then, one after the other, a deletion is brought to its end, a ref that a crash kept from being
  *            made is made, and the fork is served
  *
@@ -25,6 +25,7 @@ import { forkNameProblem } from "./fork-name.js";
 import {
   forkFailuresFile,
   listForkNotes,
+  noteForkDeletion,
   readForkNote,
   removeForkNote,
   writeForkNote,
@@ -43,7 +44,7 @@ import type { FileSystem } from "./platform/file-system.js";
 import type { Logger } from "./platform/log.js";
 import { makePrivateDirectory } from "./platform/private-directory.js";
 import { journalDirectory } from "./journal/journal-directory.js";
-import { checkSocketPath } from "./server/socket-path.js";
+import { bytesTooMany } from "./server/socket-path.js";
 import type { ListenerKind } from "./server/choose-listener.js";
 
 /** Each costs a thread, and memory for what of its state differs from no other's. */
@@ -196,15 +197,14 @@ export class Forks {
       const fork = this.#forks.get(name);
       if (fork === undefined) return { mistake: `there is no fork ${name}: xs branches lists them` };
       const told = this.#describe(fork);
-      const note = { ...fork.note, isDeleted: true };
       try {
         // Before anything is done, where it cannot be done.
-        await this.#options.recorder.flush();
-        this.#write(note);
+        await this.#sealMerges(fork);
+        this.#noteDeletion(fork.note);
       } catch (error) {
         return { refusal: `the fork ${name} cannot be deleted now: ${messageOf(error)}` };
       }
-      fork.note = note;
+      fork.note = { ...fork.note, isDeleted: true };
       if (fork.life.state !== "failed") await fork.life.thread?.stop();
       fork.life = { state: "failed", reason: "it is being deleted" };
       try {
@@ -264,6 +264,10 @@ export class Forks {
     writeForkNote(this.#options.fileSystem, this.#options.config.stateDirectory, note);
   }
 
+  #noteDeletion(note: ForkNote): void {
+    noteForkDeletion(this.#options.fileSystem, this.#options.config.stateDirectory, note);
+  }
+
   /** Why no fork can have this name; undefined when one can. */
   #mistake(name: string): string | undefined {
     const problem = forkNameProblem(name);
@@ -276,15 +280,13 @@ export class Forks {
       return `there is a tag ${name}, which would hide a branch of that name: choose another name`;
     }
     if (this.#forks.size >= FORKS_MAX) return `there are ${String(FORKS_MAX)} forks already: delete one first`;
-    const { socket, domains } = this.#sockets(name);
-    for (const path of [socket, join(domains, "65535")]) {
-      try {
-        checkSocketPath(path);
-      } catch (error) {
-        return messageOf(error);
-      }
-    }
-    return undefined;
+    const longest = join(this.#sockets(name).domains, "65535");
+    const tooMany = bytesTooMany(longest);
+    if (tooMany === 0) return undefined;
+    return (
+      `the sockets of a fork ${name} would have paths such as ${longest}, ${String(tooMany)} bytes longer than a Unix socket ` +
+      `address holds: ${adviceOnName(name.length - tooMany)}`
+    );
   }
 
   async #resume(fork: Fork): Promise<void> {
@@ -353,7 +355,7 @@ export class Forks {
     try {
       if (this.#refs.read(refOfBranch(name)) !== undefined) {
         // A crash before the end must not bring it to life.
-        this.#write({ ...fork.note, isDeleted: true });
+        this.#noteDeletion(fork.note);
         this.#removeAll(fork.note);
       } else removeForkNote(fileSystem, config.stateDirectory, name);
       this.#forks.delete(name);
@@ -366,10 +368,15 @@ export class Forks {
 
   /** Removes a fork whose note says that it is deleted, and which is not served. */
   async #finishDeletion(fork: Fork): Promise<void> {
-    // Invariant 3: what was merged until now.
-    await this.#options.recorder.flush();
+    // What was merged until now.
+    await this.#sealMerges(fork);
     this.#removeAll(fork.note);
     this.#forks.delete(fork.note.name);
+  }
+
+  /** Invariant 3. A fork that was never merged goes also while main cannot be sealed, on a full disk: that makes room. */
+  async #sealMerges({ note: { base, merge, pending } }: Fork): Promise<void> {
+    if (merge !== undefined || pending !== undefined || base === UNKNOWN_BASE) await this.#options.recorder.flush();
   }
 
   /** The note goes last. */
@@ -405,9 +412,17 @@ export class Forks {
   }
 }
 
+function adviceOnName(mostBytes: number): string {
+  return mostBytes > 0
+    ? `choose a name of at most ${String(mostBytes)} characters, or a shorter --run`
+    : "choose a shorter --run or --dir";
+}
+
+const UNKNOWN_BASE = "0".repeat(40);
+
 /** Of a fork whose note cannot be read; it can be deleted all the same. */
 function unknownNote(name: string): ForkNote {
-  return { name, base: "0".repeat(40), baseSeq: 0 as Seq, isDeleted: false };
+  return { name, base: UNKNOWN_BASE, baseSeq: 0 as Seq, isDeleted: false };
 }
 
 /** Why it is not sealed, in words; undefined when it is. */

@@ -7,10 +7,15 @@ import { createConnection } from "node:net";
 /** Bytes of `sun_path` less its NUL (unix(7)); Node cuts a longer path silently. */
 const SOCKET_PATH_BYTES_MAX = 107;
 
+/** How many bytes a path is longer than a socket address holds; 0 where it fits. */
+export function bytesTooMany(path: string): number {
+  return Math.max(0, Buffer.byteLength(path) - SOCKET_PATH_BYTES_MAX);
+}
+
 /** Throws when a path is too long for a socket address. */
 export function checkSocketPath(path: string): void {
+  if (bytesTooMany(path) === 0) return;
   const bytes = Buffer.byteLength(path);
-  if (bytes <= SOCKET_PATH_BYTES_MAX) return;
   const most = String(SOCKET_PATH_BYTES_MAX);
   throw new Error(
     `the socket path ${path} has ${String(bytes)} bytes; a Unix socket address holds ${most}. Choose a shorter --run or --dir.`,

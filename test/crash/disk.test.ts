@@ -18,6 +18,7 @@ import { nodeTimers } from "../../daemon/platform/node-timers.js";
 import { nodeIpcListener } from "../../daemon/server/node-ipc-listener.js";
 import { buildDaemon } from "../support/built-daemon.js";
 import { Life, REPOSITORY_DIRECTORY } from "../support/crash-scenario.js";
+import { commandsOn } from "../support/daemon-commands.js";
 import { startDaemon, type DaemonProcess, type DaemonStart } from "../support/daemon-process.js";
 import { checkHistory } from "../support/history-check.js";
 import { HistoryModel } from "../support/history-model.js";
@@ -81,6 +82,32 @@ function fill(directory: string, bytesLeft: number): string {
 }
 
 describe.skipIf(!hasMemoryMounts)("a full disk", () => {
+  it("lets a fork be deleted that was never merged, which makes room", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      await withMemoryMounted({ directory, bytes: 6 * MEBIBYTE }, async () => {
+        await withDaemon({ directory, command, hasConsole: true }, async (daemon) => {
+          const { xs, mustXs } = commandsOn(() => daemon);
+          const client = await daemon.connect();
+          await client.must("WRITE", ["/a", "1"]);
+          await mustXs("fork", "try");
+          const fork = await connectClient(join(daemon.runDirectory, "branches", "try"));
+          await fork.must("WRITE", ["/a", "2"]);
+          await client.must("CONTROL", ["flush"]);
+          const filler = fill(directory, 60 * 1024);
+          await writeUntilRefused(client, 1);
+          while ((await fork.ask("WRITE", ["/b", valueOf(1)])) === "OK");
+          // Tagging, too, says why it cannot be.
+          expect(await xs("tag", "t")).toMatchObject({ code: 1, err: expect.stringContaining("ENOSPC") as string });
+          const { code, out } = await xs("fork", "try", "--delete");
+          expect([code, out]).toEqual([0, expect.stringMatching(/^deleted fork try \(was /)]);
+          fork.destroy();
+          rmSync(filler);
+          expect(await mustXs("branches")).not.toContain("try");
+        });
+      });
+    });
+  });
+
   it.each(["process", "power"] as const)(
     "refuses writes with ENOSPC under %s, serves reads, and takes writes again when there is room, without a restart",
     async (durability) => {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import {
   forkFailuresFile,
   listForkNotes,
+  noteForkDeletion,
   readForkNote,
   removeForkNote,
   writeForkNote,
@@ -46,6 +47,30 @@ describe("the note of a fork", () => {
     disk.crash("everything");
     expect(readForkNote(disk, STATE, "try")).toEqual(note);
     expect(listForkNotes(disk, STATE)).toEqual(["try"]);
+  });
+
+  test("tells of a deletion, for which a full disk has room, and which outlives a power cut", () => {
+    writeForkNote(disk, STATE, { ...NOTE, merge: { tip: OID, seq: 41 } });
+    writeForkNote(disk, STATE, { ...NOTE, name: "x.deleted" });
+    const full = {
+      ...disk,
+      open: () => {
+        throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+      },
+    };
+    noteForkDeletion(full, STATE, NOTE);
+    noteForkDeletion(full, STATE, NOTE);
+    disk.crash("everything");
+    expect(readForkNote(disk, STATE, "try")).toEqual({ ...NOTE, merge: { tip: OID, seq: 41 }, isDeleted: true });
+    expect(readForkNote(disk, STATE, "x.deleted")).toMatchObject({ isDeleted: false });
+    expect(listForkNotes(disk, STATE)).toEqual(["try", "x.deleted"]);
+    removeForkNote(disk, STATE, "try");
+    expect(listForkNotes(disk, STATE)).toEqual(["x.deleted"]);
+  });
+
+  test("of a deletion is made where somebody has removed the fork's", () => {
+    noteForkDeletion(disk, STATE, NOTE);
+    expect(readForkNote(disk, STATE, "try")).toEqual({ ...NOTE, isDeleted: true });
   });
 
   test("is a line that a person can read", () => {
