@@ -285,6 +285,39 @@ describe("xs fork", () => {
     expect(await (await connectForkAgain("try")).must("READ", ["/a"])).toBe("theirs");
   });
 
+  it("whose branch somebody removed is listed as one that is not recorded, and can be deleted", async () => {
+    await mustXs("fork", "try");
+    await mustXs("fork", "z");
+    git("branch", "-q", "-D", "try");
+    const fork = await connectFork("try");
+    await write(fork, "/a", "1");
+    await daemon.logged("the recorder has stopped for good");
+    // As main does: the journal has it.
+    await write(fork, "/a", "2");
+    const { out: told, err } = await xs("branches");
+    expect(err).toMatch(/^xs: warning: fork try: the history is not complete: refs\/heads\/try is absent/);
+    expect(told.match(/^\S+/gm)).toEqual(["main", "try", "z"]);
+    expect(told).toMatch(/^try {2}not recorded: its branch is gone; .*\n {4}fork of .*, served on /m);
+    expect(jsonOf((await xs("branches", "--json")).out)).toMatchObject([
+      {},
+      { name: "try", fork: { name: "try" } },
+      {},
+    ]);
+    await mustXs("fork", "try", "--delete");
+    expect(await mustXs("branches")).not.toContain("try");
+  });
+
+  it("whose name is too long for its sockets is refused with how long it may be", async () => {
+    await daemon.kill("SIGTERM");
+    directory = join(directory, "x".repeat(70 - directory.length));
+    mkdirSync(directory);
+    await start();
+    const most = 107 - join(daemon.runDirectory, "branches", ".domains/65535").length;
+    const { code, err } = await xs("fork", "x".repeat(most + 3));
+    expect([code, err]).toEqual([2, expect.stringContaining(`a name of at most ${String(most)} characters`)]);
+    await mustXs("fork", "x".repeat(most));
+  });
+
   it("whose notes cannot be read keeps nobody from main", async () => {
     await daemon.kill("SIGTERM");
     writeFileSync(join(directory, "state", "forks"), "");
@@ -305,6 +338,9 @@ describe("xs fork", () => {
       [["fork", "../evil"], /can be no fork's name: write letters/],
       [["fork", "a.domains"], /can be no fork's name/],
       [["fork", "x".repeat(65)], /can be no fork's name/],
+      [["fork", "x".repeat(201)], /can be no fork's name/],
+      [["fork", ""], /name is not empty/],
+      [["merge", ""], /name is not empty/],
       [["fork", "x", "--from", "nowhere"], /nowhere/],
       [["fork", "nobody", "--delete"], /there is no fork nobody: xs branches/],
       [["merge", "nobody"], /there is no fork nobody: xs branches/],

@@ -55,7 +55,10 @@ export function addBranches(program: Command, context: CliContext): void {
     more: "Of those that the daemon serves (xs fork) it is told where, and since which commit of main they are on their own.",
     listed: async ({ branches }, options) => {
       const forks = new Map((await forksOf(context, options)).map((fork) => [fork.name, fork]));
-      return branches.map((branch) => ({ ...branch, fork: forks.get(branch.name) }));
+      const listed: ListedRef[] = branches.map((branch) => ({ ...branch, fork: forks.get(branch.name) }));
+      for (const { name } of branches) forks.delete(name);
+      for (const fork of forks.values()) listed.push({ name: fork.name, fork });
+      return listed.sort((left, right) => (left.name < right.name ? -1 : 1));
     },
   });
 }
@@ -70,10 +73,15 @@ interface ListOptions {
   readonly repo?: string;
 }
 
-interface ListedRef extends RefJson {
-  readonly fork?: ForkJson | undefined;
-}
+type ListedRef =
+  | (RefJson & { readonly fork?: ForkJson | undefined })
+  /** A fork whose branch somebody has removed with Git. */
+  | { readonly name: string; readonly fork: ForkJson };
 
+/** As main does where its history has failed for good, such a fork goes on, and its journal keeps what the history lacks. */
+const NOT_RECORDED =
+  "not recorded: its branch is gone; what is committed there is in its journal alone; " +
+  "put the branch back with Git and start the daemon again, or delete the fork";
 /** Of an object id as people see it. */
 const OID_DIGITS = 10;
 
@@ -104,7 +112,8 @@ function addList(program: Command, context: CliContext, { name, summary, more, l
 }
 
 function refLine({ fork, ...ref }: ListedRef): string {
-  return `${bytesFromText(ref.name)}  ${summaryLine(ref)}${fork === undefined ? "" : bytesFromText(forkLine(fork))}`;
+  const summary = "oid" in ref ? summaryLine(ref) : `${NOT_RECORDED}\n`;
+  return `${bytesFromText(ref.name)}  ${summary}${fork === undefined ? "" : bytesFromText(forkLine(fork))}`;
 }
 
 function forkLine(fork: ForkJson): string {
