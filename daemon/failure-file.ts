@@ -9,7 +9,8 @@
  */
 import { Buffer } from "node:buffer";
 import { failureBytes, type FailedRequest, type NotedFailure } from "./dispatch/failure-log.js";
-import { isErrno, readIfPresent, removeIfPresent, writeParts } from "./history/repository/durable-file.js";
+import { readIfPresent, removeIfPresent, writeParts } from "./history/repository/durable-file.js";
+import { isErrno } from "./platform/errno.js";
 import type { FileSystem, OpenFile } from "./platform/file-system.js";
 
 /** A file that is longer is written anew. */

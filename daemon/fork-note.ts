@@ -13,16 +13,11 @@
  *
  * The note of a fork that is being deleted is `NAME.deleted`: on a full disk a file can be renamed, and none written.
  */
+import { isErrno } from "./platform/errno.js";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Seq } from "../protocol/identifiers.js";
-import {
-  isErrno,
-  readIfPresent,
-  removeIfPresent,
-  listIfPresent,
-  writeDurableFile,
-} from "./history/repository/durable-file.js";
+import { readIfPresent, removeIfPresent, listIfPresent, writeDurableFile } from "./history/repository/durable-file.js";
 import type { FileSystem } from "./platform/file-system.js";
 
 /** One fork. */

@@ -145,7 +145,11 @@ function recordPart(record: DomainRecordJson | undefined): string {
   if (record === undefined) return "unknown";
   const { introduction, target, features, shutdown, quotas } = record;
   const facts = [introduction === undefined ? "not introduced" : "introduced"];
-  if (introduction !== undefined) facts.push(`gfn ${String(introduction.gfn)}`, `port ${String(introduction.port)}`);
+  if (introduction !== undefined) {
+    const { gfn, port, seq } = introduction;
+    if (seq !== undefined) facts[0] = `introduced by @{${String(seq)}}`;
+    facts.push(`gfn ${String(gfn)}`, `port ${String(port)}`);
+  }
   if (target !== undefined) facts.push(`target ${String(target)}`);
   if (features !== undefined) facts.push(`features ${String(features)}`);
   if (shutdown) facts.push("shut down");

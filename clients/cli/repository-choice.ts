@@ -16,11 +16,13 @@ export function hasLocalRepository({ fileExists }: Pick<CliIo, "fileExists">): b
   return fileExists(LOCAL_REPOSITORY);
 }
 
-/** The directory of the repository to read: a bare one, or that of a clone with files. */
+/** Where in a directory that is named there may be a repository: a clone with files, a daemon's directories. */
+const INSIDE = [".git", "store.git", join("state", "store.git")] as const;
+
+/** The directory of the repository to read: a bare one, that of a clone with files, or that in a daemon's directory. */
 export function chooseRepository(given: string | undefined, { fileExists }: Pick<CliIo, "fileExists">): string {
   if (given === undefined) return LOCAL_REPOSITORY;
   if (!fileExists(given))
     throw usageError(`there is no directory ${given}: name a repository, such as STATE/store.git`);
-  const inClone = join(given, ".git");
-  return fileExists(inClone) ? inClone : given;
+  return INSIDE.map((name) => join(given, name)).find((inside) => fileExists(inside)) ?? given;
 }

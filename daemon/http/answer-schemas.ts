@@ -370,9 +370,10 @@ export const ANSWER_SCHEMAS = {
     properties: {
       introduction: {
         type: "object",
-        properties: { gfn: { type: "number" }, port: { type: "number" } },
+        properties: { gfn: { type: "number" }, port: { type: "number" }, seq: { type: "number" } },
         required: ["gfn", "port"],
-        description: "Left out where it is not introduced.",
+        description:
+          "Left out where it is not introduced. `seq` is the number of the commit that introduced it, which tells it from another one of the same domid; not known of those that 0.1.0 introduced.",
       },
       target: { type: "number" },
       features: { type: "number" },
@@ -404,9 +405,10 @@ export const ANSWER_SCHEMAS = {
     properties: {
       introduction: {
         type: "object",
-        properties: { gfn: { type: "number" }, port: { type: "number" } },
+        properties: { gfn: { type: "number" }, port: { type: "number" }, seq: { type: "number" } },
         required: ["gfn", "port"],
-        description: "Left out where it is not introduced.",
+        description:
+          "Left out where it is not introduced. `seq` is the number of the commit that introduced it, which tells it from another one of the same domid; not known of those that 0.1.0 introduced.",
       },
       target: { type: "number" },
       features: { type: "number" },

@@ -25,7 +25,7 @@ import { ChangeMaker, nameOf } from "./change-maker.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { namesIn } from "./names-in.js";
 import { told } from "./openapi.js";
-import { TEXT } from "./schemas.js";
+import { ASKED, TEXT } from "./schemas.js";
 
 /** Of a revert: what has been committed since, and the undoing of the commit. */
 const REVERT_SIDES = { ours: "a later commit", theirs: "the undoing" };
@@ -42,7 +42,7 @@ export function changeRoutes(ports: ConsolePorts): FastifyPluginCallback {
 }
 
 function addRollback(app: FastifyInstance, maker: ChangeMaker): void {
-  const properties = { revision: TEXT, path: TEXT, dryRun: { type: "boolean" }, branch: TEXT };
+  const properties = { revision: ASKED, path: ASKED, dryRun: { type: "boolean" }, branch: TEXT };
   const body = { type: "object", properties, required: ["revision"], additionalProperties: false };
   const summary = "Make the store, or a part of it, as it was";
   const schema = { ...told({ tag: "changes", summary, answer: "ChangesAnswer" }), body };
@@ -59,7 +59,7 @@ function addRollback(app: FastifyInstance, maker: ChangeMaker): void {
 }
 
 function addRevert(app: FastifyInstance, maker: ChangeMaker): void {
-  const properties = { revision: TEXT, dryRun: { type: "boolean" }, branch: TEXT };
+  const properties = { revision: ASKED, dryRun: { type: "boolean" }, branch: TEXT };
   const body = { type: "object", properties, required: ["revision"], additionalProperties: false };
   const schema = { ...told({ tag: "changes", summary: "Undo one commit", answer: "ChangesAnswer" }), body };
   app.post<{ Body: RevertRequest }>(CHANGE_ROUTES.revert, { schema }, async (request) => {
@@ -87,7 +87,7 @@ function isTip({ refs }: HistoryView, { oid }: FoundCommit): boolean {
 
 function addTag(app: FastifyInstance, ports: ConsolePorts): void {
   const { history, daemon, clock, fileSystem, repositoryDirectory } = ports;
-  const body = { type: "object", properties: { revision: TEXT, branch: TEXT }, additionalProperties: false };
+  const body = { type: "object", properties: { revision: ASKED, branch: TEXT }, additionalProperties: false };
   const params = { type: "object", properties: { "*": { type: "string", minLength: 1 } } };
   app.put<{ Body: TagRequest; Params: { "*": string } }>(
     `${CHANGE_ROUTES.tags}*`,

@@ -20,12 +20,10 @@ import { PREDICATE_TEXT_MAX } from "../../protocol/predicate/predicate.js";
 import type { CoreLink } from "./messages.js";
 import { namesIn } from "./names-in.js";
 import { told, type Told } from "./openapi.js";
-import { DOMID, TEXT } from "./schemas.js";
+import { ASKED, DOMID, TEXT } from "./schemas.js";
 
 const NODES = { type: "integer", minimum: 1, maximum: NODES_PAGE_MAX } as const;
 
-/** What a person writes; of nothing at all the answer says what would be right. */
-const ASKED = { ...TEXT, minLength: 0 } as const;
 /** A transaction's id; none has 0, so that no commit is its. */
 const ASKED_TX = { type: "integer", minimum: 0, maximum: 0xffff_ffff } as const;
 

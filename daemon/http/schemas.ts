@@ -4,6 +4,8 @@
 
 /** A revision, a path, a name: what a person writes. */
 export const TEXT = { type: "string", minLength: 1, maxLength: 4096 } as const;
+/** What a person writes; of nothing at all the answer says what would be right. */
+export const ASKED = { ...TEXT, minLength: 0 } as const;
 
 /** A domain's number. */
 export const DOMID = { type: "integer", minimum: 0, maximum: 65_535 } as const;

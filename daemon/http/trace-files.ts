@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
+import { isErrno } from "../platform/errno.js";
 import type { FileSystem, OpenFile } from "../platform/file-system.js";
 import { parseTraceLine } from "../../protocol/request-trace.js";
 
@@ -174,14 +175,10 @@ function openFile(fileSystem: FileSystem, path: string): OpenTraceFile | undefin
   try {
     file = new OpenTraceFile(fileSystem.open(path, "read"));
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (isErrno(error, "ENOENT")) return undefined;
     throw error;
   }
   if (file.lines(0).next().done !== true) return file;
   file.close();
   return undefined;
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

@@ -75,8 +75,12 @@ export type ChangeJson =
 
 /** What the daemon knows of a domain besides its nodes. */
 export interface DomainRecordJson {
-  /** Left out where it is not introduced. */
-  readonly introduction?: { readonly gfn: number; readonly port: number } | undefined;
+  /**
+   * Left out where it is not introduced. `seq` is the number of the commit that introduced it, which tells it from another one
+   * of the same domid; not known of those that 0.1.0 introduced.
+   */
+  readonly introduction?:
+    { readonly gfn: number; readonly port: number; readonly seq?: number | undefined } | undefined;
   readonly target?: number | undefined;
   readonly features?: number | undefined;
   readonly shutdown: boolean;

@@ -544,7 +544,7 @@ describe("xs merge", () => {
     await client.must("RELEASE", ["5"]);
     await client.must("INTRODUCE", ["5", "1", "1"]);
     const { code, err } = await xs("merge", "f");
-    expect([code, err]).toEqual([1, expect.stringContaining("  /secret: theirs names a domain that ours released")]);
+    expect([code, err]).toEqual([1, expect.stringContaining("  /secret: f names domain 5, which main released")]);
     const guest = await daemon.connectGuest(5);
     expect(await guest.ask("READ", ["/secret"])).toBe("EACCES");
   });

@@ -51,7 +51,7 @@ export function addBisect(program: Command, context: CliContext): void {
     .addOption(
       new Option(
         "--flips <commits>",
-        "look for flips in so many commits, the newest (default: in as many as take a moment)",
+        "look for flips in so many commits, the newest; a daemon takes 10,000 at most (default: in as many as take a moment)",
       ).argParser(parseNumber),
     )
     .addOption(
@@ -62,7 +62,7 @@ export function addBisect(program: Command, context: CliContext): void {
       exitCodes({
         ...HISTORY_EXITS,
         0: "the first bad commit was found",
-        1: "only commits that cannot be told are left, or no answer from the daemon",
+        1: "only untold commits are left, --run ended with 126 or more, or no daemon",
         130: "ended by Ctrl-C",
       }),
     )

@@ -66,11 +66,14 @@ function nodeLines(path: string, node: NodeStateJson): readonly string[] {
   return [value, permsInWords(node.perms)];
 }
 
+function introductionInWords({ gfn, port, seq }: NonNullable<DomainRecordJson["introduction"]>): string {
+  const by = seq === undefined ? "" : ` by commit ${String(seq)}`;
+  return `introduced${by} with gfn ${String(gfn)} and port ${String(port)}`;
+}
+
 function domainLines({ introduction, target, features, shutdown, quotas }: DomainRecordJson): readonly string[] {
   return [
-    introduction === undefined
-      ? "not introduced"
-      : `introduced with gfn ${String(introduction.gfn)} and port ${String(introduction.port)}`,
+    introduction === undefined ? "not introduced" : introductionInWords(introduction),
     ...(shutdown ? ["shut down"] : []),
     ...(target === undefined ? [] : [`acts for domain ${String(target)}`]),
     ...(features === undefined ? [] : [`features ${String(features)}`]),

@@ -70,7 +70,7 @@ export function recordJson(record: DomainRecord): DomainRecordJson {
   const { introduction, quotas } = record;
   return {
     ...record,
-    introduction: introduction && { gfn: introduction.gfn, port: introduction.port },
+    introduction: introduction && { gfn: introduction.gfn, port: introduction.port, seq: introduction.commit?.seq },
     quotas: Object.fromEntries(quotas),
   };
 }

@@ -27,16 +27,11 @@
  *     with that boundary; doing so twice does no harm.
  *  7. One pack that cannot be rewritten stays as it is, and hinders nothing else.
  */
+import { isErrno } from "../../platform/errno.js";
 import { Buffer } from "node:buffer";
 import type { Seq } from "../../../protocol/identifiers.js";
 import { hexFromOid, type Oid } from "../object/oid.js";
-import {
-  isErrno,
-  listIfPresent,
-  readIfPresent,
-  removeIfPresent,
-  writeDurableFile,
-} from "../repository/durable-file.js";
+import { listIfPresent, readIfPresent, removeIfPresent, writeDurableFile } from "../repository/durable-file.js";
 import { DamagedObjectError, MissingObjectError, ShallowMovedError } from "../repository/errors.js";
 import { FileVanishedError } from "../repository/file-window.js";
 import { discardWrittenPack, packDirectory, placeWrittenPack, removeKeep } from "../repository/pack-file.js";

@@ -24,7 +24,8 @@
 import type { Seq } from "../../../protocol/identifiers.js";
 import type { FileSystem } from "../../platform/file-system.js";
 import { messageOf } from "../../platform/error-message.js";
-import { isErrno, listIfPresent } from "../repository/durable-file.js";
+import { listIfPresent } from "../repository/durable-file.js";
+import { isErrno } from "../../platform/errno.js";
 import { DamagedObjectError } from "../repository/errors.js";
 import { FileVanishedError } from "../repository/file-window.js";
 import { MAIN_REF } from "../repository/layout.js";

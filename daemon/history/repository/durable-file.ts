@@ -4,12 +4,8 @@
  * Owns the write loop and the question "which errno was that?". It never renames: the order of renames is the
  * safety argument of its callers and is told there.
  */
+import { isErrno } from "../../platform/errno.js";
 import type { FileSystem, OpenFile } from "../../platform/file-system.js";
-
-/** Whether `error` is the operating system's error `code`, such as `ENOENT`. */
-export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
-}
 
 /**
  * Writes the parts one after the other, however few bytes the disk takes at a time.

@@ -15,7 +15,7 @@ import { Buffer } from "node:buffer";
 import type { FileSystem, OpenFile } from "../../platform/file-system.js";
 import { messageOf } from "../../platform/error-message.js";
 import { ByteLru, type Shelf } from "./byte-lru.js";
-import { isErrno } from "./durable-file.js";
+import { isErrno } from "../../platform/errno.js";
 import { DamagedObjectError } from "./errors.js";
 
 /** The file was removed while we knew it: Git repacked. */

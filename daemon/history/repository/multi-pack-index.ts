@@ -9,7 +9,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { FileSystem } from "../../platform/file-system.js";
-import { isErrno } from "./durable-file.js";
+import { isErrno } from "../../platform/errno.js";
 import { DamagedObjectError } from "./errors.js";
 import { readExactly } from "./pack-entries.js";
 

@@ -12,7 +12,7 @@ import { Buffer } from "node:buffer";
 import type { FileSystem, OpenFile } from "../../platform/file-system.js";
 import { decodeFanOut, INDEX_HEADER_BYTES, PackDamage } from "../object/pack-decode.js";
 import { compareOids, OID_BYTES } from "../object/oid.js";
-import { isErrno } from "./durable-file.js";
+import { isErrno } from "../../platform/errno.js";
 import { DamagedObjectError } from "./errors.js";
 import { FileVanishedError } from "./file-window.js";
 import { packDirectory } from "./pack-file.js";

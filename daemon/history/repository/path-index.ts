@@ -14,7 +14,7 @@ import type { Path } from "../../../protocol/identifiers.js";
 import { isAtOrBelow } from "../../../protocol/path.js";
 import type { OpenFile } from "../../platform/file-system.js";
 import type { Oid } from "../object/oid.js";
-import { isErrno } from "./durable-file.js";
+import { isErrno } from "../../platform/errno.js";
 import { DamagedPathIndexError } from "./path-index-bytes.js";
 import { listPathIndex, pathIndexDirectory, type PathIndexFile } from "./path-index-files.js";
 import { belowKey, ownKey, ownKeysAbove } from "./path-keys.js";

@@ -5,7 +5,8 @@
  */
 import type { Seq } from "../../../protocol/identifiers.js";
 import type { OpenFile } from "../../platform/file-system.js";
-import { isErrno, removeIfPresent, writeParts } from "./durable-file.js";
+import { removeIfPresent, writeParts } from "./durable-file.js";
+import { isErrno } from "../../platform/errno.js";
 import { readCommitWithSeq, readPreviousCommit, type FoundCommit } from "./find-commit.js";
 import { ObjectReader } from "./object-reader.js";
 import { DamagedPathIndexError } from "./path-index-bytes.js";

@@ -43,17 +43,11 @@
  *  6. Where a dead daemon left packed-refs.lock there is, on the disk too, a NAME.lock with the word "delete". That tells it
  *     from the lock of a living `git pack-refs`.
  */
+import { isErrno } from "../../platform/errno.js";
 import { Buffer } from "node:buffer";
 import type { FileSystem, OpenFile } from "../../platform/file-system.js";
 import { hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
-import {
-  isErrno,
-  listIfPresent,
-  readIfPresent,
-  removeIfPresent,
-  writeDurableFile,
-  writeParts,
-} from "./durable-file.js";
+import { listIfPresent, readIfPresent, removeIfPresent, writeDurableFile, writeParts } from "./durable-file.js";
 import { DamagedRefError, InvalidRefNameError, RefConflictError, RefLockedError, RefMovedError } from "./errors.js";
 
 /** A ref and the object that it names. */

@@ -19,7 +19,7 @@ import { Buffer } from "node:buffer";
 import type { Seq } from "../../../protocol/identifiers.js";
 import type { FileSystem, OpenFile, OpenMode } from "../../platform/file-system.js";
 import { OID_BYTES, type Oid } from "../object/oid.js";
-import { isErrno } from "./durable-file.js";
+import { isErrno } from "../../platform/errno.js";
 
 /** Which branch's index. */
 export interface SeqIndexPlace {

@@ -21,7 +21,8 @@
 import { Buffer } from "node:buffer";
 import type { FileSystem } from "../../platform/file-system.js";
 import { hexFromOid, oidFromHex, type Oid } from "../object/oid.js";
-import { isErrno, readIfPresent, removeIfPresent, writeParts } from "./durable-file.js";
+import { readIfPresent, removeIfPresent, writeParts } from "./durable-file.js";
+import { isErrno } from "../../platform/errno.js";
 import { DamagedShallowError, ShallowLockedError, ShallowMovedError } from "./errors.js";
 
 /** Commits without readable parents. */

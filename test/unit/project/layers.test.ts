@@ -51,7 +51,7 @@ describe("checkLayers", () => {
     [
       "an npm package that the layer may not import",
       { "protocol/bytes.ts": `import "commander"; export const zero = 0;` },
-      "protocol may import from npm only []: protocol/bytes.ts",
+      "protocol may import from npm only [re2js]: protocol/bytes.ts",
     ],
     [
       "isomorphic-git in the folder that writes the repository",

@@ -41,7 +41,7 @@ function commit(seq: number, changes: readonly Change[], details: Partial<Commit
 }
 
 const RECORD: DomainRecord = {
-  introduction: { gfn: 12, port: 3 },
+  introduction: { gfn: 12, port: 3, commit: { seq: 4 as Seq, time: START } },
   target: undefined,
   features: undefined,
   shutdown: false,
@@ -176,6 +176,14 @@ describe("xs log", () => {
       2,
       expect.stringMatching(/\.xenstore\/state\/store\.git is not a bare Git repository/),
     ]);
+  });
+
+  test("finds the repository in the directory of a daemon, and in that of its state", async () => {
+    const harness = await programHarness();
+    for (const inside of ["store.git", "state/store.git", ".git"]) {
+      const { code, err } = await harness.run(["log", "--repo", "/x"], { files: { "/x": "", [`/x/${inside}`]: "" } });
+      expect([code, err]).toEqual([2, expect.stringContaining(`/x/${inside} is not a bare Git repository`)]);
+    }
   });
 
   test.each([
@@ -322,7 +330,7 @@ describe("xs show", () => {
   });
 
   test("shows domains and quotas", async () => {
-    expect(await show("@{4}")).toContain("~ domain 7\n    - unknown\n    + introduced, gfn 12, port 3\n");
+    expect(await show("@{4}")).toContain("~ domain 7\n    - unknown\n    + introduced by @{4}, gfn 12, port 3\n");
     expect(await show("@{5}")).toContain("~ quota nodes\n    - the default\n    + unlimited\n");
   });
 
@@ -351,7 +359,11 @@ describe("xs show", () => {
     const domain = jsonOf((await run("show", "--json", "--repo", repository, "@{4}")).out);
     expect(domain).toMatchObject({
       changes: [
-        { kind: "domain", domid: 7, after: { introduction: { gfn: 12, port: 3 }, shutdown: false, quotas: {} } },
+        {
+          kind: "domain",
+          domid: 7,
+          after: { introduction: { gfn: 12, port: 3, seq: 4 }, shutdown: false, quotas: {} },
+        },
       ],
     });
     const transaction = jsonOf((await run("show", "--json", "--repo", repository, "@{6}")).out);

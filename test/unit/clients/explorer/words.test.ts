@@ -116,6 +116,11 @@ describe("changes", () => {
         { sign: "+", text: "quota nodes 5" },
       ],
     });
+    const next = { ...domain, introduction: { gfn: 1, port: 2, seq: 1234 } };
+    expect(tellChange({ kind: "domain", domid: 7, before: domain, after: next }).lines).toContainEqual({
+      sign: "+",
+      text: "introduced by commit 1234 with gfn 1 and port 2",
+    });
   });
 });
 

@@ -205,7 +205,7 @@ describe("makeChanges", () => {
     introduce(5);
     expect(make(given).outcome).toEqual({
       outcome: "conflict",
-      conflicts: ["/secret: theirs names a domain that ours released"],
+      conflicts: ["/secret: theirs names domain 5, which ours released"],
     });
   });
 

@@ -457,8 +457,8 @@ describe("GET /v1/why", () => {
       commit: { seq: 11 },
       others: 0,
       paths: [
-        { path: STATE_OF_2, count: 1 },
         { path: "/local", count: 1 },
+        { path: STATE_OF_2, count: 1 },
       ],
     });
     remembered = [failed({ conflict: { ...conflict, commit: 7 as Seq } })];

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { isErrno } from "../../../../../daemon/platform/errno.js";
 import { describe, expect, test } from "vitest";
 import {
-  isErrno,
   listIfPresent,
   readIfPresent,
   removeIfPresent,

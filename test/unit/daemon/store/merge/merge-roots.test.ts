@@ -159,8 +159,8 @@ describe("mergeRoots of what is beside the tree", () => {
     const named = edited(from, "/d=2 n0 r5");
     const told = (ours: Root, theirs: Root): readonly string[] =>
       mergeRoots({ base: from, ours, theirs }).conflicts.map((conflict) => describeConflict(conflict));
-    expect(told(next, named)).toEqual(["/d: theirs names a domain that ours released"]);
-    expect(told(named, next)).toEqual(["/d: ours names a domain that theirs released"]);
+    expect(told(next, named)).toEqual(["/d: theirs names domain 5, which ours released"]);
+    expect(told(named, next)).toEqual(["/d: ours names domain 5, which theirs released"]);
     const { conflicts: kept } = mergeRoots({ base: from, ours: next, theirs: named }, { prefer: "theirs" });
     expect(kept, "nobody can be preferred").toHaveLength(1);
     const repeated = withDomain(from, 5, introduced(3, { gfn: 2 }));
