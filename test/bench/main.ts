@@ -131,6 +131,7 @@ async function main(): Promise<void> {
   for (const [name, run] of BENCHMARKS) {
     if (!isChosen(name)) continue;
     const figures = (results[name] = await run(options));
+    if (values.row?.some((row) => row in figures) === true) isRowMissing = false;
     if (values.json !== true) process.stdout.write(`${name}: ${formatFigures(figures)}\n`);
   }
   if (values.json === true) process.stdout.write(`${JSON.stringify(results, undefined, 2)}\n`);

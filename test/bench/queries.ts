@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- queries [--seconds N] [--rounds N] [--commits N]`: what reading the history costs those who write.
+ * `npm run bench -- queries [--row QUESTION]… [--seconds N] [--rounds N] [--commits N]`: what reading the history costs those who write.
  *
  * Owns the comparison: 500 commits a second are asked for, and each kind of question is asked meanwhile, one after the other
  * without a pause, in turns with nobody asking. They are to be slowed by no more than 5 %: the ratio of the commits that were
@@ -80,8 +80,8 @@ async function askUntil(isOver: () => boolean, ask: () => Promise<void>): Promis
   return times;
 }
 
-/** `--seconds` of writing for each question and round (2), `--rounds` (3), `--commits` before (20,000). */
-export const benchQueries: Benchmark = async ({ seconds = 2, rounds = 3, commits = COMMITS }) => {
+/** `--row` for one of the questions, `--seconds` of writing for each question and round (2), `--rounds` (3), `--commits` before (20,000). */
+export const benchQueries: Benchmark = async ({ seconds = 2, rounds = 3, commits = COMMITS, rows = [] }) => {
   const daemon = await startBenchDaemon();
   const figures: Record<string, Figures | string | number> = {
     program: daemon.program,
@@ -101,6 +101,7 @@ export const benchQueries: Benchmark = async ({ seconds = 2, rounds = 3, commits
     await writeFor(client, 1);
     const questions = { ...QUESTIONS, why: `/v1/why?tx=${String(tx)}` };
     for (const [name, path] of Object.entries(questions)) {
+      if (rows.length > 0 && !rows.includes(name)) continue;
       figures[name] = await compare(client, { seconds, rounds, ask: () => get(admin, path) });
     }
     client.close();

@@ -10,6 +10,7 @@ import { countFlips } from "../../daemon/history/query/flips.js";
 import { newestHeld } from "../../daemon/history/query/held-commits.js";
 import { openHistory, type History } from "../../daemon/history/query/history.js";
 import type { Question } from "../../daemon/history/query/question.js";
+import type { StretchSearch } from "../../daemon/history/query/stretches.js";
 import { rememberingSource, walkingCommitsTouching } from "../../daemon/history/query/touching-commits.js";
 import { decodeRoot } from "../../daemon/history/object/root-decoder.js";
 import type { FoundCommit } from "../../daemon/history/repository/find-commit.js";
@@ -89,6 +90,15 @@ function questionOf(history: History): Question {
   };
 }
 
+/** A search of main that is broken off after so many commits. */
+function searchOf(history: History, budget: number): StretchSearch {
+  const view = history.view();
+  const line = lineTo(view, view.tip(MAIN_REF) as FoundCommit);
+  const source = rememberingSource(view.reader);
+  let left = budget;
+  return { line, source, commitsTouching: walkingCommitsTouching(view, line, { source, mayGoOn: () => left-- > 0 }) };
+}
+
 describe("answerBisect", () => {
   it("finds a commit that turns the predicate between any two that fit, and counts all flips", () => {
     let found = 0;
@@ -135,16 +145,10 @@ describe("newestHeld", () => {
       fc.property(histories, arbitraryPredicate, fc.nat(14), (lists, predicate, budget) => {
         const history = record(lists);
         const held = truths(history, predicate, lists.length);
-        const view = history.view();
-        const line = lineTo(view, view.tip(MAIN_REF) as FoundCommit);
-        const source = rememberingSource(view.reader);
         const bad = lists.length;
         for (let good = 1; good < bad; good++) {
           for (const isHeld of [true, false]) {
-            let left = budget;
-            const commitsTouching = walkingCommitsTouching(view, line, { source, mayGoOn: () => left-- > 0 });
-            const search = { line, source, commitsTouching };
-            const { seq, lookedFrom } = newestHeld(predicate, search, { good, bad, isHeld });
+            const { seq, lookedFrom } = newestHeld(predicate, searchOf(history, budget), { good, bad, isHeld });
             const newest = held.lastIndexOf(isHeld);
             expect(seq).toBe(newest >= lookedFrom ? newest : undefined);
             expect(lookedFrom).toBeGreaterThan(good);
@@ -164,14 +168,8 @@ describe("countFlips", () => {
       fc.property(histories, arbitraryPredicate, fc.nat(14), (lists, predicate, budget) => {
         const history = record(lists);
         const held = truths(history, predicate, lists.length);
-        const view = history.view();
-        const line = lineTo(view, view.tip(MAIN_REF) as FoundCommit);
-        const source = rememberingSource(view.reader);
         for (let good = 1; good < lists.length; good++) {
-          let left = budget;
-          const commitsTouching = walkingCommitsTouching(view, line, { source, mayGoOn: () => left-- > 0 });
-          const search = { line, source, commitsTouching };
-          const { count, looked } = countFlips(predicate, search, { good, bad: lists.length });
+          const { count, looked } = countFlips(predicate, searchOf(history, budget), { good, bad: lists.length });
           expect(looked).toBeLessThanOrEqual(lists.length - good);
           expect(count).toBe(flipsIn(held, lists.length - looked, lists.length));
         }
