@@ -6,7 +6,7 @@
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const RESERVED: ReadonlySet<string> = new Set(["main", "HEAD", "ORIG_HEAD", "FETCH_HEAD", "MERGE_HEAD"]);
 /** Git takes it for an object before it looks for a branch. */
-const OID = /^[0-9a-f]{40}$/;
+const OID = /^[0-9a-f]{40}$/i;
 /** Of lock files, of the directories of guests' sockets, and of what an index of seqs has beside it. */
 const RESERVED_END = /\.(?:lock|domains|new|old|walk)$|\.$/;
 

@@ -54,14 +54,24 @@ export function listForkNotes(fileSystem: FileSystem, stateDirectory: string): s
   return [...new Set(names)].sort();
 }
 
-/** Reads a note. @throws an error for people when it is damaged, or of another version */
+/** The base in the note of a fork of which nothing is known. */
+export const UNKNOWN_BASE: string = "0".repeat(40);
+
+/** Of a fork whose note cannot be read; it can be deleted all the same. */
+export function unknownNote(name: string): ForkNote {
+  return { name, base: UNKNOWN_BASE, baseSeq: 0 as Seq, isDeleted: false };
+}
+
+/** Reads a note; one of a fork that is being deleted may be damaged. @throws an error for people when it is damaged, or of another version */
 export function readForkNote(fileSystem: FileSystem, stateDirectory: string, name: string): ForkNote | undefined {
   const path = fileOf(stateDirectory, name);
   const live = readIfPresent(fileSystem, path);
   const content = live ?? readIfPresent(fileSystem, deletedFileOf(stateDirectory, name));
   if (content === undefined) return undefined;
   const note = parseNote(name, Buffer.from(content).toString("latin1"));
-  if (note !== undefined) return live === undefined ? { ...note, isDeleted: true } : note;
+  // Whatever it was, it goes.
+  if (live === undefined) return { ...(note ?? unknownNote(name)), isDeleted: true };
+  if (note !== undefined) return note;
   throw new Error(`${path} is not the note of a fork that this version reads: mend it, or delete the fork`);
 }
 
@@ -89,7 +99,10 @@ export function noteForkDeletion(fileSystem: FileSystem, stateDirectory: string,
   } catch (error) {
     if (!isErrno(error, "ENOENT")) throw error;
     // Somebody has removed it, or it was renamed by an attempt before this one.
-    if (readIfPresent(fileSystem, deletedFileOf(stateDirectory, note.name)) !== undefined) return;
+    if (readIfPresent(fileSystem, deletedFileOf(stateDirectory, note.name)) !== undefined) {
+      fileSystem.syncDirectory(directoryOf(stateDirectory));
+      return;
+    }
     writeForkNote(fileSystem, stateDirectory, { ...note, isDeleted: true });
   }
 }

@@ -18,18 +18,19 @@
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ForkJson } from "../protocol/http-api/forks.js";
-import type { Seq } from "../protocol/identifiers.js";
 import type { BranchConfig } from "./branch.js";
 import { endsInTime } from "./ends-in-time.js";
 import { forkNameProblem } from "./fork-name.js";
 import {
   forkFailuresFile,
+  type ForkNote,
   listForkNotes,
   noteForkDeletion,
   readForkNote,
   removeForkNote,
+  UNKNOWN_BASE,
+  unknownNote,
   writeForkNote,
-  type ForkNote,
 } from "./fork-note.js";
 import { ForkThread } from "./fork-thread.js";
 import { hexFromOid, oidFromHex } from "./history/object/oid.js";
@@ -135,6 +136,7 @@ export class Forks {
         if (fork.life.state === "failed") throw new Error(fork.life.reason);
         await this.#inTurn(() => this.#resume(fork));
       } catch (error) {
+        if (fork.life.state === "starting") fork.life = { state: "failed", reason: messageOf(error) };
         if (!this.#isClosed) this.#options.logger.error(`a fork cannot be served: ${messageOf(error)}`, { fork: name });
       }
     }
@@ -416,13 +418,6 @@ function adviceOnName(mostBytes: number): string {
   return mostBytes > 0
     ? `choose a name of at most ${String(mostBytes)} characters, or a shorter --run`
     : "choose a shorter --run or --dir";
-}
-
-const UNKNOWN_BASE = "0".repeat(40);
-
-/** Of a fork whose note cannot be read; it can be deleted all the same. */
-function unknownNote(name: string): ForkNote {
-  return { name, base: UNKNOWN_BASE, baseSeq: 0 as Seq, isDeleted: false };
 }
 
 /** Why it is not sealed, in words; undefined when it is. */

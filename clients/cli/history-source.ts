@@ -21,10 +21,13 @@ import {
   type RefsJson,
 } from "../../protocol/http-api/history-queries.js";
 import type { Microseconds } from "../../protocol/identifiers.js";
-import { adminClient, type AdminClient } from "./admin-client.js";
+import { adminClient, NoAnswerError, type AdminClient } from "./admin-client.js";
 import type { CliContext } from "./context.js";
 import { EXIT_FAILURE, ExitError, usageError } from "./exit.js";
 import { chooseRepository, hasLocalRepository } from "./repository-choice.js";
+
+/** What to do where there is no daemon. */
+const INSTEAD = "without a daemon, name a repository, such as --repo STATE/store.git";
 
 /** Longest that an answer is worked on for which nobody else waits, where more time makes it better. */
 const PATIENCE_MILLISECONDS = 5000;
@@ -36,7 +39,7 @@ export async function withHistory<T>(
   use: (history: HistoryQueries) => Promise<T>,
 ): Promise<T> {
   const admin = adminOf(context, repository);
-  if (admin !== undefined) return await asking(() => use(onBranch(context.fork(), historyOfDaemon(admin))));
+  if (admin !== undefined) return await asking(() => use(onBranch(context.fork(), historyOfDaemon(admin))), INSTEAD);
   return await withOpenHistory(resolve(chooseRepository(repository, context.io)), (history) => {
     const queries = localHistory(history, createNodeClock(), { patienceMilliseconds: PATIENCE_MILLISECONDS });
     return use(onBranch(context.namedFork(), queries));
@@ -53,7 +56,7 @@ export async function withRepository<T>(
   const directory =
     admin === undefined
       ? resolve(chooseRepository(repository, context.io))
-      : await asking(() => sealedRepository(admin));
+      : await asking(() => sealedRepository(admin), INSTEAD);
   const branch = admin === undefined ? context.namedFork() : context.fork();
   return await withOpenHistory(directory, (history) => {
     const clock = createNodeClock();
@@ -77,15 +80,14 @@ function adminOf(context: CliContext, repository: string | undefined): AdminClie
   const { io } = context;
   const socket = context.adminSocket();
   if (io.fileExists(socket)) return warningClient(context, socket);
-  const instead = "without a daemon, name a repository, such as --repo STATE/store.git";
   if (context.isDaemonNamed()) {
     throw new ExitError(
       EXIT_FAILURE,
-      `there is no ${socket}: is the daemon running, and is this the directory of its privileged sockets? To read a history ${instead}`,
+      `there is no ${socket}: is the daemon running, and is this the directory of its privileged sockets? To read a history ${INSTEAD}`,
     );
   }
   if (hasLocalRepository(io)) return undefined;
-  throw usageError(`there is no history here, and no daemon at ${socket}: name one with --socket; ${instead}`);
+  throw usageError(`there is no history here, and no daemon at ${socket}: name one with --socket; ${INSTEAD}`);
 }
 
 /** A client that tells people what the daemon warns of, such as a history that is behind. */
@@ -139,13 +141,16 @@ function onBranch(branch: string | undefined, history: HistoryQueries): HistoryQ
   };
 }
 
-/** Makes a bad command line of a question that makes no sense. */
-async function asking<T>(ask: () => Promise<T>): Promise<T> {
+/** Makes a bad command line of a question that makes no sense. @param instead - what to do where the daemon does not answer */
+async function asking<T>(ask: () => Promise<T>, instead?: string): Promise<T> {
   try {
     return await ask();
   } catch (error) {
     if (error instanceof QueryError || error instanceof RevisionError || isForeignHistory(error))
       throw usageError(error.message);
+    if (instead !== undefined && error instanceof NoAnswerError) {
+      throw new ExitError(EXIT_FAILURE, `${error.message}; ${instead}`, { cause: error });
+    }
     throw error;
   }
 }

@@ -12,7 +12,7 @@ import { changeJson, summaryJson } from "../history/query/commit-json.js";
 import { summarizeCommit } from "../history/query/commit-summary.js";
 import type { FoundCommit, HistoryView } from "../history/query/history.js";
 import { refusing } from "../history/query/question.js";
-import { MAIN_BRANCH, refOfBranch } from "../history/query/refs.js";
+import { isTip, MAIN_BRANCH, refOfBranch } from "../history/query/refs.js";
 import { resolveRevision } from "../history/query/resolve-revision.js";
 import { messageOf } from "../platform/error-message.js";
 import type { Change } from "../store/commit.js";
@@ -72,7 +72,7 @@ export class ChangeMaker {
     const core = linkOf(this.#ports, branch);
     const isMain = branch === MAIN_BRANCH;
     const elsewhere = isMain ? revisions.filter((text) => !MAINS_OWN.test(text)) : revisions;
-    if (elsewhere.length > 0) await daemon.core.ask("flush", elsewhere);
+    const flushed = elsewhere.length > 0 ? await daemon.core.ask("flush", elsewhere) : undefined;
     let conflicts: readonly string[] = [];
     // `ago` means before the first attempt, whatever the commits of later ones.
     const time = clock.nowMicroseconds() as Microseconds;
@@ -82,7 +82,12 @@ export class ChangeMaker {
         const planned = refusing(() => {
           const view = history.view();
           const now = sealedCommit(view, branch, pin.seq);
-          return plan({ view, now, resolve: (text) => resolveRevision(view, text, time, isMain ? undefined : branch) });
+          const resolve = (text: string): FoundCommit => {
+            const found = resolveRevision(view, text, time, isMain ? undefined : branch);
+            if (found.oid !== now.oid && isTip(view, found)) refuseBehind(text, flushed?.behind);
+            return found;
+          };
+          return plan({ view, now, resolve });
         });
         if (isDryRun) return answerOf(planned, "planned");
         const { order, changes } = planned;
@@ -113,6 +118,12 @@ export class ChangeMaker {
     const often = String(ATTEMPTS_MAX);
     throw new ConflictError(`the store changes faster than this is worked out; it was tried ${often} times`, conflicts);
   }
+}
+
+/** @throws ConflictError where the branch that the revision is the end of may have newer commits */
+function refuseBehind(revision: string, behind: string | undefined): void {
+  if (behind === undefined) return;
+  throw new ConflictError(`${revision} may be an old state, since the history is behind: ${behind}`, []);
 }
 
 /** Keeps the state of now, and seals it. @throws ConflictError where too many ask at a time, or the history cannot be brought so far */

@@ -13,11 +13,11 @@ import type { Microseconds } from "../../protocol/identifiers.js";
 import { ROOT_PATH } from "../../protocol/path.js";
 import { summaryJson } from "../history/query/commit-json.js";
 import { summarizeCommit } from "../history/query/commit-summary.js";
-import type { FoundCommit, HistoryView } from "../history/query/history.js";
 import { planRevert } from "../history/query/plan-revert.js";
 import { planRollback } from "../history/query/plan-rollback.js";
 import { queriedPath } from "../history/query/queried-path.js";
 import { refusing } from "../history/query/question.js";
+import { isTip } from "../history/query/refs.js";
 import { resolveRevision } from "../history/query/resolve-revision.js";
 import { makeTag } from "../history/query/tag.js";
 import { describeConflict } from "../store/merge/merge-roots.js";
@@ -78,11 +78,6 @@ function addRevert(app: FastifyInstance, maker: ChangeMaker): void {
       return { target, changes, order: { way: "merge", act } };
     });
   });
-}
-
-/** There may be newer commits there where the history is behind. */
-function isTip({ refs }: HistoryView, { oid }: FoundCommit): boolean {
-  return refs.some((ref) => ref.oid === oid && ref.name.startsWith("refs/heads/"));
 }
 
 function addTag(app: FastifyInstance, ports: ConsolePorts): void {

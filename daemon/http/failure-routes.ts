@@ -35,7 +35,8 @@ import { linkOf } from "./branch-link.js";
 import type { ConsolePorts } from "./console-ports.js";
 import type { FailedTransactionFacts, RememberedFailure, WatchFacts } from "./messages.js";
 import { told } from "./openapi.js";
-import { DOMID, TEXT, TX_ID } from "./schemas.js";
+import { ASKED, DOMID, TEXT, TX_ID } from "./schemas.js";
+import { warnOf } from "./warning.js";
 
 const COMMITS_LISTED = 10;
 /** Failures that the thread that serves clients is asked for at a time: each takes it some microseconds. */
@@ -59,7 +60,7 @@ function addFailures(app: FastifyInstance, ports: ConsolePorts): void {
   const error = { type: "string", enum: ERROR_NAMES };
   const querystring = {
     type: "object",
-    properties: { path: TEXT, domain: DOMID, error, limit, cursor, branch: TEXT },
+    properties: { path: ASKED, domain: DOMID, error, limit, cursor, branch: TEXT },
     additionalProperties: false,
   };
   app.get<{ Querystring: FailuresQuery }>(
@@ -98,13 +99,13 @@ function addWhy(app: FastifyInstance, ports: ConsolePorts): void {
     ...told({ tag: "live", summary: "Why a transaction ended in EAGAIN", answer: "WhyAnswer" }),
     querystring,
   };
-  app.get<{ Querystring: WhyQuery }>(FAILURE_ROUTES.why, { schema }, async ({ query }) => {
+  app.get<{ Querystring: WhyQuery }>(FAILURE_ROUTES.why, { schema }, async ({ query }, reply) => {
     const { tx, domain, connection, branch = MAIN_BRANCH } = query;
     const core = linkOf(ports, branch);
     const facts = await core.ask("why", { tx, domid: domain as Domid | undefined, connection });
     const { failure, others, paths } = facts;
     if (failure === undefined) throw new QueryError(noSuchConflict(query, facts));
-    await core.ask("flush", undefined);
+    warnOf(reply, (await core.ask("flush", undefined)).behind);
     const commit = refusing(() => changeBehind(ports, branch, failure));
     const answer: WhyAnswer = {
       failure: failureJson(failure),
@@ -152,7 +153,7 @@ function changeBehind(
 function addWhyNot(app: FastifyInstance, ports: ConsolePorts): void {
   const querystring = {
     type: "object",
-    properties: { path: TEXT, domain: DOMID, branch: TEXT },
+    properties: { path: ASKED, domain: DOMID, branch: TEXT },
     required: ["path", "domain"],
     additionalProperties: false,
   };
@@ -164,11 +165,11 @@ function addWhyNot(app: FastifyInstance, ports: ConsolePorts): void {
         querystring,
       },
     },
-    async ({ query }): Promise<WhyNotAnswer> => {
+    async ({ query }, reply): Promise<WhyNotAnswer> => {
       const { path: asked, domain, branch = MAIN_BRANCH } = query;
       const core = linkOf(ports, branch);
       const path = parseSpecialDomid(asked) === undefined ? queriedPath(asked) : undefined;
-      await core.ask("flush", undefined);
+      warnOf(reply, (await core.ask("flush", undefined)).behind);
       const changed = path === undefined ? [] : refusing(() => lastCommits(ports, branch, path));
       const seqs = changed.flatMap(({ seq }) => (seq === undefined ? [] : [seq as Seq]));
       const facts = await core.ask("explainWatch", { path: path ?? asked, domid: domain as Domid, seqs });

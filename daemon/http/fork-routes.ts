@@ -15,14 +15,14 @@ import { summarizeCommit } from "../history/query/commit-summary.js";
 import type { HistoryView } from "../history/query/history.js";
 import { partedFromMain } from "../history/query/merge-base.js";
 import { refusing } from "../history/query/question.js";
-import { MAIN_REF, refOfBranch } from "../history/query/refs.js";
+import { isTip, MAIN_REF, refOfBranch } from "../history/query/refs.js";
 import { resolveRevision } from "../history/query/resolve-revision.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { ForkMerger } from "./fork-merger.js";
 import type { ForkOutcome } from "./messages.js";
 import { namesIn } from "./names-in.js";
 import { told } from "./openapi.js";
-import { TEXT } from "./schemas.js";
+import { ASKED, TEXT } from "./schemas.js";
 
 const NAME = { type: "string", minLength: 1, maxLength: 200 } as const;
 const PARAMS = { type: "object", properties: { name: NAME } } as const;
@@ -51,7 +51,7 @@ function addForks(app: FastifyInstance, ports: ConsolePorts, inTurn: InTurn): vo
     return { forks: forks.map((fork) => withParting(view, fork)) };
   });
   // What names there may be is told in words, by who makes the fork.
-  const properties = { name: { type: "string" }, revision: TEXT, branch: TEXT };
+  const properties = { name: { type: "string" }, revision: ASKED, branch: TEXT };
   const body = { type: "object", properties, required: ["name"], additionalProperties: false };
   const made = { ...told({ tag: "forks", summary: "Make a fork, and serve it", answer: "ForkJson" }), body };
   app.post<{ Body: ForkRequest }>(FORKS_ROUTE, { schema: made }, async (request): Promise<ForkJson> => {
@@ -67,7 +67,7 @@ function addForks(app: FastifyInstance, ports: ConsolePorts, inTurn: InTurn): vo
       );
     }
     // There may be newer ones, and a fork of the newest is asked for.
-    if (behind !== undefined && view.refs.some(({ oid }) => oid === found.oid)) {
+    if (behind !== undefined && isTip(view, found)) {
       throw new ConflictError(`a fork would begin with an old state, since the history is behind: ${behind}`, []);
     }
     const fork = forkOf(await daemon.forks.ask("createFork", { name, base, baseSeq }));

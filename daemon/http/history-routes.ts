@@ -21,6 +21,7 @@ import type { CoreLink } from "./messages.js";
 import { namesIn } from "./names-in.js";
 import { told, type Told } from "./openapi.js";
 import { ASKED, DOMID, TEXT } from "./schemas.js";
+import { warnOf } from "./warning.js";
 
 const NODES = { type: "integer", minimum: 1, maximum: NODES_PAGE_MAX } as const;
 
@@ -97,7 +98,7 @@ export function historyRoutes(queries: HistoryQueries, core: CoreLink): FastifyP
       app.get(HISTORY_ROUTES[question], { schema }, async (request, reply) => {
         refuseTooMuch(request.query);
         const { behind } = await core.ask("flush", isOfBranch ? namesIn(request.query as object) : undefined);
-        if (behind !== undefined) void reply.header("warning", `199 - ${JSON.stringify(headerText(behind))}`);
+        warnOf(reply, behind);
         return await queries.ask(question, request.query as never);
       });
     }
@@ -113,9 +114,4 @@ function refuseTooMuch(query: unknown): void {
     `a daemon looks for flips in ${String(BISECT_FLIPS_MAX)} commits at most, for others wait meanwhile: ` +
       "ask for fewer, or read the repository itself (xs bisect --repo)",
   );
-}
-
-/** Text that a header can hold. */
-function headerText(text: string): string {
-  return text.replace(/[^ -~]/g, "?");
 }

@@ -24,7 +24,7 @@ import type { ConsolePorts } from "./console-ports.js";
 import { linkOf } from "./branch-link.js";
 import { madeCommit, refusedChange } from "./made-change.js";
 import { told } from "./openapi.js";
-import { TEXT } from "./schemas.js";
+import { ASKED, TEXT } from "./schemas.js";
 
 /** Most bytes of a listing's request. */
 export const LISTING_BYTES_MAX: number = 16 * 1024 * 1024;
@@ -52,7 +52,7 @@ function addLoad(app: FastifyInstance, ports: ConsolePorts, bodyLimit: number): 
   };
   const properties = {
     listing,
-    path: TEXT,
+    path: ASKED,
     skipBadLines: { type: "boolean" },
     dryRun: { type: "boolean" },
     branch: TEXT,

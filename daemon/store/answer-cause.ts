@@ -10,8 +10,9 @@
  * that is missing is the one exception: what was above it may have been removed later. Where nothing that matters was
  * changed, there is no cause: nobody is to be held up for a guess.
  *
- * Known limit: of several changes of the perms that decide whether a request is answered, the newest is taken, which need not
- * be the one that shut somebody out.
+ * Known limits: of several changes of the perms that decide whether a request is answered, the newest is taken, which need not
+ * be the one that shut somebody out; so is who made a node that the transaction would have made itself, or that stands below what
+ * shut it out.
  *
  * Worked example. A transaction reads /a and writes /z; meanwhile 5 writes /a, 6 writes /a/b, 7 changes the perms of /a. The
  * answer to READ /a depends on the value of /a, and on whether there is an /a: the cause is 5. Had it listed /a, it would be 6
@@ -134,7 +135,7 @@ export interface DifferingAnswer {
   readonly domid: Domid;
   readonly was: TreeReply;
   readonly is: TreeReply;
-  /** The state in which the second answer was given. */
+  /** The state in which it was asked for the second time, without what that changed. */
   readonly root: Root;
 }
 

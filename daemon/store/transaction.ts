@@ -155,8 +155,10 @@ export class Transaction {
     if (currentSeq === this.baseSeq) return { outcome: "applied", draft: this.#draft };
     const draft = new Draft(current, (currentSeq + 1) as Seq);
     for (const { request, reply } of this.#log) {
+      // What the request itself changes, now that it may, is no cause of that.
+      const { root } = draft;
       const now = executeTreeRequest(draft, request, context);
-      if (!sameReply(reply, now)) return { outcome: "conflict", request, was: reply, is: now, root: draft.root };
+      if (!sameReply(reply, now)) return { outcome: "conflict", request, was: reply, is: now, root };
     }
     return { outcome: "applied", draft };
   }

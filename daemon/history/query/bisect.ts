@@ -30,13 +30,15 @@ import { missingPaths } from "./missing-paths.js";
 const FLIPS_MILLISECONDS_MIN = 15;
 /** Longest that a commit is looked for which would be a fit end, where nobody has more patience. */
 const LOOK_BACK_MILLISECONDS_MAX = 500;
+/** Longest that a predicate is evaluated at all where others wait; guests choose the values that it searches. */
+const EVALUATION_MILLISECONDS_MAX = 2000;
 
 /** Answers `bisect`. @throws QueryError, RevisionError, and what `HistoryView.commit` and `findPath` throw */
 export function answerBisect(question: Question, query: BisectQuery): BisectAnswer {
   const { view, clock } = question;
   const begin = clock.monotonicMilliseconds();
   const predicate = predicateOf(query);
-  const source = rememberingSource(view.reader);
+  const source = limitedSource(question, rememberingSource(view.reader));
   const given = { predicate, range: resolveEnds(question, query), source };
   const range = fitRange(question, given, query);
   const { good, bad, line } = range;
@@ -56,6 +58,24 @@ export function answerBisect(question: Question, query: BisectQuery): BisectAnsw
     flips: {
       ...flipsOf(question, { predicate, range, source }, { begin, flips: query.flips }),
       commits: bad.seq - good.seq,
+    },
+  };
+}
+
+/** A predicate takes too long. */
+class TooLongError extends QueryError {}
+
+/** A source that is read no more when the time is up: evaluating a predicate reads each value that it looks at. */
+function limitedSource({ clock, patienceMilliseconds }: Question, source: ObjectSource): ObjectSource {
+  if (patienceMilliseconds !== undefined) return source;
+  const deadline = clock.monotonicMilliseconds() + EVALUATION_MILLISECONDS_MAX;
+  return {
+    read(oid) {
+      if (clock.monotonicMilliseconds() <= deadline) return source.read(oid);
+      throw new TooLongError(
+        `to look at this predicate takes longer than ${String(EVALUATION_MILLISECONDS_MAX / 1000)} s, and others wait ` +
+          "meanwhile: name fewer nodes, a simpler expression, or the repository itself (xs bisect --repo)",
+      );
     },
   };
 }
@@ -135,5 +155,12 @@ function flipsOf(
   const isInTime = (): boolean => clock.monotonicMilliseconds() < deadline;
   let left = flips ?? 0;
   const mayGoOn = flips === undefined ? isInTime : () => left-- > 0;
-  return countFlips(bisected.predicate, stretchSearch(question, bisected, mayGoOn), { good: good.seq, bad: bad.seq });
+  const search = stretchSearch(question, bisected, mayGoOn);
+  try {
+    return countFlips(bisected.predicate, search, { good: good.seq, bad: bad.seq });
+  } catch (error) {
+    // The first bad commit is known, which is what was asked.
+    if (error instanceof TooLongError) return { count: 0, looked: 0 };
+    throw error;
+  }
 }

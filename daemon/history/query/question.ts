@@ -22,7 +22,10 @@ export interface Question {
   readonly clock: Pick<Clock, "monotonicMilliseconds">;
   /** The branch at hand: whose newest commit HEAD is, and whose commits `@{1234}` are; main unless given. */
   readonly branch?: string | undefined;
-  /** Where more time makes an answer better it may take so long, `PATIENCE_MILLISECONDS` unless given. */
+  /**
+   * Where more time makes an answer better it may take so long, `PATIENCE_MILLISECONDS` unless given. Who gives it waits alone, so
+   * nothing is broken off either because others wait.
+   */
   readonly patienceMilliseconds?: number | undefined;
 }
 

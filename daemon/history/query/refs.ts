@@ -2,6 +2,7 @@
  * Branches and tags, with the commits that they name.
  */
 import type { RefJson, RefsJson } from "../../../protocol/http-api/history-queries.js";
+import type { FoundCommit } from "../repository/find-commit.js";
 import { ifPresent, peel } from "../repository/peel.js";
 import type { Ref } from "../repository/ref-store.js";
 import { summaryJson } from "./commit-json.js";
@@ -16,6 +17,11 @@ export const TAG_PREFIX = "refs/tags/";
 /** All branches and tags, by name. A tag of something else than a commit, or of one that is gone, is left out. */
 export function listRefs(view: HistoryView): RefsJson {
   return { branches: refsBelow(view, BRANCH_PREFIX), tags: refsBelow(view, TAG_PREFIX) };
+}
+
+/** Whether a branch ends with a commit: where the history is behind, there may be newer ones. */
+export function isTip({ refs }: HistoryView, { oid }: FoundCommit): boolean {
+  return refs.some((ref) => ref.oid === oid && ref.name.startsWith(BRANCH_PREFIX));
 }
 
 function refsBelow(view: HistoryView, prefix: string): RefJson[] {

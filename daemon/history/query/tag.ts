@@ -15,7 +15,7 @@ import { TAG_PREFIX } from "./refs.js";
 import { parseRevision } from "./revision.js";
 
 const NAME_LENGTH_MAX = 200;
-const OID = /^[0-9a-f]{40}$/;
+const OID = /^[0-9a-f]{40}$/i;
 
 /** Where and what to tag. */
 export interface NewTag {

@@ -19,7 +19,8 @@
  *
  *     ours RELEASE 5, INTRODUCE 5    theirs /secret n0 r5    →  conflict at /secret: it is meant for the 5 that is gone
  *     ours RELEASE 5, INTRODUCE 5    theirs SET_TARGET 5 6   →  conflict at domain 5: so is the target
- *     ours INTRODUCE 5               theirs INTRODUCE 5      →  conflict at domain 5: they are two domains
+ *     ours INTRODUCE 5               theirs INTRODUCE 5      →  conflict at domain 5: they are two domains, and what each side
+ *                                                                means for its own is not for the other's, whichever is kept
  */
 import type { Domid, Path } from "../../../protocol/identifiers.js";
 import { childPath, parentPath } from "../../../protocol/path.js";
@@ -247,7 +248,10 @@ class Merger {
    * what lies below it: whoever decides about a removal decides about all that it takes.
    */
   #checkReleased(): void {
-    const [byOurs, byTheirs] = [this.#ours.releasedBeside(this.#theirs), this.#theirs.releasedBeside(this.#ours)];
+    const { prefer } = this.#options;
+    const rivals = this.#ours.rivalsOf(this.#theirs);
+    const byOurs = this.#ours.releasedBeside(this.#theirs, prefer === "theirs" ? [] : rivals);
+    const byTheirs = this.#theirs.releasedBeside(this.#ours, prefer === "ours" ? [] : rivals);
     const told = new Set(this.#conflicts.map(({ subject }) => subject));
     if (byOurs.size > 0) {
       for (const change of this.#changes) {
@@ -298,9 +302,17 @@ class Side {
     }
   }
 
-  /** Domains that this side released and the other did not. */
-  releasedBeside(other: Side): ReadonlySet<Domid> {
-    return new Set([...this.#released].filter((domid) => !other.#released.has(domid)));
+  /** Domains that this side released and the other did not; and others, of which it has another one. */
+  releasedBeside(other: Side, others: readonly Domid[]): ReadonlySet<Domid> {
+    return new Set([...[...this.#released].filter((domid) => !other.#released.has(domid)), ...others]);
+  }
+
+  /** Numbers that each side has given to a domain of its own. */
+  rivalsOf(other: Side): readonly Domid[] {
+    return [...this.domains].flatMap(([domid, { after }]) => {
+      const [ours, theirs] = [after?.introduction, other.domains.get(domid)?.after?.introduction];
+      return ours === undefined || theirs === undefined || isSameDomain(ours, theirs) ? [] : [domid];
+    });
   }
 
   /** The path at or above this one that was removed; there is at most one. */

@@ -28,6 +28,7 @@ describe("forkNameProblem", () => {
     "@{1}",
     "x".repeat(65),
     "0123456789abcdef0123456789abcdef01234567",
+    "0123456789ABCDEF0123456789ABCDEF01234567",
   ])("refuses %j, and says what would be right", (name) => {
     expect(forkNameProblem(name)).toContain("can be no fork's name: write letters, digits");
   });

@@ -5,6 +5,7 @@ import {
   noteForkDeletion,
   readForkNote,
   removeForkNote,
+  unknownNote,
   writeForkNote,
   type ForkNote,
 } from "../../../daemon/fork-note.js";
@@ -71,6 +72,30 @@ describe("the note of a fork", () => {
   test("of a deletion is made where somebody has removed the fork's", () => {
     noteForkDeletion(disk, STATE, NOTE);
     expect(readForkNote(disk, STATE, "try")).toEqual({ ...NOTE, isDeleted: true });
+  });
+
+  test("of a deletion need not be readable: the fork goes", () => {
+    writeForkNote(disk, STATE, NOTE);
+    overwrite("garbage");
+    expect(() => readForkNote(disk, STATE, "try")).toThrow(/try\.json is not the note of a fork/);
+    noteForkDeletion(disk, STATE, NOTE);
+    expect(readForkNote(disk, STATE, "try")).toEqual({ ...unknownNote("try"), isDeleted: true });
+  });
+
+  test("of a deletion is durable when it is made again after the disk failed", () => {
+    writeForkNote(disk, STATE, NOTE);
+    const failing = {
+      ...disk,
+      syncDirectory: () => {
+        throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+      },
+    };
+    expect(() => {
+      noteForkDeletion(failing, STATE, NOTE);
+    }).toThrow(/EIO/);
+    noteForkDeletion(disk, STATE, NOTE);
+    disk.crash("everything");
+    expect(readForkNote(disk, STATE, "try")).toMatchObject({ isDeleted: true });
   });
 
   test("is a line that a person can read", () => {

@@ -224,6 +224,23 @@ describe("causesOf", () => {
       },
     ],
     [
+      "WRITE: who let it make a node",
+      { asks: [write("/c/w/v")], meanwhile: [setPerms("/c", "b0"), write("/c", "2")], cause: 0, byGuest: true },
+    ],
+    [
+      "MKDIR: who let it make a node",
+      { asks: [make("/c/m")], meanwhile: [setPerms("/c", "b0"), setPerms("/", "n0,r7")], cause: 0, byGuest: true },
+    ],
+    [
+      "RM: who let it, not who changed the perms above",
+      {
+        asks: [remove("/c/x")],
+        meanwhile: [setPerms("/c/x", "n0,b5"), setPerms("/c", "n0,r7")],
+        cause: 0,
+        byGuest: true,
+      },
+    ],
+    [
       "WRITE: who changed the quota",
       {
         asks: [write("data/new")],

@@ -112,7 +112,7 @@ describe("answerBisect", () => {
     let now = 0;
     const clock = { monotonicMilliseconds: () => (now += 100) };
     const predicate = "value /count = 5";
-    expect(() => answerBisect({ ...question, clock }, { predicate })).toThrow(
+    expect(() => answerBisect({ ...question, clock, patienceMilliseconds: 0 }, { predicate })).toThrow(
       /it holds at neither, nor in the last 5 commits$/,
     );
   });
@@ -157,9 +157,17 @@ describe("answerBisect", () => {
     const { flips } = answerBisect({ ...question, clock }, { predicate: "exists /flap" });
     expect(flips.looked).toBe(29);
     const slow = { monotonicMilliseconds: () => (now += 20) };
-    expect(answerBisect({ ...question, clock: slow }, { predicate: "exists /flap" }).flips).toMatchObject({
-      looked: 2,
-    });
+    const patient = { ...question, clock: slow, patienceMilliseconds: 80 };
+    expect(answerBisect(patient, { predicate: "exists /flap" }).flips).toMatchObject({ looked: 2 });
+  });
+
+  test("breaks off where a predicate takes long and others wait, and tells what it knows by then", () => {
+    let now = 0;
+    const clockOf = (step: number) => ({ monotonicMilliseconds: () => (now += step) });
+    const asked = (step: number) => answerBisect({ ...question, clock: clockOf(step) }, { predicate: "exists /flap" });
+    expect(() => asked(400)).toThrow(/takes longer than 2 s, and others wait meanwhile: .*xs bisect --repo/);
+    const { first, flips } = asked(60);
+    expect([first.seq, flips.looked]).toEqual([30, 0]);
   });
 
   test.each<[BisectQuery, RegExp]>([

@@ -183,6 +183,20 @@ describe("mergeRoots of what is beside the tree", () => {
     expect(told(introduced(7), introduced(7))).toEqual([]);
   });
 
+  test.each([
+    ["neither had one before", undefined],
+    ["both released the one before", introduced(3)],
+  ])("gives what one side made for its domain to no other of that number, whichever is kept: %s", (_, before) => {
+    const from = withDomain(base, 5, before);
+    const [ours, theirs] = [withDomain(base, 5, introduced(7)), edited(withDomain(base, 5, introduced(8)), "/d=2 n5")];
+    const kinds = (sides: { ours: Root; theirs: Root }, prefer: "ours" | "theirs"): unknown =>
+      mergeRoots({ base: from, ...sides }, { prefer }).conflicts.map(({ subject, kind }) => [subject, kind]);
+    expect(kinds({ ours, theirs }, "ours")).toEqual([["/d", "ours released"]]);
+    expect(kinds({ ours, theirs }, "theirs"), "it comes with its own domain").toEqual([]);
+    expect(kinds({ ours: theirs, theirs: ours }, "theirs")).toEqual([["/d", "theirs released"]]);
+    expect(kinds({ ours: theirs, theirs: ours }, "ours")).toEqual([]);
+  });
+
   test("tells domains that 0.1.0 introduced by frame and port, and from all that came later", () => {
     const named = edited(base, "/d=2 n0 r5");
     const other: DomainRecord = { ...NO_RECORD, introduction: { gfn: 2, port: 1 } };
