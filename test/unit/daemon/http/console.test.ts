@@ -431,9 +431,9 @@ describe("GET /v1/failures, of many", () => {
       const { failures: listed, next } = body as Page;
       return [listed[0]?.connection, listed.length, next];
     };
-    expect(await page("")).toEqual(["socket-2499", 1000, 1501]);
-    expect(await page("?cursor=1501")).toEqual(["socket-1499", 1000, 501]);
-    expect(await page("?cursor=501")).toEqual(["socket-499", 500, undefined]);
+    expect(await page("")).toEqual(["socket-2499", 250, 2251]);
+    expect(await page("?cursor=2251")).toEqual(["socket-2249", 250, 2001]);
+    expect(await page("?cursor=201")).toEqual(["socket-199", 200, undefined]);
     expect(await page("?limit=2200")).toEqual(["socket-2499", 2200, 301]);
     expect(await page("?domain=3&limit=400")).toEqual(["socket-2498", 400, 504]);
     expect(await page("?limit=0")).toEqual([undefined, 0, undefined]);
