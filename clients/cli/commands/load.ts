@@ -9,10 +9,11 @@ import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
 import { countText, plannedText } from "../commit-text.js";
 import type { AdminClient } from "../admin-client.js";
 import type { CliContext } from "../context.js";
-import { usageError } from "../exit.js";
+import { ExitError, usageError } from "../exit.js";
 import { jsonLine } from "../format.js";
 import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
 import { withAdmin } from "../history-source.js";
+import type { CliIo } from "../io.js";
 
 interface Options {
   readonly path?: string;
@@ -35,7 +36,7 @@ export function addLoad(program: Command, context: CliContext): void {
     .option("--path <node>", "only this node and what is below it; where an indented listing begins")
     .option("--skip-bad-lines", "leave out the lines that make no sense, rather than do nothing")
     .option("-n, --dry-run", "show what would change, and change nothing")
-    .addHelpText("after", exitCodes(ADMIN_EXITS))
+    .addHelpText("after", exitCodes({ ...ADMIN_EXITS, 130: "ended by Ctrl-C" }))
     .addHelpText(
       "after",
       examples([
@@ -69,12 +70,39 @@ async function load(admin: AdminClient, request: LoadRequest, { io }: CliContext
     io.err(`xs: there is no fork ${branch}: it would be made of main's newest commit, and changed so\n`);
     return planned;
   }
-  await admin.send("POST", FORKS_ROUTE, { name: branch } satisfies ForkRequest);
+  return await loadIntoNew(admin, branch, () => send(request), io);
+}
+
+/**
+ * Makes a fork and loads a listing into it. Where that fails, or somebody ends the program meanwhile, the fork is deleted again:
+ * what was asked for by then the daemon does in any case, so its answer is waited for.
+ */
+async function loadIntoNew(
+  admin: AdminClient,
+  name: string,
+  send: () => Promise<LoadAnswer>,
+  io: CliIo,
+): Promise<LoadAnswer> {
+  const interruption = new AbortController();
+  const { signal } = interruption;
+  const forget = io.onInterrupt((exitCode) => {
+    io.err(`xs: waiting for the daemon's answer, to delete the fork ${name} again\n`);
+    interruption.abort(new ExitError(exitCode));
+  });
   try {
-    return await send(request);
-  } catch (error) {
-    io.err(`xs: ${await takeBack(admin, branch)}\n`);
-    throw error;
+    await admin.send("POST", FORKS_ROUTE, { name } satisfies ForkRequest);
+    try {
+      signal.throwIfAborted();
+      const answer = await send();
+      signal.throwIfAborted();
+      return answer;
+    } catch (error) {
+      io.err(`xs: ${await takeBack(admin, name)}\n`);
+      signal.throwIfAborted();
+      throw error;
+    }
+  } finally {
+    forget();
   }
 }
 

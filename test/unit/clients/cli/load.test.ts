@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../../../support/temporary-directory.js";
-import { programHarness, type RunResult } from "./program-harness.js";
+import { programHarness, type Running, type RunResult } from "./program-harness.js";
 
 const PLANNED = { outcome: "planned", changes: [], changeCount: 0, nodeCount: 1, remarks: [] };
 
@@ -13,9 +13,12 @@ let server: Server;
 let asked: string[];
 /** What requests are refused with, by what was asked. */
 let refusals: Record<string, string>;
+/** Called with each request before it is answered. */
+let onAsked: (line: string) => void;
 
 beforeEach(async () => {
   [directory, asked, refusals] = [temporaryDirectory(), [], {}];
+  onAsked = () => undefined;
   server = createServer((request, response) => {
     let body = "";
     request.on("data", (chunk: Buffer) => (body += chunk.toString()));
@@ -24,6 +27,7 @@ beforeEach(async () => {
       const what = [request.method, request.url, branch, dryRun === true ? "dry" : undefined];
       const line = what.filter((word) => word !== undefined).join(" ");
       asked.push(line);
+      onAsked(line);
       const detail = refusals[line];
       response.statusCode = detail === undefined ? 200 : 409;
       const answer = request.method === "GET" ? { forks: [] } : PLANNED;
@@ -38,9 +42,15 @@ afterEach(() => {
 });
 
 async function load(...words: readonly string[]): Promise<RunResult> {
-  const { run } = await programHarness();
+  return await (
+    await start(...words)
+  ).result;
+}
+
+async function start(...words: readonly string[]): Promise<Running> {
+  const harness = await programHarness();
   const files = { [join(directory, "admin.sock")]: "", "/listing": '/a = "1"\n' };
-  return await run(["--socket", join(directory, "socket"), "load", "/listing", ...words], { files });
+  return harness.start(["--socket", join(directory, "socket"), "load", "/listing", ...words], { files });
 }
 
 describe("xs load --fork", () => {
@@ -74,5 +84,19 @@ describe("xs load --fork", () => {
     expect((await load("--fork", "theirs")).err).toMatch(
       /has main's state: delete it with .* could not be \(not now\)\n/,
     );
+  });
+
+  test.each([
+    ["POST /v1/forks", []],
+    ["POST /v1/load theirs", ["POST /v1/load theirs"]],
+  ])("deletes the fork again that it made when Ctrl-C comes during %s", async (during, loads) => {
+    const running = await start("--fork", "theirs");
+    onAsked = (line) => {
+      if (line === during) running.interrupt();
+    };
+    const { code, out, err } = await running.result;
+    expect([code, out]).toEqual([130, ""]);
+    expect(err).toMatch(/^xs: waiting for the daemon's answer.*\nxs: the fork theirs, .* was deleted again\n$/);
+    expect(asked.slice(2)).toEqual(["POST /v1/forks", ...loads, "DELETE /v1/forks/theirs"]);
   });
 });
