@@ -129,7 +129,8 @@ const SPECIAL_LINE = `        @*:perms:* | @*:chmod:0 | @*:watch:*) kind=choice 
 
 /**
  * What both shells share: `words` from `first` up to `last`, which is being typed, become `kind` (and `choices`, `options`
- * and `daemon`, the options that name its socket and the fork). Of `--option=value` the value is what is being typed.
+ * and `daemon`, the options that name its socket and the fork, unless the name is what is being typed). Of `--option=value` the
+ * value is what is being typed.
  */
 function scanLines(program: Command, { first, last }: { readonly first: string; readonly last: string }): string[] {
   const commands = commandsOf(program);
@@ -138,7 +139,9 @@ function scanLines(program: Command, { first, last }: { readonly first: string; 
     `  for ((i = ${first}; i < ${last}; i++)); do`,
     "    word=${words[i]}",
     "    case $command:$word in",
-    '      *:--socket | *:--fork) daemon+=("$word" "${words[i+1]}"); ((i++)) ;;',
+    "      *:--socket | *:--fork)",
+    `        ((i + 1 == ${last})) || daemon+=("$word" "\${words[i+1]}")`,
+    "        ((i++)) ;;",
     '      *:--socket=* | *:--fork=*) daemon+=("$word") ;;',
     ...values.slice(2).map(([patterns]) => `      ${patterns}) ((i++)) ;;`),
     "      *:-*) ;;",

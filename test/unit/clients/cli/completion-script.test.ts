@@ -11,10 +11,11 @@ beforeAll(async () => {
   for (const shell of ["bash", "zsh"]) scripts.set(shell, (await run(["completion", shell])).out);
 });
 
-/** A stand-in for the program: it prints how it was called to standard error, and some nodes. */
+/** A stand-in for the program: it prints how it was called to standard error, and some nodes. No fork has an empty name. */
 const PROGRAM = `exec 3>&2; xs() {
   echo "xs $*" >&3
   case "$*" in
+    *'--fork  '*) return 2 ;;
     *branches) printf '%s\\n' 'main  @{4}  dom0' 'mine  @{3}  dom0' '    fork of @{2}, served' ;;
     *'list /local/domain') printf '%s\\n' 0 7 ;;
     *'control help') printf '%s\\n' 'check                recount' 'domain shutdown|destroy DOMID   what' ;;
@@ -99,6 +100,7 @@ describe("xs completion bash", () => {
       asked: "xs --socket /x/socket branches",
     });
     expect(complete("xs --fork ").words).toEqual(["mine"]);
+    expect(complete("xs ls --fork mi").words).toEqual(["mine"]);
     expect(complete("xs fork ").words).toEqual(["mine"]);
     expect(complete("xs merge ").words).toEqual(["mine"]);
     expect(complete("xs txn -f package.js").words).toEqual(["package.json"]);
