@@ -73,7 +73,7 @@ function kindOf(choices: readonly string[] | undefined, kind: Kind = "nothing"):
   return choices === undefined ? kind : `choice ${choices.join(" ")}`;
 }
 
-/** Commands with that of the help, which the program does not list. */
+/** The commands that the help lists. */
 function commandsOf(program: Command): readonly Command[] {
   return program.createHelp().visibleCommands(program);
 }
@@ -88,6 +88,11 @@ function flagsOf({ short, long }: Option): string[] {
 
 function optionsOf(command: Command): readonly Option[] {
   return command.createHelp().visibleOptions(command);
+}
+
+/** Without the help's, which the program has too. */
+function ownOptionsOf(command: Command): readonly Option[] {
+  return optionsOf(command).filter(({ long }) => long !== "--help");
 }
 
 /** For each option with a value, `--socket` and `--fork` first: `COMMAND:FLAG` as patterns, and what its value may be. */
@@ -124,8 +129,8 @@ function* argumentPatterns(program: Command): Generator<readonly [pattern: strin
   }
 }
 
-/** Where special paths stand too: they have perms, and are watched. */
-const SPECIAL_LINE = `        @*:perms:* | @*:chmod:0 | @*:watch:*) kind=choice choices='${SPECIAL_PATHS.join(" ")}' ;;`;
+/** Where special paths stand too: they have perms, are watched, and have events that did not come. */
+const SPECIAL_LINE = `        @*:perms:* | @*:chmod:0 | @*:watch:* | @*:why-not:0) kind=choice choices='${SPECIAL_PATHS.join(" ")}' ;;`;
 
 /**
  * What both shells share: `words` from `first` up to `last`, which is being typed, become `kind` (and `choices`, `options`
@@ -150,9 +155,9 @@ function scanLines(program: Command, { first, last }: { readonly first: string; 
     "    esac",
     "  done",
     "  case $command in",
-    ...commands.map((command) => `    ${command.name()}) options='${flagsText(command)}' ;;`),
+    ...commands.map((command) => `    ${command.name()}) options='${flagsText(ownOptionsOf(command))}' ;;`),
     "  esac",
-    `  options="$options ${flagsText(program)}"`,
+    `  options="$options ${flagsText(optionsOf(program))}"`,
     "  case $current in --*=*) previous=${current%%=*} current=${current#*=} equals=1 ;; esac",
     "  case $command:$previous in",
     ...values.map(([patterns, kind]) => `    ${patterns}) ${kindText(kind)} ;;`),
@@ -167,10 +172,8 @@ function scanLines(program: Command, { first, last }: { readonly first: string; 
   ];
 }
 
-function flagsText(command: Command): string {
-  return optionsOf(command)
-    .map(({ long, short }) => long ?? short)
-    .join(" ");
+function flagsText(options: readonly Option[]): string {
+  return options.map(({ long, short }) => long ?? short).join(" ");
 }
 
 function kindText(kind: Kind): string {

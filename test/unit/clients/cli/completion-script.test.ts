@@ -65,6 +65,7 @@ describe("xs completion bash", () => {
     expect(complete("xs ls /a --a").words).toEqual(["--at"]);
     expect(complete("xs log --").words).toEqual(expect.arrayContaining(["--grep", "--count", "--json", "--socket"]));
     expect(complete("xs write --at").words).toEqual([]);
+    for (const line of ["xs --h", "xs read --h", "xs help --h"]) expect(complete(line).words).toEqual(["--help"]);
   });
 
   test("asks the daemon for nodes below what is there already", () => {
@@ -114,6 +115,7 @@ describe("xs completion bash", () => {
     expect(complete("xs bisect hot").words).toEqual(["hotplug-script-fails", "hotplug-script-never-ends"]);
     expect(complete("xs log --failures --error EA").words).toEqual(["EACCES", "EAGAIN"]);
     expect(complete("xs perms @").words).toEqual(["@introduceDomain", "@releaseDomain"]);
+    expect(complete("xs why-not @r").words).toEqual(["@releaseDomain"]);
     expect(complete("xs control ").words).toEqual(["check", "domain"]);
     expect(complete("xs control flush ").words).toEqual([]);
     expect(complete("xs log --domain ").words).toEqual(["0", "7"]);
