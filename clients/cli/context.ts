@@ -9,7 +9,7 @@ import type { Command } from "commander";
 import { bytesFromText } from "../../protocol/bytes.js";
 import { connectXenstore, type XenstoreClient } from "../xenstore/client.js";
 import type { CliIo } from "./io.js";
-import { usageError } from "./exit.js";
+import { usageError, type ExitError } from "./exit.js";
 import { chooseSocket, type ChosenSocket } from "./socket-choice.js";
 
 /** Options that every command has. */
@@ -32,7 +32,7 @@ export interface CliContext {
   isDaemonNamed(): boolean;
   /** The fork that the options name, or whose socket they do; undefined where a command is about main. */
   fork(): string | undefined;
-  /** The fork that `--fork` names, which may be a branch of a repository without a daemon. */
+  /** What `--fork` names, which of a repository is any of its branches, also main. */
   namedFork(): string | undefined;
   /** Connects to the daemon that the options name, and closes the connection when `use` is done. */
   withClient<T>(use: (client: XenstoreClient) => Promise<T>): Promise<T>;
@@ -43,12 +43,15 @@ export interface CliContext {
 /** Adds a command to the program; each is a file of its own in `commands/`. */
 export type AddCommand = (program: Command, context: CliContext) => void;
 
+/** What is no name of a socket, or of one elsewhere; and no branch has it. */
+const NO_FILE_NAME = /^$|^\.|\//;
+
 /** Makes the context of one run. */
 export function createContext(io: CliIo, globalOptions: () => GlobalOptions): CliContext {
   const { environment } = io;
   const chosen = (): ChosenSocket => {
     const { socket, fork } = globalOptions();
-    if (fork?.includes("/") === true || fork === "") throw usageError(`${JSON.stringify(fork)} can be no fork's name`);
+    if (fork !== undefined && NO_FILE_NAME.test(fork)) throw noForksName(fork);
     return chooseSocket(socket, fork, io);
   };
   return {
@@ -58,7 +61,11 @@ export function createContext(io: CliIo, globalOptions: () => GlobalOptions): Cl
     adminSocket: () => join(chosen().runDirectory, "admin.sock"),
     isDaemonNamed: () => chosen().isNamed,
     fork: () => chosen().fork,
-    namedFork: () => (globalOptions().fork === undefined ? undefined : chosen().fork),
+    namedFork: () => {
+      const { fork } = globalOptions();
+      if (fork === "") throw noForksName(fork);
+      return fork;
+    },
     async withClient(use) {
       const { socket, fork } = chosen();
       if (fork !== undefined && globalOptions().fork !== undefined && !io.fileExists(socket)) {
@@ -73,4 +80,8 @@ export function createContext(io: CliIo, globalOptions: () => GlobalOptions): Cl
     },
     print: (text) => io.out(bytesFromText(text)),
   };
+}
+
+function noForksName(name: string): ExitError {
+  return usageError(`${JSON.stringify(name)} can be no fork's name`);
 }

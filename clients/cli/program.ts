@@ -102,7 +102,12 @@ function createProgram(io: CliIo): Command {
     .description("Talks to a XenStore daemon: any xenstored.")
     .version(packageVersion(import.meta.url))
     .addOption(new Option("--socket <path>", "the daemon's socket"))
-    .addOption(new Option("--fork <fork>", "be about this fork of the daemon (xs fork), and not about main"))
+    .addOption(
+      new Option(
+        "--fork <fork>",
+        "be about this fork of the daemon (xs fork), and not about main; with --repo, any branch",
+      ),
+    )
     .addOption(new Option("--json", "print results, and errors, as JSON"))
     .addHelpText("after", HELP)
     .configureOutput({

@@ -15,6 +15,9 @@ const LOCAL_SOCKET = join(".xenstore", "run", "socket");
 /** The directory of forks' sockets, in that of the daemon's. */
 const FORKS_DIRECTORY = "branches";
 
+/** What `--fork` names where it names no fork. */
+const MAIN = "main";
+
 /** A socket, and what it is of. */
 export interface ChosenSocket {
   readonly socket: string;
@@ -26,7 +29,7 @@ export interface ChosenSocket {
   readonly isNamed: boolean;
 }
 
-/** The socket to use; with a fork, that of the fork. */
+/** The socket to use; with a fork, that of the fork, and with main that of main. */
 export function chooseSocket(
   given: string | undefined,
   fork: string | undefined,
@@ -43,6 +46,8 @@ export function chooseSocket(
     !hasAdmin(directory) &&
     (hasAdmin(dirname(directory)) || fork !== undefined);
   const runDirectory = isOfFork ? dirname(directory) : directory;
+  const socketOfMain = isOfFork ? join(runDirectory, basename(SYSTEM_SOCKET)) : socket;
+  if (fork === MAIN) return { socket: socketOfMain, runDirectory, fork: undefined, isNamed };
   if (fork !== undefined) return { socket: join(runDirectory, FORKS_DIRECTORY, fork), runDirectory, fork, isNamed };
   return { socket, runDirectory, fork: isOfFork ? basename(socket) : undefined, isNamed };
 }

@@ -98,6 +98,18 @@ describe("xs log", () => {
     expect(result.out).toContain(`@{2}  2026-11-23T07:10:02.000000Z  ${oid}  dom7: WRITE /a/b\n`);
   });
 
+  test("with --fork is about that branch of a repository, whichever its HEAD is", async () => {
+    const other = `${temporaryDirectory()}/other`;
+    git(repository, ["clone", "-q", repository, other]);
+    git(other, ["checkout", "-q", "-b", "before/it", "main~6"]);
+    const { run: runHere } = await programHarness();
+    const log = (branch: string): Promise<RunResult> =>
+      runHere(["--fork", branch, "log", "--repo", other], { files: { [other]: "", [`${other}/.git`]: "" } });
+    expect(seqsOf(await log("before/it"))).toEqual([2, 1]);
+    expect(seqsOf(await log("main"))).toHaveLength(8);
+    expect((await log("")).code).toBe(2);
+  });
+
   test.each([
     [["/a"], [7, 6, 2, 1]],
     [["/a/b"], [7, 6, 2, 1]],

@@ -72,6 +72,7 @@ describe("runProgram", () => {
     [["txn", "extra"], "too many arguments"],
     [["write", "/a"], "there is no value for /a"],
     [["write", "/a", "1", "/b"], "there is no value for /b"],
+    [["--fork", "..", "ls"], '".." can be no fork\'s name'],
     [["chmod", "/a", "z9"], 'bad permissions "z9"'],
     [["help", "nosuch"], 'there is no command "nosuch": xs help lists'],
     [["help", "lgo"], "did you mean log?"],
@@ -89,6 +90,11 @@ describe("runProgram", () => {
     const { code, out, err } = await run(words);
     expect([code, out]).toEqual([2, ""]);
     expect(err).toContain(message);
+  });
+
+  test("--fork main is the daemon's socket", async () => {
+    const { run } = await programHarness();
+    expect(await run(["--fork", "main", "write", "/a", "1"])).toEqual(success(""));
   });
 
   test("without a command it shows the help, as an error", async () => {

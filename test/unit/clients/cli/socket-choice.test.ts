@@ -45,6 +45,13 @@ describe("chooseSocket", () => {
     expect(chooseSocket("/r/socket", undefined, around({}))).toMatchObject({ runDirectory: "/r", fork: undefined });
   });
 
+  test("main has the daemon's socket, from whichever of the two the way begins", () => {
+    const main = { socket: "/r/socket", runDirectory: "/r", fork: undefined, isNamed: true };
+    expect(chooseSocket("/r/socket", "main", around({}))).toEqual(main);
+    expect(chooseSocket("/r/branches/try", "main", around({}))).toEqual(main);
+    expect(chooseSocket("/r/mine", "main", around({})).socket).toBe("/r/mine");
+  });
+
   test("a daemon's own directory may be called as that of forks is", () => {
     const main = { socket: "/r/branches/socket", runDirectory: "/r/branches", fork: undefined, isNamed: true };
     expect(chooseSocket("/r/branches/socket", undefined, around({}, "/r/branches/admin.sock"))).toEqual(main);
