@@ -17,10 +17,10 @@
  */
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { forkNameProblem } from "../protocol/fork-name.js";
 import type { ForkJson } from "../protocol/http-api/forks.js";
 import type { BranchConfig } from "./branch.js";
 import { endsInTime } from "./ends-in-time.js";
-import { forkNameProblem } from "./fork-name.js";
 import {
   forkFailuresFile,
   type ForkNote,

@@ -2,10 +2,12 @@
  * `xs load`: make the nodes of the store what a listing says.
  */
 import type { Command } from "commander";
+import { forkNameProblem } from "../../../protocol/fork-name.js";
 import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../../protocol/http-api/changes.js";
 import { forkRoute, FORKS_ROUTE, type ForkRequest, type ForksAnswer } from "../../../protocol/http-api/forks.js";
 import { valueJson } from "../../../protocol/http-api/value.js";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
+import { messageOf } from "../../xenstore/errors.js";
 import { countText, plannedText } from "../commit-text.js";
 import type { AdminClient } from "../admin-client.js";
 import type { CliContext } from "../context.js";
@@ -64,7 +66,9 @@ async function load(admin: AdminClient, request: LoadRequest, { io }: CliContext
   const { branch, dryRun } = request;
   const send = (asked: LoadRequest): Promise<LoadAnswer> => admin.send<LoadAnswer>("POST", CHANGE_ROUTES.load, asked);
   if (branch === undefined || (await hasFork(admin, branch))) return await send(request);
-  // What is wrong with the listing is told before anything is made.
+  // What is wrong with the name or the listing is told before anything is made, or promised.
+  const problem = forkNameProblem(branch);
+  if (problem !== undefined) throw usageError(problem);
   const planned = await send({ ...request, branch: undefined, dryRun: true });
   if (dryRun === true) {
     io.err(`xs: there is no fork ${branch}: it would be made of main's newest commit, and changed so\n`);
@@ -112,10 +116,9 @@ async function takeBack(admin: AdminClient, name: string): Promise<string> {
     await admin.send("DELETE", forkRoute(name));
     return `the fork ${name}, which was made for the listing, was deleted again`;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
     return (
       `the fork ${name}, which was made for the listing, has main's state: delete it with xs fork ${name} --delete, ` +
-      `for now it could not be (${reason})`
+      `for now it could not be (${messageOf(error)})`
     );
   }
 }
@@ -130,7 +133,7 @@ async function readListing(file: string, { io }: CliContext): Promise<ByteString
   try {
     return io.readFile(file);
   } catch (error) {
-    throw usageError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw usageError(`${file} cannot be read: ${messageOf(error)}`);
   }
 }
 

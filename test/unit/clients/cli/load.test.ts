@@ -69,6 +69,16 @@ describe("xs load --fork", () => {
     expect(asked).toEqual(["GET /v1/forks", "POST /v1/load dry"]);
   });
 
+  test.each(["HEAD", "a b", "x.lock"])("promises no fork %j, whose name the daemon would refuse", async (name) => {
+    const { code, out, err } = await load("--fork", name, "--dry-run");
+    expect([code, out, err]).toEqual([2, "", expect.stringMatching(/choose another name|can be no fork's name/)]);
+  });
+
+  test("is about main where main is named", async () => {
+    await load("--fork", "main", "--dry-run");
+    expect(asked).toEqual(["POST /v1/load dry"]);
+  });
+
   test("deletes the fork again that it made when the listing cannot be loaded, and says so", async () => {
     refusals = { "POST /v1/load theirs": "the disk is full" };
     const { code, err } = await load("--fork", "theirs");

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { forkNameProblem } from "../../../daemon/fork-name.js";
+import { forkNameProblem } from "../../../protocol/fork-name.js";
 
 describe("forkNameProblem", () => {
   test.each(["a", "before-the-failure", "v1.2_x", "7", "0123abc", "x".repeat(64)])("takes %s", (name) => {
