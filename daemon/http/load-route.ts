@@ -73,14 +73,16 @@ function addLoad(app: FastifyInstance, ports: ConsolePorts, bodyLimit: number): 
     refuseBadLines(parsed, skipBadLines);
     const { nodes, nodeCount, leftOutCount } = nodesBelow(parsed.nodes, top);
     refuseBadSize(parsed, { nodeCount, top });
-    const act = { operation: "LOAD", subject: top, detail: `${String(nodeCount)} nodes` } as const;
+    const act = { operation: "LOAD", subject: top, detail: nodesText(nodeCount) } as const;
     const { made, changes, changeCount } = await linkOf(ports, branch).ask("load", { nodes, top, isDryRun, act });
     const answer = {
       changes: changes.map(changeJson),
       changeCount,
       nodeCount,
       remarks: [
-        ...(leftOutCount === 0 ? [] : [`${String(leftOutCount)} nodes are not below ${top}: left out`]),
+        ...(leftOutCount === 0
+          ? []
+          : [`${nodesText(leftOutCount)} ${leftOutCount === 1 ? "is" : "are"} not below ${top}: left out`]),
         ...parsed.errors.map(leftOut),
         ...parsed.remarks.map(noteText),
       ],
@@ -147,12 +149,16 @@ function refuseBadSize(
   if (nodeCount > LISTING_NODES_MAX) {
     const below = top === ROOT_PATH ? "" : ` below ${top}`;
     const most = `at most ${String(LISTING_NODES_MAX)} are loaded at a time, those below a node with --path`;
-    throw new QueryError(`the listing has ${String(nodeCount)} nodes${below}: ${most}`);
+    throw new QueryError(`the listing has ${nodesText(nodeCount)}${below}: ${most}`);
   }
   if (nodeCount > 0) return;
   // It would remove everything.
-  if (nodes.length > 0) throw new QueryError(`the listing has ${String(nodes.length)} nodes, but none below ${top}`);
+  if (nodes.length > 0) throw new QueryError(`the listing has ${nodesText(nodes.length)}, but none below ${top}`);
   throw new QueryError("the listing has no node: it is to be what xenstore-ls -fp or xs dump prints");
+}
+
+function nodesText(count: number): string {
+  return `${String(count)} node${count === 1 ? "" : "s"}`;
 }
 
 /** Told before it is read: Fastify says only that it is too large. */

@@ -7,7 +7,9 @@ import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../../proto
 import { forkRoute, FORKS_ROUTE, type ForkRequest, type ForksAnswer } from "../../../protocol/http-api/forks.js";
 import { valueJson } from "../../../protocol/http-api/value.js";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
+import { escapeValue } from "../../../protocol/escape.js";
 import { messageOf } from "../../xenstore/errors.js";
+import { counted } from "../bisect-text.js";
 import { countText, plannedText } from "../commit-text.js";
 import type { AdminClient } from "../admin-client.js";
 import type { CliContext } from "../context.js";
@@ -16,6 +18,7 @@ import { jsonLine } from "../format.js";
 import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
 import { withAdmin } from "../history-source.js";
 import type { CliIo } from "../io.js";
+import { recordedPath } from "../recorded-path.js";
 
 interface Options {
   readonly path?: string;
@@ -48,7 +51,8 @@ export function addLoad(program: Command, context: CliContext): void {
       ]),
     )
     .action(async (file: string, options: Options) => {
-      const { path, skipBadLines, dryRun } = options;
+      const { skipBadLines, dryRun } = options;
+      const path = options.path === undefined ? undefined : recordedPath(options.path);
       const listing = valueJson(await readListing(file, context));
       const branch = context.fork();
       const request: LoadRequest = { listing, path, skipBadLines, dryRun, branch };
@@ -56,7 +60,7 @@ export function addLoad(program: Command, context: CliContext): void {
       if (context.isJson()) await context.io.out(jsonLine(answer));
       else {
         for (const remark of answer.remarks) context.io.err(`xs: ${remark}\n`);
-        await context.io.out(answerText(answer));
+        await context.io.out(answerText(answer, request));
       }
     });
 }
@@ -137,15 +141,21 @@ async function readListing(file: string, { io }: CliContext): Promise<ByteString
   }
 }
 
-function answerText({ outcome, commit, changes, changeCount, nodeCount }: LoadAnswer): ByteString {
-  const count = countText(changeCount);
-  const nodes = `${String(nodeCount)} nodes`;
+function answerText(answer: LoadAnswer, { path, branch }: LoadRequest): ByteString {
+  const { outcome, commit, changes, changeCount, nodeCount } = answer;
+  const nodes = counted(nodeCount, "node");
   switch (outcome) {
     case "unchanged":
-      return bytesFromText(`the store has the ${nodes} of the listing, and no others: nothing was done\n`);
+      return bytesFromText(`${sameText(nodes, path, branch)}: nothing was done\n`);
     case "committed":
-      return bytesFromText(`loaded ${nodes}: ${count}, in @{${String(commit?.seq ?? "?")}}\n`);
+      return bytesFromText(`loaded ${nodes}: ${countText(changeCount)}, in @{${String(commit?.seq ?? "?")}}\n`);
     case "planned":
       return plannedText(changes, changeCount);
   }
+}
+
+function sameText(nodes: string, path = "/", branch?: string): string {
+  const where = branch === undefined ? "the store" : `the fork ${branch}`;
+  if (path === "/") return `${where} has the ${nodes} of the listing, and no others`;
+  return `in ${where} ${escapeValue(bytesFromText(path))} and what is below it are as in the listing`;
 }

@@ -2,6 +2,7 @@
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { LoadRequest } from "../../../../protocol/http-api/changes.js";
 import { temporaryDirectory } from "../../../support/temporary-directory.js";
 import { programHarness, type Running, type RunResult } from "./program-harness.js";
 
@@ -13,24 +14,30 @@ let server: Server;
 let asked: string[];
 /** What requests are refused with, by what was asked. */
 let refusals: Record<string, string>;
+/** What a load is answered. */
+let loaded: object;
+/** The path that was asked for last. */
+let askedPath: string | undefined;
 /** Called with each request before it is answered. */
 let onAsked: (line: string) => void;
 
 beforeEach(async () => {
   [directory, asked, refusals] = [temporaryDirectory(), [], {}];
   onAsked = () => undefined;
+  [loaded, askedPath] = [PLANNED, undefined];
   server = createServer((request, response) => {
     let body = "";
     request.on("data", (chunk: Buffer) => (body += chunk.toString()));
     request.on("end", () => {
-      const { branch, dryRun } = (body === "" ? {} : JSON.parse(body)) as { branch?: string; dryRun?: boolean };
+      const { branch, dryRun, path } = (body === "" ? {} : JSON.parse(body)) as Partial<LoadRequest>;
+      askedPath = path;
       const what = [request.method, request.url, branch, dryRun === true ? "dry" : undefined];
       const line = what.filter((word) => word !== undefined).join(" ");
       asked.push(line);
       onAsked(line);
       const detail = refusals[line];
       response.statusCode = detail === undefined ? 200 : 409;
-      const answer = request.method === "GET" ? { forks: [] } : PLANNED;
+      const answer = request.method === "GET" ? { forks: [] } : loaded;
       response.end(JSON.stringify(detail === undefined ? answer : { detail, conflicts: [] }));
     });
   });
@@ -108,5 +115,21 @@ describe("xs load --fork", () => {
     expect([code, out]).toEqual([130, ""]);
     expect(err).toMatch(/^xs: waiting for the daemon's answer.*\nxs: the fork theirs, .* was deleted again\n$/);
     expect(asked.slice(2)).toEqual(["POST /v1/forks", ...loads, "DELETE /v1/forks/theirs"]);
+  });
+});
+
+describe("xs load", () => {
+  test("takes a relative --path below the directory of domain 0", async () => {
+    await load("--path", "one");
+    expect(askedPath).toBe("/local/domain/0/one");
+  });
+
+  test.each([
+    [[], "the store has the 1 node of the listing, and no others: nothing was done\n"],
+    [["--path", "/one"], "in the store /one and what is below it are as in the listing: nothing was done\n"],
+    [["--fork", "theirs"], "the fork theirs has the 1 node of the listing, and no others: nothing was done\n"],
+  ])("with %j says what is as in the listing already", async (words, text) => {
+    loaded = { ...PLANNED, outcome: "unchanged" };
+    expect((await load(...words)).out).toBe(text);
   });
 });

@@ -590,6 +590,7 @@ describe("POST /v1/load", () => {
       /has 100001 nodes: at most 100000/,
     ],
     [{ listing, path: "/b" }, 400, /has 2 nodes, but none below \/b$/],
+    [{ listing: { value: '/a = "1"\n' }, path: "/b" }, 400, /has 1 node, but none below \/b$/],
     [
       { listing: { value: '[\n  {"path":"/a","value":"1","perms":["n0"]}\n]\n' } },
       400,
@@ -619,6 +620,13 @@ describe("POST /v1/load", () => {
       { path: "/a/b", isImplied: false },
       { path: "/a/b/c", isImplied: false },
     ]);
+  });
+
+  test("counts a node as one", async () => {
+    answers = [committed];
+    const { body } = await request("POST", "/v1/load", { listing: { value: '/a = "1"\n/b = "2"\n' }, path: "/a" });
+    expect(body).toMatchObject({ remarks: ["1 node is not below /a: left out"] });
+    expect(loads[0]?.act).toMatchObject({ detail: "1 node" });
   });
 
   test("refuses a listing that is too large, in words", async () => {
