@@ -34,6 +34,7 @@ export function addControl(program: Command, context: CliContext): void {
 function explainCompact(error: unknown): unknown {
   if (!isXenstoreError(error, "EINVAL")) return error;
   const taken =
-    "compact takes one tag, branch, object id, or @{1234}, of a commit that is left: xs show REV tells the number of any other REV, and the daemon's log what was wrong";
+    "compact takes one tag, branch, object id, or @{1234}, of a commit that is left, on main's socket, where no fork or branch " +
+    "is built on what is before it: xs show REV tells the number of any other REV, and the daemon's log has the reason";
   return new ExitError(EXIT_FAILURE, `${messageOf(error)}: ${taken}`, { cause: error });
 }

@@ -98,7 +98,7 @@ describe("xs control", () => {
     expect(await run(["control", "compact"])).toMatchObject({
       code: 1,
       err: expect.stringMatching(
-        /^xs: CONTROL compact: .* \(EINVAL\): compact takes one tag, branch, object id, or @\{1234\}, /,
+        /^xs: CONTROL compact: .* \(EINVAL\): compact takes one tag, branch, object id, or @\{1234\}, .* no fork or branch is built on/,
       ) as unknown,
     });
   });
