@@ -6,6 +6,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { packageVersion } from "../../daemon/platform/package-version.js";
 import { bytesFromText, textFromBytes } from "../../protocol/bytes.js";
+import { ConflictError } from "../../protocol/http-api/history-queries.js";
 import { isXenstoreError, messageOf } from "../xenstore/errors.js";
 import { addBisect } from "./commands/bisect.js";
 import { addBlame } from "./commands/blame.js";
@@ -166,6 +167,9 @@ function errorJson(error: unknown): object {
   if (isXenstoreError(refused)) {
     const { code, operation, subject } = refused;
     return { message, code, operation, subject: textFromBytes(subject) };
+  }
+  if (refused instanceof ConflictError && refused.conflicts.length > 0) {
+    return { message, conflicts: refused.conflicts };
   }
   return refused instanceof Error && "code" in refused ? { message, code: refused.code } : { message };
 }
