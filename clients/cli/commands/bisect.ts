@@ -1,10 +1,10 @@
 /**
  * `xs bisect`: the commit that broke something.
  */
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { Option, type Command } from "commander";
 import type { BisectQuery } from "../../../protocol/http-api/bisect.js";
 import { bytesFromText } from "../../../protocol/bytes.js";
-import { parseDomid, type Domid } from "../../../protocol/identifiers.js";
+import type { Domid } from "../../../protocol/identifiers.js";
 import { bisectByCommand, skippedText, type CommandAnswer } from "../bisect-run.js";
 import { bisectText, counted, flipsWarning, numberOf } from "../bisect-text.js";
 import { commitText, summaryLine } from "../commit-text.js";
@@ -13,7 +13,7 @@ import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import { ExitError, EXIT_FAILURE, usageError } from "../exit.js";
 import { jsonLine } from "../format.js";
 import { withHistory, withRepository } from "../history-source.js";
-import { parseNumber } from "./parse-number.js";
+import { parseDomain, parseNumber } from "./parse-number.js";
 import { repositoryOption } from "./repository-option.js";
 
 interface BisectOptions {
@@ -132,10 +132,4 @@ function commandText(answer: CommandAnswer): string {
   const between = `between ${numberOf(good)} (good) and ${numberOf(bad)} (bad)`;
   const found = `${numberOf(first)} is the first bad commit, found in ${counted(steps, "step")} ${between}`;
   return bytesFromText(`${found}\nflips were not looked for: a command was asked\n\n`) + commitText(first);
-}
-
-function parseDomain(text: string): Domid {
-  const domid = parseDomid(text);
-  if (domid === undefined) throw new InvalidArgumentError("It is a domain's number, such as 7.");
-  return domid;
 }

@@ -26,7 +26,7 @@ import { jsonLine } from "../format.js";
 import { withAdmin, withHistory } from "../history-source.js";
 import { loggedCommits } from "../logged-commits.js";
 import { recordedPath } from "../recorded-path.js";
-import { parseDomain, parseNumber } from "./parse-number.js";
+import { parseDomain, parseNumber, parseTransactionId } from "./parse-number.js";
 import { repositoryOption } from "./repository-option.js";
 
 interface LogOptions {
@@ -65,7 +65,7 @@ export function addLog(program: Command, context: CliContext): void {
     .addOption(new Option("--from <revision>", "the oldest commit to show (default: the first)"))
     .addOption(new Option("--to <revision>", "the newest commit to show").default("HEAD"))
     .addOption(new Option("--domain <domid>", "only what this domain did").argParser(parseDomain))
-    .addOption(new Option("--tx <id>", "only what transactions with this id did").argParser(parseNumber))
+    .addOption(new Option("--tx <id>", "only what transactions with this id did").argParser(parseTransactionId))
     .addOption(
       new Option(
         "--grep <expression>",

@@ -79,6 +79,7 @@ describe("runProgram", () => {
     [["help", "why", "nosuch"], "too many arguments"],
     [["why", "0"], "It is a transaction's id, 1 to 4294967295."],
     [["why", "4294967296"], "It is a transaction's id, 1 to 4294967295."],
+    [["log", "--tx", "9999999999"], "It is a transaction's id, 1 to 4294967295."],
     [["why", "5", "--connection", ""], "It is a connection's name, such as socket-17."],
     [["log", "--error", "NOSUCH"], "Allowed choices are EINVAL, EACCES, "],
     // Commits have no errors: it is about failures, which a running daemon tells, in either case.
