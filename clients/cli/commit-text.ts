@@ -32,6 +32,11 @@ function printable(text: string): string {
   return bytesFromText(text).replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
+/** A branch's or a tag's name, in any script; of what somebody else's has that a terminal would obey, the bytes are shown. */
+export function refText(name: string): ByteString {
+  return bytesFromText(name.replace(/\p{Cc}/gu, printable));
+}
+
 /** A commit in full. */
 export function commitText(commit: CommitJson): ByteString {
   const { requests, changes } = commit;

@@ -80,6 +80,11 @@ export function permsText(perms: Perms, separator = " "): string {
   return perms.map(serializePermission).join(separator);
 }
 
+/** Text such as a path, in the notation of values: no terminal obeys it. */
+export function shown(text: string): ByteString {
+  return escapeValue(bytesFromText(text));
+}
+
 /** A JSON array with one element on each line, as bytes. */
 export function jsonArray(elements: readonly object[]): ByteString {
   if (elements.length === 0) return "[]\n";

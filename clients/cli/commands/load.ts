@@ -7,14 +7,13 @@ import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../../proto
 import { forkRoute, FORKS_ROUTE, type ForkRequest, type ForksAnswer } from "../../../protocol/http-api/forks.js";
 import { valueJson } from "../../../protocol/http-api/value.js";
 import { bytesFromText, type ByteString } from "../../../protocol/bytes.js";
-import { escapeValue } from "../../../protocol/escape.js";
 import { messageOf } from "../../xenstore/errors.js";
 import { counted } from "../bisect-text.js";
 import { countText, plannedText } from "../commit-text.js";
 import type { AdminClient } from "../admin-client.js";
 import type { CliContext } from "../context.js";
 import { ExitError, usageError } from "../exit.js";
-import { jsonLine } from "../format.js";
+import { jsonLine, shown } from "../format.js";
 import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
 import { withAdmin } from "../history-source.js";
 import type { CliIo } from "../io.js";
@@ -157,5 +156,5 @@ function answerText(answer: LoadAnswer, { path, branch }: LoadRequest): ByteStri
 function sameText(nodes: string, path = "/", branch?: string): string {
   const where = branch === undefined ? "the store" : `the fork ${branch}`;
   if (path === "/") return `${where} has the ${nodes} of the listing, and no others`;
-  return `in ${where} ${escapeValue(bytesFromText(path))} and what is below it are as in the listing`;
+  return `in ${where} ${shown(path)} and what is below it are as in the listing`;
 }

@@ -3,7 +3,6 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { bytesFromText } from "../../../protocol/bytes.js";
 import { ERROR_NAMES, isErrorName, type ErrorName } from "../../../protocol/errno.js";
 import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import {
@@ -17,12 +16,11 @@ import type { HistoryQueries, LogQuery } from "../../../protocol/http-api/histor
 import type { Domid } from "../../../protocol/identifiers.js";
 import { NoAnswerError } from "../admin-client.js";
 import { summaryLine } from "../commit-text.js";
-import { escapeValue } from "../../../protocol/escape.js";
 import { ExitError, usageError } from "../exit.js";
 import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import type { CliContext } from "../context.js";
 import { FollowedLog, type NewCommits } from "../followed-log.js";
-import { jsonLine } from "../format.js";
+import { jsonLine, shown } from "../format.js";
 import { withAdmin, withHistory } from "../history-source.js";
 import { loggedCommits } from "../logged-commits.js";
 import { recordedPath } from "../recorded-path.js";
@@ -222,8 +220,9 @@ function failureLine(failure: FailureJson): string {
   const { time, connection, domain, operation, transaction, subject, error, count, seq, conflict } = failure;
   const within = transaction === undefined ? "" : ` (transaction ${String(transaction)})`;
   const times = count === 1 ? "" : `, ${String(count)} times`;
-  const because = conflict === undefined ? "" : `: ${conflict.path} was changed since @{${String(conflict.base)}}`;
-  const request = escapeValue(bytesFromText(`${operation}${subject === "" ? "" : ` ${subject}`}`));
+  const because =
+    conflict === undefined ? "" : `: ${shown(conflict.path)} was changed since @{${String(conflict.base)}}`;
+  const request = shown(`${operation}${subject === "" ? "" : ` ${subject}`}`);
   const who = `dom${String(domain)} ${connection}`;
   return `@{${String(seq)}}  ${time}  ${error.padEnd(6)}  ${who}: ${request}${within}${because}${times}\n`;
 }

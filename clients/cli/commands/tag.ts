@@ -6,7 +6,7 @@ import { CHANGE_ROUTES, type TagRequest } from "../../../protocol/http-api/chang
 import { FORKS_ROUTE, type ForkJson, type ForksAnswer } from "../../../protocol/http-api/forks.js";
 import type { RefJson, RefsJson } from "../../../protocol/http-api/history-queries.js";
 import { bytesFromText } from "../../../protocol/bytes.js";
-import { summaryLine } from "../commit-text.js";
+import { refText, summaryLine } from "../commit-text.js";
 import type { CliContext } from "../context.js";
 import { ADMIN_EXITS, examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import { jsonArray, jsonLine } from "../format.js";
@@ -113,7 +113,7 @@ function addList(program: Command, context: CliContext, { name, summary, more, l
 
 function refLine({ fork, ...ref }: ListedRef): string {
   const summary = "oid" in ref ? summaryLine(ref) : `${NOT_RECORDED}\n`;
-  return `${bytesFromText(ref.name)}  ${summary}${fork === undefined ? "" : bytesFromText(forkLine(fork))}`;
+  return `${refText(ref.name)}  ${summary}${fork === undefined ? "" : bytesFromText(forkLine(fork))}`;
 }
 
 function forkLine(fork: ForkJson): string {

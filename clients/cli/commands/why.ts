@@ -2,7 +2,6 @@
  * `xs why` and `xs why-not`: why a transaction ended in EAGAIN, why a watch did not fire.
  */
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { bytesFromText } from "../../../protocol/bytes.js";
 import {
   FAILURE_ROUTES,
   type FailureJson,
@@ -16,7 +15,7 @@ import { summaryLine } from "../commit-text.js";
 import type { CliContext } from "../context.js";
 import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
 import { escapeValue } from "../../../protocol/escape.js";
-import { jsonLine } from "../format.js";
+import { jsonLine, shown } from "../format.js";
 import { withAdmin } from "../history-source.js";
 import { recordedPath } from "../recorded-path.js";
 import { parseDomain, parseTransactionId } from "./parse-number.js";
@@ -59,11 +58,11 @@ function whyText({ failure, commit, others, paths }: WhyAnswer): string {
   const lines = [
     `transaction ${String(transaction)} of ${connection} (domain ${String(domain)}) ended in EAGAIN at ${time}\n`,
     `it was made from ${base}; at its end this would have been answered otherwise:\n`,
-    `    ${conflict?.operation ?? ""} ${escapeValue(bytesFromText(conflict?.path ?? ""))}\n`,
+    `    ${conflict?.operation ?? ""} ${shown(conflict?.path ?? "")}\n`,
     ...causeLines(conflict, commit),
     ...(others === 0 ? [] : [`${String(others)} more with this id are remembered: see xs log --failures\n`]),
     "\ntransactions that failed, by what they had asked for\n",
-    ...paths.map(({ path, count }) => `    ${String(count).padStart(6)}  ${escapeValue(bytesFromText(path))}\n`),
+    ...paths.map(({ path, count }) => `    ${String(count).padStart(6)}  ${shown(path)}\n`),
   ];
   return lines.join("");
 }
@@ -165,8 +164,4 @@ function obstacleText(
     case "length":
       return "it is lost, the path and the token do not fit a message";
   }
-}
-
-function shown(text: string): string {
-  return escapeValue(bytesFromText(text));
 }

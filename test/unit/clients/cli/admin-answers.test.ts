@@ -2,6 +2,8 @@
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { bytesFromText } from "../../../../protocol/bytes.js";
+import type { FailuresAnswer } from "../../../../protocol/http-api/failures.js";
 import { temporaryDirectory } from "../../../support/temporary-directory.js";
 import { jsonOf, programHarness, type RunResult } from "./program-harness.js";
 
@@ -46,5 +48,28 @@ describe("conflicts", () => {
     expect(jsonOf((await xs("--json", "merge", "mine")).err)).toMatchObject({
       error: { conflicts: ["/a: its value", "/b: it is gone"] },
     });
+  });
+});
+
+describe("control characters", () => {
+  test("of a tag that Git made do not reach the terminal", async () => {
+    const tag = { name: "żółw\u009b2J", oid: "0".repeat(40), subject: "WRITE /a" };
+    answer = { status: 200, body: { branches: [], tags: [tag] } };
+    expect((await xs("tags")).out).toContain(`${bytesFromText("żółw")}\\xc2\\x9b2J  `);
+  });
+
+  test("of the path of a conflict do not reach the terminal", async () => {
+    const failure = {
+      time: "",
+      firstTime: "",
+      count: 1,
+      connection: "socket-1",
+      domain: 0,
+      operation: "TRANSACTION_END",
+    };
+    const conflict = { base: 1, operation: "READ", path: "/\u009b2J" };
+    const body: FailuresAnswer = { failures: [{ ...failure, subject: "", error: "EAGAIN", seq: 2, conflict }] };
+    answer = { status: 200, body };
+    expect((await xs("log", "--failures")).out).toContain(": /\\xc2\\x9b2J was changed since @{1}\n");
   });
 });
