@@ -20,7 +20,7 @@
  */
 import type { Domid, Path } from "../../protocol/identifiers.js";
 import { XENSTORE_PAYLOAD_MAX } from "../../protocol/limits.js";
-import { isAtOrBelow, isSpecialPath, parentPath, ROOT_PATH } from "../../protocol/path.js";
+import { childPath, isAtOrBelow, isSpecialPath, parentPath, ROOT_PATH } from "../../protocol/path.js";
 import { samePerms } from "../../protocol/perms.js";
 import type { Change } from "./commit.js";
 import { sameQuotas } from "./diff.js";
@@ -168,7 +168,7 @@ function toldCauses(path: Path, was: TreeReply, is: TreeReply): readonly Cause[]
       return [{ change: permsOf(path) }, { change: atOrAbove(path, CAME | WENT | PERMS) }];
     case "names":
     case "part":
-      return was.kind === "names" || was.kind === "part" ? [{ change: listingOf(path, was, is) }] : [];
+      return was.kind === "names" || was.kind === "part" ? listingCauses(path, was, is) : [];
     case "done":
     case "error":
       return [];
@@ -190,17 +190,26 @@ function childrenOf(path: Path): Condition {
 /** A list of children, or what `DIRECTORY_PART` told of one. */
 type Listing = TreeReply & { readonly kind: "names" | "part" };
 
-/** The children that are told in one list and not in the other came or went, these perhaps with what they were below. */
-function listingOf(path: Path, was: Listing, is: Listing): Condition {
+/**
+ * Of the children that are told in one list and not in the other: who made one, or else who removed one, perhaps with what it was
+ * below; what was above it may have been removed later.
+ */
+function listingCauses(path: Path, was: Listing, is: Listing): readonly Cause[] {
   const came = namesAdded(was, is);
-  const went = namesAdded(is, was);
+  if (came.size > 0) return [{ change: childrenNamed(path, came, CAME) }];
+  const [went] = namesAdded(is, was);
+  if (went === undefined) return [];
+  const child = childPath(path, went);
+  return [{ change: atOrAbove(child, WENT), since: at(child, CAME) }];
+}
+
+function childrenNamed(path: Path, names: ReadonlySet<string>, wanted: number): Condition {
   const prefix = path === ROOT_PATH ? path : `${path}/`;
-  return (subject, aspects) => {
-    if (typeof subject !== "string") return false;
-    if ((aspects & WENT) !== 0 && went.size > 0 && isAtOrBelow(path, subject)) return true;
-    if ((aspects & (CAME | WENT)) === 0 || !subject.startsWith(prefix)) return false;
-    return ((aspects & CAME) === 0 ? went : came).has(subject.slice(prefix.length));
-  };
+  return (subject, aspects) =>
+    (aspects & wanted) !== 0 &&
+    typeof subject === "string" &&
+    subject.startsWith(prefix) &&
+    names.has(subject.slice(prefix.length));
 }
 
 /** Which names a list tells that another does not have. */

@@ -224,6 +224,10 @@ describe("causesOf", () => {
       },
     ],
     [
+      "DIRECTORY: who removed it, not who then removed what was above, nor who made it again",
+      { asks: [list("/c/x")], meanwhile: [remove("/c/x"), remove("/c"), make("/c/x")], cause: 0 },
+    ],
+    [
       "WRITE: who let it make a node",
       { asks: [write("/c/w/v")], meanwhile: [setPerms("/c", "b0"), write("/c", "2")], cause: 0, byGuest: true },
     ],
