@@ -13,18 +13,17 @@ import type {
 } from "../../protocol/http-api/commit.js";
 import type { DiffPage } from "../../protocol/http-api/history-queries.js";
 import { valueFromJson, type ValueJson } from "../../protocol/http-api/value.js";
+import { shortOid } from "../../protocol/short-oid.js";
 import { escapeValue } from "../../protocol/escape.js";
 
 type NodeChange = Extract<ChangeJson, { readonly kind: "node" }>;
 type Perms = readonly string[];
 
-const OID_DIGITS_SHOWN = 10;
-
 /** A commit on one line: `@{253}  2026-11-28T12:45:55.522192Z  8ac34e11cd  dom0: WRITE /a/b`. */
 export function summaryLine({ oid, seq, time, subject, historyBegins }: CommitSummaryJson): ByteString {
   const parts = [seq === undefined ? "" : `@{${String(seq)}}`, time ?? ""];
   const mark = historyBegins === true ? "(the history begins here)" : "";
-  return `${[...parts, oid.slice(0, OID_DIGITS_SHOWN), printable(subject), mark].filter((part) => part !== "").join("  ")}\n`;
+  return `${[...parts, shortOid(oid), printable(subject), mark].filter((part) => part !== "").join("  ")}\n`;
 }
 
 /** Messages of ours are printable; somebody else's must not reach the terminal as they are. */

@@ -12,7 +12,7 @@ import { changeJson, summaryJson } from "../history/query/commit-json.js";
 import { summarizeCommit } from "../history/query/commit-summary.js";
 import type { FoundCommit, HistoryView } from "../history/query/history.js";
 import { refusing } from "../history/query/question.js";
-import { isTip, MAIN_BRANCH, refOfBranch } from "../history/query/refs.js";
+import { MAIN_BRANCH, refOfBranch } from "../history/query/refs.js";
 import { resolveRevision } from "../history/query/resolve-revision.js";
 import { messageOf } from "../platform/error-message.js";
 import type { Change } from "../store/commit.js";
@@ -20,6 +20,7 @@ import type { ConsolePorts } from "./console-ports.js";
 import { linkOf } from "./branch-link.js";
 import { madeCommit, refusedChange } from "./made-change.js";
 import type { ChangeRequest, CoreLink, Pin } from "./messages.js";
+import { refuseOldTip } from "./old-tip.js";
 
 /** How often a change is worked out before its writer is told that the store does not stand still. */
 const ATTEMPTS_MAX = 5;
@@ -84,7 +85,7 @@ export class ChangeMaker {
           const now = sealedCommit(view, branch, pin.seq);
           const resolve = (text: string): FoundCommit => {
             const found = resolveRevision(view, text, time, isMain ? undefined : branch);
-            if (found.oid !== now.oid && isTip(view, found)) refuseBehind(text, flushed?.behind);
+            if (found.oid !== now.oid) refuseOldTip(view, found, { does: `${text} may be`, behind: flushed?.behind });
             return found;
           };
           return plan({ view, now, resolve });
@@ -118,12 +119,6 @@ export class ChangeMaker {
     const often = String(ATTEMPTS_MAX);
     throw new ConflictError(`the store changes faster than this is worked out; it was tried ${often} times`, conflicts);
   }
-}
-
-/** @throws ConflictError where the branch that the revision is the end of may have newer commits */
-function refuseBehind(revision: string, behind: string | undefined): void {
-  if (behind === undefined) return;
-  throw new ConflictError(`${revision} may be an old state, since the history is behind: ${behind}`, []);
 }
 
 /** Keeps the state of now, and seals it. @throws ConflictError where too many ask at a time, or the history cannot be brought so far */

@@ -17,13 +17,13 @@ import { planRevert } from "../history/query/plan-revert.js";
 import { planRollback } from "../history/query/plan-rollback.js";
 import { queriedPath } from "../history/query/queried-path.js";
 import { refusing } from "../history/query/question.js";
-import { isTip } from "../history/query/refs.js";
 import { resolveRevision } from "../history/query/resolve-revision.js";
 import { makeTag } from "../history/query/tag.js";
 import { describeConflict } from "../store/merge/merge-roots.js";
 import { ChangeMaker, nameOf } from "./change-maker.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { namesIn } from "./names-in.js";
+import { refuseOldTip } from "./old-tip.js";
 import { told } from "./openapi.js";
 import { ASKED, TEXT } from "./schemas.js";
 
@@ -93,9 +93,7 @@ function addTag(app: FastifyInstance, ports: ConsolePorts): void {
       return refusing(() => {
         const view = history.view();
         const found = resolveRevision(view, revision, clock.nowMicroseconds() as Microseconds, branch);
-        if (behind !== undefined && isTip(view, found)) {
-          throw new ConflictError(`a tag would name an old state, since the history is behind: ${behind}`, []);
-        }
+        refuseOldTip(view, found, { does: "a tag would name", behind });
         const name = request.params["*"];
         makeTag({ fileSystem, repositoryDirectory, name, commit: found.oid });
         return { name, ...summaryJson(summarizeCommit(found)) };

@@ -15,12 +15,13 @@ import { summarizeCommit } from "../history/query/commit-summary.js";
 import type { HistoryView } from "../history/query/history.js";
 import { partedFromMain } from "../history/query/merge-base.js";
 import { refusing } from "../history/query/question.js";
-import { isTip, MAIN_REF, refOfBranch } from "../history/query/refs.js";
+import { MAIN_REF, refOfBranch } from "../history/query/refs.js";
 import { resolveRevision } from "../history/query/resolve-revision.js";
 import type { ConsolePorts } from "./console-ports.js";
 import { ForkMerger } from "./fork-merger.js";
 import type { ForkOutcome } from "./messages.js";
 import { namesIn } from "./names-in.js";
+import { refuseOldTip } from "./old-tip.js";
 import { told } from "./openapi.js";
 import { ASKED, TEXT } from "./schemas.js";
 
@@ -66,10 +67,7 @@ function addForks(app: FastifyInstance, ports: ConsolePorts, inTurn: InTurn): vo
         `${revision} is no commit of the daemon's: it has no trailer Seq, from which a fork's commits go on`,
       );
     }
-    // There may be newer ones, and a fork of the newest is asked for.
-    if (behind !== undefined && isTip(view, found)) {
-      throw new ConflictError(`a fork would begin with an old state, since the history is behind: ${behind}`, []);
-    }
+    refuseOldTip(view, found, { does: "a fork would begin with", behind });
     const fork = forkOf(await daemon.forks.ask("createFork", { name, base, baseSeq }));
     return withParting(history.view(), fork);
   });

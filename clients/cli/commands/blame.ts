@@ -6,6 +6,8 @@ import { bytesFromText } from "../../../protocol/bytes.js";
 import { escapeValue } from "../../../protocol/escape.js";
 import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
 import type { BlameAnswer } from "../../../protocol/http-api/history-queries.js";
+import { shortOid } from "../../../protocol/short-oid.js";
+import { numberOf } from "../bisect-text.js";
 import type { CliContext } from "../context.js";
 import { jsonArray } from "../format.js";
 import { examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
@@ -53,6 +55,6 @@ function blameText({ commits, nodes }: BlameAnswer): string {
 const BEFORE = "before the history";
 
 function headOf({ seq, oid, time = "", domain }: CommitSummaryJson): string {
-  const name = seq === undefined ? oid.slice(0, 10) : `@{${String(seq)}}`;
+  const name = numberOf({ seq, oid: shortOid(oid) });
   return `${name}  ${time}  ${domain === undefined ? "" : `dom${String(domain)}`}`;
 }

@@ -12,6 +12,7 @@ import {
   type MergeAnswer,
   type MergeRequest,
 } from "../../../protocol/http-api/forks.js";
+import { shortOid } from "../../../protocol/short-oid.js";
 import type { CliContext } from "../context.js";
 import { usageError } from "../exit.js";
 import { jsonLine } from "../format.js";
@@ -81,14 +82,11 @@ function madeText(fork: ForkJson): string {
   return `fork ${fork.name} of ${beginningText(fork)}, served on ${fork.socket}\n`;
 }
 
-/** Of an object id as people see it. */
-const OID_DIGITS = 10;
-
 /** What a fork began with: a seq alone would be main's. */
 export function beginningText({ base, baseSeq, leftMain }: ForkJson): string {
   return leftMain === undefined
     ? `@{${String(baseSeq)}}`
-    : `${base.slice(0, OID_DIGITS)}, which left main at @{${String(leftMain)}}`;
+    : `${shortOid(base)}, which left main at @{${String(leftMain)}}`;
 }
 
 function deletedText({ name, tip }: ForkJson): string {

@@ -8,7 +8,7 @@ import {
   type RevertRequest,
   type RollbackRequest,
 } from "../../../protocol/http-api/changes.js";
-import type { CommitSummaryJson } from "../../../protocol/http-api/commit.js";
+import { numberOf } from "../bisect-text.js";
 import { countText, plannedText } from "../commit-text.js";
 import type { CliContext } from "../context.js";
 import { ADMIN_EXITS, examples, exitCodes } from "../help-text.js";
@@ -84,7 +84,7 @@ async function change(
 ): Promise<void> {
   const answer = await withAdmin(context, (admin) => admin.send<ChangesAnswer>("POST", route, request));
   if (context.isJson()) await context.io.out(jsonLine(answer));
-  else await context.io.out(changeText(answer, done(nameOf(answer.target))));
+  else await context.io.out(changeText(answer, done(numberOf(answer.target))));
 }
 
 /** What became of a change; `done` says what was done, where it was. */
@@ -94,12 +94,8 @@ export function changeText({ outcome, commit, changes, changeCount }: ChangesAns
     case "unchanged":
       return "nothing differs: nothing was done\n";
     case "committed":
-      return `${done}: ${count}${commit === undefined ? "" : `, in ${nameOf(commit)}`}\n`;
+      return `${done}: ${count}${commit === undefined ? "" : `, in ${numberOf(commit)}`}\n`;
     case "planned":
       return changeCount === 0 ? "nothing differs\n" : plannedText(changes, changeCount);
   }
-}
-
-function nameOf({ seq, oid }: CommitSummaryJson): string {
-  return seq === undefined ? oid : `@{${String(seq)}}`;
 }

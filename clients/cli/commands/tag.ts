@@ -7,6 +7,7 @@ import { FORKS_ROUTE, type ForkJson, type ForksAnswer } from "../../../protocol/
 import type { RefJson, RefsJson } from "../../../protocol/http-api/history-queries.js";
 import { bytesFromText } from "../../../protocol/bytes.js";
 import { refText, summaryLine } from "../commit-text.js";
+import { shortOid } from "../../../protocol/short-oid.js";
 import type { CliContext } from "../context.js";
 import { ADMIN_EXITS, examples, exitCodes, HISTORY_EXITS } from "../help-text.js";
 import { jsonArray, jsonLine } from "../format.js";
@@ -82,8 +83,6 @@ type ListedRef =
 const NOT_RECORDED =
   "not recorded: its branch is gone; what is committed there is in its journal alone; " +
   "put the branch back with Git and start the daemon again, or delete the fork";
-/** Of an object id as people see it. */
-const OID_DIGITS = 10;
 
 interface ListCommand {
   readonly name: string;
@@ -120,6 +119,6 @@ function forkLine(fork: ForkJson): string {
   const { socket, state, reason, base, leftMain, merge } = fork;
   const life = state === "failed" ? `not served: ${reason ?? "the log says why"}` : `${state} on ${socket}`;
   const merged = merge === undefined ? "" : `, merged last in @{${String(merge.seq)}}`;
-  const oid = leftMain === undefined ? `${base.slice(0, OID_DIGITS)} ` : "";
+  const oid = leftMain === undefined ? `${shortOid(base)} ` : "";
   return `    fork of ${oid}${beginningText(fork)}${merged}, ${life}\n`;
 }

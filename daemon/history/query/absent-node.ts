@@ -4,6 +4,7 @@
  * Owns what is said of one besides that: which commit removed it, or what there is instead of it, for then the path is misspelt.
  */
 import type { Path } from "../../../protocol/identifiers.js";
+import { shortOid } from "../../../protocol/short-oid.js";
 import { hexFromOid } from "../object/oid.js";
 import { lineTo } from "./commit-line.js";
 import type { FoundCommit, HistoryView } from "./history.js";
@@ -31,9 +32,7 @@ function beginningOf(view: HistoryView, found: FoundCommit): string {
   return view.isCut(oldest) ? `since ${shortName(oldest)} either, where this history begins` : "before either";
 }
 
-const OID_DIGITS_SHOWN = 10;
-
 function shortName({ oid, commit }: FoundCommit): string {
   const { seq } = commit.trailers;
-  return seq === undefined ? hexFromOid(oid).slice(0, OID_DIGITS_SHOWN) : `@{${String(seq)}}`;
+  return seq === undefined ? shortOid(hexFromOid(oid)) : `@{${String(seq)}}`;
 }

@@ -5,6 +5,7 @@
  * is said with what would be right.
  */
 import { QueryError } from "../../../protocol/http-api/history-queries.js";
+import { shortOid } from "../../../protocol/short-oid.js";
 import { hexFromOid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { lineTo, type CommitLine } from "./commit-line.js";
@@ -41,8 +42,6 @@ export function endAt(line: CommitLine, seq: number): BisectEnd {
   return endOf(undefined, found);
 }
 
-const OID_DIGITS_SHOWN = 10;
-
 /**
  * Finds the two; without a good one the first commit of the branch is meant, without a bad one HEAD.
  *
@@ -73,7 +72,7 @@ export function resolveEnds(question: Question, revisions: BisectRevisions): Bis
 function endOf(text: string | undefined, found: FoundCommit): BisectEnd {
   const { seq } = found.commit.trailers;
   if (seq === undefined) {
-    const oid = hexFromOid(found.oid).slice(0, OID_DIGITS_SHOWN);
+    const oid = shortOid(hexFromOid(found.oid));
     throw new QueryError(
       `${text ?? oid} is a commit that the daemon did not make: it has no number; use git bisect there`,
     );

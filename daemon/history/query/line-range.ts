@@ -5,6 +5,7 @@
  * is said with what would be right.
  */
 import { QueryError } from "../../../protocol/http-api/history-queries.js";
+import { shortOid } from "../../../protocol/short-oid.js";
 import { hexFromOid } from "../object/oid.js";
 import type { FoundCommit } from "../repository/find-commit.js";
 import { lineTo, partingOf, type CommitLine } from "./commit-line.js";
@@ -31,8 +32,6 @@ export interface RangeRevisions {
   readonly from?: string | undefined;
   readonly to?: string | undefined;
 }
-
-const OID_DIGITS_SHOWN = 10;
 
 /**
  * Finds the two; without `to` it is HEAD, without `from`, or with a time before the history, the oldest commit that is left.
@@ -100,7 +99,7 @@ export function commitWithin({ line }: LineRange, seq: number): FoundCommit {
 export function numbered(found: FoundCommit): NumberedCommit {
   const { seq } = found.commit.trailers;
   if (seq !== undefined) return { found, seq };
-  const oid = hexFromOid(found.oid).slice(0, OID_DIGITS_SHOWN);
+  const oid = shortOid(hexFromOid(found.oid));
   throw new QueryError(`${oid} is a commit that the daemon did not make: it has no number; name one such as @{17}`);
 }
 
