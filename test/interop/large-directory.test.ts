@@ -4,17 +4,17 @@ import { describe, expect, it } from "vitest";
 import { hexFromOid, oidFromHex, type Oid } from "../../daemon/history/object/oid.js";
 import { parseTree } from "../../daemon/history/object/tree-object.js";
 import { treeOidOf } from "../../daemon/history/object/root-encoder.js";
-import { rewritePacks, type RewrittenPack } from "../../daemon/history/recorder/merge-packs.js";
 import { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
 import { createRepository, MAIN_REF } from "../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../daemon/history/repository/object-reader.js";
-import { packDirectory, placeWrittenPack, removeKeep } from "../../daemon/history/repository/pack-file.js";
+import { packDirectory } from "../../daemon/history/repository/pack-file.js";
 import type { FileSystem } from "../../daemon/platform/file-system.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
 import { applyChanges } from "../../daemon/store/diff.js";
 import { emptyRoot } from "../../daemon/store/root.js";
 import { largeDirectoryCommits, type LargeDirectory } from "../support/large-directory.js";
 import { createMemoryFileSystem } from "../support/memory-file-system.js";
+import { mergePacks } from "../support/merge-packs.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { fsckComplaints, git } from "../unit/daemon/history/repository/repository-support.js";
 
@@ -51,22 +51,8 @@ function record(
   return { packs, trees, bytesSealed: recorder.progress().bytesSealed };
 }
 
-/** Merges packs in a hurry, as while the recorder lags, and removes them. */
-function merge(fileSystem: FileSystem, repository: string, sources: readonly string[]): RewrittenPack {
-  const reader = new ObjectReader(fileSystem, repository);
-  const context = { fileSystem, repositoryDirectory: repository, reader };
-  const job = rewritePacks(context, { sources, isHurried: () => true });
-  let step = job.next();
-  while (step.done !== true) step = job.next();
-  reader.close();
-  const pack = step.value as RewrittenPack;
-  placeWrittenPack(fileSystem, repository, pack);
-  removeKeep(fileSystem, repository, pack.name);
-  for (const name of sources) {
-    for (const ending of ["idx", "pack"]) fileSystem.remove(`${packDirectory(repository)}/pack-${name}.${ending}`);
-  }
-  return pack;
-}
+/** Packs are merged in a hurry while the recorder lags. */
+const WHILE_LAGGING = (): boolean => true;
 
 /** Reads the directory of every commit with the oids verified, each with another reader's empty caches at times. */
 function readEach(fileSystem: FileSystem, repository: string, trees: readonly Oid[]): void {
@@ -90,7 +76,7 @@ describe("the history of a directory of 6,000 names of 205 bytes", () => {
     readEach(fileSystem, "/one", one.trees);
     const many = record({ fileSystem, repository: "/many" }, directory, { commits: 201, sealEvery: 10 });
     expect(many.bytesSealed).toBeGreaterThan(20 * 1_300_000);
-    const { packBytes } = merge(fileSystem, "/many", many.packs);
+    const { packBytes } = mergePacks(fileSystem, "/many", { sources: many.packs, isHurried: WHILE_LAGGING });
     expect(packBytes).toBeLessThan(3_000_000);
     readEach(fileSystem, "/many", many.trees);
   }, 120_000);
@@ -106,7 +92,7 @@ describe("the history of a directory of 6,000 names of 205 bytes", () => {
       expect(git(repository, ["log", "--format=%T", "--reverse", "main"]).split("\n")).toEqual(trees.map(hexFromOid));
     };
     check();
-    const { name } = merge(nodeFileSystem, repository, packs);
+    const { name } = mergePacks(nodeFileSystem, repository, { sources: packs, isHurried: WHILE_LAGGING });
     check();
     const index = join(packDirectory(repository), `pack-${name}.idx`);
     const depths = [

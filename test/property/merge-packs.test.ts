@@ -9,18 +9,17 @@ import type { Seq } from "../../protocol/identifiers.js";
 import { parsePerms, type Perms } from "../../protocol/perms.js";
 import { decodeRoot } from "../../daemon/history/object/root-decoder.js";
 import { hashObject, hexFromOid, oidFromHex, type Oid } from "../../daemon/history/object/oid.js";
-import { rewritePacks, type RewrittenPack } from "../../daemon/history/recorder/merge-packs.js";
 import { HistoryRecorder } from "../../daemon/history/recorder/recorder.js";
-import { removeIfPresent } from "../../daemon/history/repository/durable-file.js";
 import { createRepository, MAIN_REF } from "../../daemon/history/repository/layout.js";
 import { ObjectReader } from "../../daemon/history/repository/object-reader.js";
-import { packDirectory, placeWrittenPack, removeKeep } from "../../daemon/history/repository/pack-file.js";
+import { packDirectory } from "../../daemon/history/repository/pack-file.js";
 import { readCommit } from "../../daemon/history/repository/walk.js";
 import type { FileSystem } from "../../daemon/platform/file-system.js";
 import { nodeFileSystem } from "../../daemon/platform/node-file-system.js";
 import { sameRoot } from "../../daemon/store/diff.js";
 import { emptyRoot, type Root } from "../../daemon/store/root.js";
 import { createMemoryFileSystem } from "../support/memory-file-system.js";
+import { mergePacks } from "../support/merge-packs.js";
 import { propertyParameters } from "../support/seed.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { fsckComplaints, git, objectsByGit } from "../unit/daemon/history/repository/repository-support.js";
@@ -73,24 +72,6 @@ function packNames(fileSystem: FileSystem, repository: string): string[] {
     .map((name) => name.slice("pack-".length, -".pack".length));
 }
 
-/** Merges packs into one, and removes them. */
-function merge(fileSystem: FileSystem, repository: string, sources: readonly string[]): RewrittenPack {
-  const reader = new ObjectReader(fileSystem, repository);
-  const job = rewritePacks({ fileSystem, repositoryDirectory: repository, reader }, { sources });
-  let step = job.next();
-  while (step.done !== true) step = job.next();
-  reader.close();
-  const pack = step.value as RewrittenPack;
-  placeWrittenPack(fileSystem, repository, pack);
-  removeKeep(fileSystem, repository, pack.name);
-  for (const name of sources) {
-    if (name === pack.name) continue;
-    for (const ending of ["idx", "pack"])
-      removeIfPresent(fileSystem, `${packDirectory(repository)}/pack-${name}.${ending}`);
-  }
-  return pack;
-}
-
 /** Merges random neighbours until the choices run out. */
 function mergeRandomly(
   fileSystem: FileSystem,
@@ -102,7 +83,7 @@ function mergeRandomly(
   for (const [from, count] of choices) {
     const start = from % left.length;
     const sources = left.slice(start, start + 2 + count);
-    left.splice(start, sources.length, merge(fileSystem, repository, sources).name);
+    left.splice(start, sources.length, mergePacks(fileSystem, repository, { sources }).name);
   }
   return left;
 }
