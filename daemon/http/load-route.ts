@@ -4,6 +4,7 @@
  * Owns the reading of the listing, which is done here so that its thousands of lines stall no client, and what of it is asked
  * for; the changes are worked out by the core, on the state of the moment at which they are made.
  */
+import { finished } from "node:stream";
 import type { FastifyInstance, FastifyPluginCallback, FastifyRequest, onRequestHookHandler } from "fastify";
 import type { ByteString } from "../../protocol/bytes.js";
 import { CHANGE_ROUTES, type LoadAnswer, type LoadRequest } from "../../protocol/http-api/changes.js";
@@ -30,6 +31,8 @@ import { ASKED, TEXT } from "./schemas.js";
 export const LISTING_BYTES_MAX: number = 16 * 1024 * 1024;
 /** The core works out what so many change in some hundred milliseconds, in which nobody else is served. */
 const LISTING_NODES_MAX = 100_000;
+/** Up to so many times the most that is taken, what is too large is taken from the socket before it is refused. */
+const DISCARDED_MAX = 8;
 /** Of bad lines, so many are told. */
 const NOTES_TOLD = 10;
 
@@ -61,7 +64,16 @@ function addLoad(app: FastifyInstance, ports: ConsolePorts, bodyLimit: number): 
   const summary = "Make the store what a listing says";
   const schema = { ...told({ tag: "changes", summary, answer: "LoadAnswer" }), body };
   const onRequest: onRequestHookHandler = (request, _reply, next) => {
-    next(tooLarge(request, bodyLimit));
+    const refusal = tooLarge(request, bodyLimit);
+    if (refusal === undefined || bytesOf(request) > DISCARDED_MAX * bodyLimit) {
+      next(refusal);
+      return;
+    }
+    // Who is refused while still writing finds the connection closed, and no answer.
+    finished(request.raw, () => {
+      next(refusal);
+    });
+    request.raw.resume();
   };
   const options = { schema, bodyLimit, onRequest };
   app.post<{ Body: LoadRequest }>(CHANGE_ROUTES.load, options, async (request): Promise<LoadAnswer> => {
@@ -162,13 +174,18 @@ function nodesText(count: number): string {
 }
 
 /** Told before it is read: Fastify says only that it is too large. */
-function tooLarge({ headers }: FastifyRequest, most: number): Error | undefined {
-  const bytes = Number(headers["content-length"]);
+function tooLarge(request: FastifyRequest, most: number): Error | undefined {
+  const bytes = bytesOf(request);
   if (!(bytes > most)) return undefined;
   const text =
     `the listing is too large: its request has ${String(bytes)} bytes, and at most ${String(most)} are taken; ` +
     "load it in parts, the lines below one node at a time, with --path";
   return Object.assign(new Error(text), { statusCode: 413 });
+}
+
+/** Of a request's body, as it is announced; NaN where it is not. */
+function bytesOf({ headers }: FastifyRequest): number {
+  return Number(headers["content-length"]);
 }
 
 function noteText({ line, message }: LineNote): string {
